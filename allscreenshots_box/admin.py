@@ -1,0 +1,47 @@
+"""The operator's window: the door sign at / and /health."""
+
+from typing import Any
+
+from litestar import HttpMethod, MediaType, Request, Response, route
+
+from . import __version__
+
+_SIGN = {
+    "name": "allscreenshots-box",
+    "about": "A screenshot appliance: POST a URL to /v1/screenshots with an API key, get a picture back.",
+    "version": __version__,
+    "openapi": "/schema/openapi.json",
+    "health": "/health",
+    "documentation": "the docs/ folder beside the installed program, from docs/index.md on",
+    "keys": "allscreenshots-box keys create NAME, on the machine itself",
+}
+
+_PAGE = """<!doctype html>
+<html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<title>allscreenshots-box</title>
+<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem;color:#1b1f24}}
+code{{background:#eef1f4;padding:.1em .3em;border-radius:3px}}</style>
+<h1>allscreenshots-box {version}</h1><p>{about}</p>
+<ul><li>API description: <a href="{openapi}">{openapi}</a></li>
+<li>Health: <a href="{health}">{health}</a></li>
+<li>Documentation: {documentation}</li>
+<li>A key: <code>{keys}</code></li></ul></html>
+"""
+
+
+@route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
+async def sign(request: Request[Any, Any, Any]) -> Response[Any]:
+    """Say what answers here: a page for people, JSON for programs."""
+    if "text/html" in request.headers.get("accept", ""):
+        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
+        return Response(_PAGE.format(**_SIGN), media_type=MediaType.HTML, headers=headers)
+    return Response(_SIGN)
+
+
+@route("/health", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
+async def health() -> dict[str, str]:
+    """Say that the process answers."""
+    return {"status": "ok", "version": __version__}
+
+
+routes = [sign, health]

@@ -1,0 +1,254 @@
+"""Where everything long-lived is made, joined, and in the end closed; and what every request passes."""
+
+import re
+import secrets
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, cast
+
+from litestar import HttpMethod, Litestar, Request, Response, Router, route
+from litestar.datastructures import State
+from litestar.di import Provide
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException, InternalServerException
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.openapi.spec import Components, SecurityScheme
+from litestar.params import FromPath
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import __version__, admin, bodies, database, keys, logs, outbound, render, screenshots
+from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
+from .config import Network, Settings
+from .dialects import error_body
+from .errors import (
+    BoxError,
+    InternalError,
+    InvalidRequest,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+    TargetNotAllowed,
+)
+from .limits import Buckets, Kind, Standing
+from .render import Renderer
+
+LARGEST_BODY = 1024 * 1024  # bytes
+LONGEST_LOGGED_PATH = 200
+
+_COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
+_SLASHES = re.compile(r"/{2,}")
+_NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")
+
+AnyRequest = Request[Any, Any, Any]
+Rendering = Callable[[], AbstractAsyncContextManager[Renderer]]
+
+
+def create_app(settings: Settings, rendering: Rendering | None = None) -> Litestar:
+    """Return the box as an ASGI application; nothing is opened until it starts.
+
+    *rendering* opens a renderer other than the browser that the settings describe.
+    """
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        opened = rendering() if rendering is not None else _rendering(settings)
+        async with database.connected(settings.database_path) as db, opened as renderer:
+            hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
+            app.state.update({"database": db, "renderer": renderer, "gate": Gate(db, hasher, Buckets())})
+            yield
+            await app.state.gate.close()
+
+    app = Litestar(
+        [*admin.routes, Router("/v1", route_handlers=[*screenshots.routes, nothing])],
+        lifespan=[lifespan],
+        dependencies={"renderer": Provide(provide_renderer, sync_to_thread=False)},
+        exception_handlers={Exception: answer},
+        request_class=BoxRequest,
+        request_max_body_size=LARGEST_BODY,
+        openapi_config=_openapi(),
+        logging_config=None,  # ours is set up by the server
+    )
+    app.asgi_handler = Front(app.asgi_handler, app.state, settings)
+    return app
+
+
+def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
+    return render.running(
+        executable=settings.browser,
+        sandbox=not settings.dangerously_disable_sandbox,
+        slots=settings.slots,
+        line_length=settings.line_length,
+        line_wait=settings.line_wait,
+        answer_within=settings.answer_within,
+        policy=outbound.policy_of(settings),
+    )
+
+
+def _openapi() -> OpenAPIConfig:
+    scheme = SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header")
+    return OpenAPIConfig(
+        title="allscreenshots-box",
+        version=__version__,
+        description="Screenshots of web pages, taken on your own machine.",
+        path="/schema",
+        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        components=Components(security_schemes={"ApiKey": scheme}),
+        security=[{"ApiKey": []}],
+    )
+
+
+def provide_renderer(state: State) -> Renderer:
+    """Hand the renderer to the handlers that ask for it."""
+    return cast("Renderer", state.renderer)
+
+
+@route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)
+async def nothing(path: FromPath[str]) -> None:  # noqa: ARG001 - not repeated: some people put secrets there
+    """Answer for every path under /v1 that is nothing else: behind the gate, like all of them."""
+    raise NotFound("There is nothing here; /schema/openapi.json lists what there is.")
+
+
+class BoxRequest(AnyRequest):
+    """A request whose JSON body becomes the type that its handler declares, or a list of all its problems."""
+
+    async def json(self) -> Any:
+        """Return the body as the handler's type. Raises InvalidRequest."""
+        declared = self.route_handler.parsed_data_field
+        data, ignored = bodies.read(declared.annotation if declared else bodies.Body, await self.body())
+        visit_of(self.scope).ignored = ignored
+        return data
+
+
+# --- what every request passes ------------------------------------------------------------------
+
+
+@dataclass
+class Visit:
+    """What is known of one request while it is answered."""
+
+    id: str
+    client: str
+    begun: float
+    admission: Admission | None = None
+    standing: Standing | None = None
+    ignored: bodies.Ignored | None = None
+    error: BoxError | None = None
+    status: int = 0
+
+
+def visit_of(scope: Scope) -> Visit:
+    """Return the visit that *scope* belongs to."""
+    return cast("Visit", scope["state"]["visit"])
+
+
+class Front:
+    """Stands before routing: gives the request an id, opens the gate for /v1, writes the log line.
+
+    Before routing, so that without a key not even the existence of a path can be learnt.
+    """
+
+    def __init__(self, inner: ASGIApp, state: State, settings: Settings) -> None:
+        self._inner = inner
+        self._state = state
+        self._trusted: tuple[Network, ...] = settings.trusted_proxy
+        self._log_queries = settings.log_queries
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            return
+        path = scope["path"] = _SLASHES.sub("/", scope["path"])
+        scope["raw_path"] = path.encode()
+        peer = (scope.get("client") or ("", 0))[0]
+        headers = list(scope["headers"])
+        visit = Visit(secrets.token_hex(8), client_of(peer, headers, self._trusted), time.monotonic())
+        scope.setdefault("state", {})["visit"] = visit
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.status = message["status"]
+                message["headers"] = [*message["headers"], *_headers(visit)]
+            await send(message)
+
+        try:
+            await self._pass(scope, receive, send_with_headers, visit)
+        except Exception as error:  # noqa: BLE001 - whatever the gate meets is answered like the rest
+            await _respond(answer(BoxRequest(scope), error), scope, receive, send_with_headers)
+        finally:
+            self._log(scope, visit)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
+        refuse_key_in_query(scope["query_string"])
+        path = scope["path"]
+        if path == "/v1" or path.startswith("/v1/"):
+            kind: Kind = "screenshot" if (scope.get("method"), path.rstrip("/")) in _COSTS_A_SCREENSHOT else "general"
+            gate: Gate = self._state.gate
+            visit.admission = await gate.admit(list(scope["headers"]), visit.client, kind)
+            visit.standing = visit.admission.standing
+        await self._inner(scope, receive, send)
+
+    def _log(self, scope: Scope, visit: Visit) -> None:
+        target = scope["state"].get("target")
+        logs.event(
+            "request",
+            id=visit.id,
+            client=visit.client,
+            key=visit.admission.key.prefix if visit.admission else None,
+            method=scope.get("method"),
+            path=scope["path"][:LONGEST_LOGGED_PATH],
+            status=visit.status,
+            ms=round((time.monotonic() - visit.begun) * 1000, 1),
+            queueMs=scope["state"].get("queue_ms"),
+            renderMs=scope["state"].get("render_ms"),
+            target=logs.shown_url(target, with_query=self._log_queries) if target else None,
+            error=visit.error.code if visit.error else None,
+            reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed) else None,
+        )
+
+
+def _headers(visit: Visit) -> list[tuple[bytes, bytes]]:
+    named = {"X-Request-Id": visit.id}
+    if visit.standing is not None:
+        named |= visit.standing.headers(time.time())
+    if visit.ignored:
+        named["X-Ignored-Fields"] = ", ".join(_NAME.sub("?", name)[:64] for name in visit.ignored)
+    return [(name.lower().encode(), value.encode()) for name, value in named.items()]
+
+
+async def _respond(response: Response[Any], scope: Scope, receive: Receive, send: Send) -> None:
+    await response.to_asgi_response(None, BoxRequest(scope))(scope, receive, send)
+
+
+def answer(request: AnyRequest, error: Exception) -> Response[dict[str, Any]]:
+    """Turn any failure into the answer that this client understands: the one place where that happens."""
+    visit = visit_of(request.scope)
+    known = _known(error, request, visit)
+    visit.error = known
+    if isinstance(known, Limited):
+        visit.admission, visit.standing = known.admission, known.admission.standing
+    if known.returns_token and visit.admission is not None:
+        visit.standing = request.app.state.gate.give_back(visit.admission)
+    body = error_body(known, visit.id, request.headers.get("user-agent", ""))
+    return Response(body, status_code=known.status, headers=known.headers)
+
+
+_PLAIN: dict[int, Callable[[], BoxError]] = {
+    404: lambda: NotFound("There is nothing here; / says what there is."),
+    413: lambda: RequestTooLarge(f"The body must be at most {LARGEST_BODY} bytes."),
+}
+
+
+def _known(error: Exception, request: AnyRequest, visit: Visit) -> BoxError:
+    if isinstance(error, BoxError):
+        return error
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        return InvalidRequest("The body ended before it was whole.")
+    if not isinstance(error, HTTPException) or error.status_code >= 500:  # noqa: PLR2004 - our faults
+        logs.fault("request_failed", error, id=visit.id)
+        return InternalError("The box failed to do this; its log has the reason under the request id.")
+    if error.status_code == 405:  # noqa: PLR2004 - the one whose headers matter
+        return MethodNotAllowed(f"{request.method} is not for this path.", headers=dict(error.headers or {}))
+    plain = _PLAIN.get(error.status_code)
+    return plain() if plain else InvalidRequest("The request must have a JSON object as its body.")

@@ -1,0 +1,290 @@
+"""Who may come in: turns a request's headers into the key it was made with, charged once."""
+
+import asyncio
+import hashlib
+import hmac
+import ipaddress
+import math
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from sqlite3 import DatabaseError
+from urllib.parse import unquote_plus
+
+from argon2 import PasswordHasher
+
+from . import keys, logs
+from .config import Network
+from .database import Database
+from .errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
+from .keys import Key
+from .limits import Buckets, Kind, Standing
+
+PROOFS_AT_ONCE = 2  # argon2 takes a core and 19 MiB each
+PROOF_WAIT_SECONDS = 3.0
+PROOF_RETRY_SECONDS = 1
+LAST_USED_SECONDS = 30.0  # never a write a request
+REMEMBERED = 50_000  # proven secrets, and addresses with failures; 200 bytes each
+FAILURES = 10  # wrong proofs that one address may ask for under one row ...
+FAILURE_SECONDS = 60.0  # ... in this time
+IPV6_SITE = 64  # bits; a customer has all addresses below
+
+_KEY_IN_QUERY = re.compile(r"ask_[0-9A-Za-z]{16}")  # more than the 12 characters that anyone may name a key by
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+@dataclass(frozen=True)
+class Admission:
+    """A request that was let in: its key, and what its bucket said."""
+
+    key: Key
+    standing: Standing
+
+
+class Gate:
+    """Turns the headers of a request into the key it was made with."""
+
+    def __init__(self, database: Database, hasher: PasswordHasher, buckets: Buckets) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._buckets = buckets
+        self._prover = _Prover(database, hasher)
+        self._used: dict[str, float] = {}  # prefix -> when its last use was written
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def admit(self, headers: Headers, client: str, kind: Kind) -> Admission:
+        """Return the key that *headers* carry, charged for one request of *kind*.
+
+        Raises Unauthorized, RateLimited, or ServiceUnavailable when too many keys wait to be proven.
+        """
+        key = await self.recognize(headers, client)
+        standing = self._buckets.take(key.id, kind, key.plan)
+        if standing.wait:
+            raise Limited(key, standing)
+        self._note_use(key)
+        return Admission(key, standing)
+
+    async def recognize(self, headers: Headers, client: str) -> Key:
+        """Return the live key that *headers* carry, charged for nothing."""
+        secret = presented(headers)
+        if secret is None or not keys.is_well_formed(secret):
+            raise Unauthorized
+        # Read on every request: a key that was rotated or revoked beside us stops working at once.
+        key = await self._database.run(keys.by_prefix, secret[: keys.PREFIX_LENGTH])
+        if key is None or not key.is_live(datetime.now(UTC)):
+            raise Unauthorized
+        if not await self._prover.proves(key, secret, network_of(client)):
+            raise Unauthorized
+        return key
+
+    def give_back(self, admission: Admission) -> Standing:
+        """Return the token that a request cost which the box did not serve."""
+        return self._buckets.give_back(admission.key.id, admission.standing.kind, admission.key.plan)
+
+    async def close(self) -> None:
+        """Let what is being written be written."""
+        await asyncio.gather(*self._tasks)
+        self._prover.close()
+
+    def _note_use(self, key: Key) -> None:
+        now = time.monotonic()
+        if now - self._used.get(key.prefix, -math.inf) < LAST_USED_SECONDS:
+            return
+        if len(self._used) >= REMEMBERED:
+            self._used.clear()
+        self._used[key.prefix] = now
+        task = asyncio.create_task(self._write_use(key.prefix))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _write_use(self, prefix: str) -> None:
+        try:
+            await self._database.run(keys.touch, prefix, datetime.now(UTC))
+        except DatabaseError as error:  # a full disk keeps nobody out
+            self._used.pop(prefix, None)
+            logs.fault("last_use_not_written", error, key=prefix)
+
+
+class Limited(RateLimited):
+    """A proven key with an empty bucket: the answer still tells where the bucket stands."""
+
+    def __init__(self, key: Key, standing: Standing) -> None:
+        seconds = math.ceil(standing.wait)
+        kinds = {"screenshot": "screenshots", "general": "requests"}
+        super().__init__(
+            f"Too many {kinds[standing.kind]} for this key's plan; the next is due in {seconds} s.", seconds
+        )
+        self.admission = Admission(key, standing)
+
+
+class _Prover:
+    """Remembers which hash was proven by which secret, and never more than that.
+
+    What is remembered is a keyed digest that means nothing outside this process. The right secret of a hash,
+    once known, also tells every wrong one without argon2.
+    """
+
+    def __init__(self, database: Database, hasher: PasswordHasher) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._salt = secrets.token_bytes(32)
+        self._proven: OrderedDict[str, bytes] = OrderedDict()  # hash -> digest of its secret
+        self._running: dict[str, asyncio.Task[bool]] = {}  # hash -> the one proof that runs for it
+        self._failures = _Failures()
+        self._permits = asyncio.Semaphore(PROOFS_AT_ONCE)
+        self._threads = ThreadPoolExecutor(PROOFS_AT_ONCE, thread_name_prefix="argon2")
+
+    async def proves(self, key: Key, secret: str, network: str) -> bool:
+        """Say whether *secret* is *key*'s; asks argon2 only for what is not known."""
+        digest = hashlib.blake2b(secret.encode(), key=self._salt, digest_size=32).digest()
+        try:
+            async with asyncio.timeout(PROOF_WAIT_SECONDS):
+                while (known := self._proven.get(key.hash)) is None:
+                    if (running := self._running.get(key.hash)) is not None:
+                        await asyncio.wait([running])  # it may be a proof of this very secret
+                    elif self._failures.too_many(network, key.prefix):
+                        return False
+                    elif not await asyncio.shield(self._start(key, secret, digest)):
+                        self._failures.count(network, key.prefix)
+                        return False
+        except TimeoutError:
+            raise ServiceUnavailable("Too many keys are being checked; try again.", PROOF_RETRY_SECONDS) from None
+        return hmac.compare_digest(known, digest)
+
+    def close(self) -> None:
+        self._threads.shutdown()
+
+    def _start(self, key: Key, secret: str, digest: bytes) -> asyncio.Task[bool]:
+        """Begin a proof that goes on when the client who asked for it hangs up: that frees nothing early."""
+        task = asyncio.create_task(self._prove(key, secret, digest))
+        self._running[key.hash] = task
+        task.add_done_callback(lambda _: self._running.pop(key.hash))
+        return task
+
+    async def _prove(self, key: Key, secret: str, digest: bytes) -> bool:
+        loop = asyncio.get_running_loop()
+        async with self._permits:
+            if not await loop.run_in_executor(self._threads, keys.matches, key, self._hasher, secret):
+                return False
+            self._remember(key.hash, digest)
+            if keys.is_outdated(key, self._hasher):
+                new_hash = await loop.run_in_executor(self._threads, self._hasher.hash, secret)
+                self._remember(new_hash, digest)
+                try:
+                    await self._database.run(keys.rehash, key, new_hash)
+                except DatabaseError as error:
+                    logs.fault("key_not_rehashed", error, key=key.prefix)
+        return True
+
+    def _remember(self, hashed: str, digest: bytes) -> None:
+        if len(self._proven) >= REMEMBERED:
+            self._proven.popitem(last=False)
+        self._proven[hashed] = digest
+
+
+class _Failures:
+    """Wrong proofs by network and row, forgotten with time and never more than REMEMBERED.
+
+    Kept apart by row, so that a bad key keeps out nobody else behind its address.
+    """
+
+    def __init__(self) -> None:
+        self._counts: OrderedDict[tuple[str, str], tuple[int, float]] = OrderedDict()  # count, since
+
+    def too_many(self, network: str, prefix: str) -> bool:
+        count, since = self._counts.get((network, prefix), (0, 0.0))
+        return count >= FAILURES and time.monotonic() - since < FAILURE_SECONDS
+
+    def count(self, network: str, prefix: str) -> None:
+        count, since = self._counts.pop((network, prefix), (0, 0.0))
+        now = time.monotonic()
+        if now - since >= FAILURE_SECONDS:
+            count, since = 0, now
+        if len(self._counts) >= REMEMBERED:
+            self._counts.popitem(last=False)
+        self._counts[network, prefix] = count + 1, since
+
+
+def presented(headers: Headers) -> str | None:
+    """Return the one key that a request presents; None for none, or for two that differ.
+
+    X-API-Key is the header; Authorization: Bearer is an alias, and any other scheme is somebody else's.
+    """
+    direct = {_text(value) for name, value in headers if name == b"x-api-key"} - {""}
+    bearer = {_bearer(value) for name, value in headers if name == b"authorization"} - {""}
+    if direct:  # a bearer token beside the header that is no key of ours may be the reverse proxy's
+        bearer = {token for token in bearer if token.startswith(keys.SCHEME)}
+    found = direct | bearer
+    return found.pop() if len(found) == 1 else None
+
+
+def _bearer(value: bytes) -> str:
+    scheme, _, token = _text(value).partition(" ")
+    return token.strip() if scheme.lower() == "bearer" else ""
+
+
+def _text(value: bytes) -> str:
+    return value.decode("latin-1").strip()
+
+
+def refuse_key_in_query(query: bytes) -> None:
+    """Raise KeyInQuery if anything shaped like a key stands in *query*: by now it stands in logs, too."""
+    text = query.decode("latin-1")
+    if _KEY_IN_QUERY.search(text) or _KEY_IN_QUERY.search(unquote_plus(unquote_plus(text))):
+        raise KeyInQuery(
+            "An API key must not stand in a URL: send it in the X-API-Key header, and rotate this one, "
+            "for logs on the way have it."
+        )
+
+
+def owned_by(key: Key, organization: str) -> None:
+    """Raise Unauthorized unless what belongs to *organization* may be touched with *key*."""
+    if key.organization != organization:
+        raise Unauthorized
+
+
+def client_of(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
+    """Return the address of the client: the peer, or the right-most untrusted hop behind trusted proxies."""
+    hops = [hop.strip() for name, value in headers if name == b"x-forwarded-for" for hop in _text(value).split(",")]
+    client = peer
+    while hops and _is_trusted(client, trusted):
+        hop = hops.pop()
+        try:
+            client = str(ipaddress.ip_address(_without_port(hop)))
+        except ValueError:  # a proxy's word for "unknown", or something forged
+            break
+    return client
+
+
+def _without_port(hop: str) -> str:
+    """Return the address of a hop; some proxies write 192.0.2.1:5678 or [2001:db8::1]:5678."""
+    if hop.startswith("["):
+        return hop[1:].partition("]")[0]
+    return hop.partition(":")[0] if hop.count(":") == 1 else hop
+
+
+def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    try:
+        parsed = ipaddress.ip_address(address)
+    except ValueError:
+        return False
+    return any(parsed in network for network in trusted)
+
+
+def network_of(client: str) -> str:
+    """Return what failures are counted under: the address, for IPv6 its /64."""
+    try:
+        address = ipaddress.ip_address(client)
+    except ValueError:
+        return client
+    if isinstance(address, ipaddress.IPv6Address):
+        if address.ipv4_mapped:
+            return str(address.ipv4_mapped)
+        return str(ipaddress.ip_network((address, IPV6_SITE), strict=False))
+    return client

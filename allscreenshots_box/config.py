@@ -1,0 +1,292 @@
+"""What an operator can set: one row a setting, read from flag, environment and file, checked together."""
+
+import difflib
+import ipaddress
+import os
+import re
+import tomllib
+from collections.abc import Callable, Mapping
+from dataclasses import MISSING, dataclass, field, fields
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from .errors import OperatorError
+
+ENVIRONMENT_PREFIX = "ALLSCREENSHOTS_BOX_"
+SERVICE_DATA_DIR = Path("/var/lib/allscreenshots-box")
+SERVICE_CONFIG = Path("/etc/allscreenshots-box/config.toml")
+
+Address = ipaddress.IPv4Address | ipaddress.IPv6Address
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+_DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?")
+_TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+
+
+def duration(text: str) -> timedelta:
+    """Read ``1s``, ``5m``, ``24h`` or ``90d``; ValueError for anything else."""
+    match = _DURATION.fullmatch(text.strip())
+    if not match:
+        raise ValueError(f"{text!r} is not a duration such as 30s, 5m, 24h or 90d")
+    try:
+        return timedelta(**{_UNITS[match[2]]: int(match[1])})
+    except OverflowError:
+        raise ValueError(f"{text!r} is longer than a million years") from None
+
+
+def _seconds(value: Any) -> float:
+    return float(value) if isinstance(value, int | float) else duration(str(value)).total_seconds()
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    def read(value: Any) -> int:
+        try:
+            number = int(str(value))
+        except ValueError:
+            raise ValueError(f"{value!r} is not a whole number") from None
+        if not low <= number <= high:
+            raise ValueError(f"{number} is not between {low} and {high}")
+        return number
+
+    return read
+
+
+def _within(low: float, high: float) -> Callable[[Any], float]:
+    def read(value: Any) -> float:
+        seconds = _seconds(value)
+        if not low <= seconds <= high:
+            raise ValueError(f"{seconds:g}s is not between {low:g}s and {high:g}s")
+        return seconds
+
+    return read
+
+
+def _truth(value: Any) -> bool:
+    try:
+        return _TRUTH[str(value).lower()]
+    except KeyError:
+        raise ValueError(f"{value!r} is neither true nor false") from None
+
+
+def _words(value: Any) -> list[str]:
+    words = value if isinstance(value, list | tuple) else str(value).split(",")
+    return [word.strip() for word in map(str, words) if word.strip()]
+
+
+def _networks(value: Any) -> tuple[Network, ...]:
+    return tuple(ipaddress.ip_network(word, strict=False) for word in _words(value))
+
+
+def _host(text: str) -> str:
+    """Return a literal address or host name as URLs spell it, lower case and without brackets."""
+    bare = text.strip().lower().removeprefix("[").removesuffix("]").rstrip(".")
+    try:
+        return str(ipaddress.ip_address(bare))
+    except ValueError:
+        if not _HOST.fullmatch(bare) or bare.startswith("*."):
+            raise ValueError(f"{text!r} is not a host name or address") from None
+        return bare
+
+
+def _endpoints(value: Any) -> tuple[tuple[str, int], ...]:
+    return tuple(_endpoint(word) for word in _words(value))
+
+
+def _endpoint(word: str) -> tuple[str, int]:
+    host, colon, port = word.rpartition(":")
+    if not colon or not port.isdecimal() or not 1 <= int(port) <= 65535:  # noqa: PLR2004 - the ports there are
+        raise ValueError(f"{word!r} must be HOST:PORT, such as 127.0.0.1:3000")
+    return _host(host), int(port)
+
+
+def _patterns(value: Any) -> tuple[Network | str, ...]:
+    return tuple(_pattern(word) for word in _words(value))
+
+
+def _pattern(word: str) -> Network | str:
+    try:
+        return ipaddress.ip_network(word.strip("[]"), strict=False)
+    except ValueError:
+        name = word.lower().rstrip(".")
+        if not _HOST.fullmatch(name):
+            raise ValueError(
+                f"{word!r} must be a host name, *.DOMAIN, an address or a network such as 10.0.0.0/8"
+            ) from None
+        return name
+
+
+def _optional_path(value: Any) -> Path | None:
+    return Path(str(value)).expanduser() if str(value) else None
+
+
+def _directory(value: Any) -> Path:
+    if not str(value).strip():
+        raise ValueError("it names no directory")
+    return Path(str(value)).expanduser().absolute()
+
+
+def default_data_dir() -> Path:
+    """Where the data lives when nobody says: the service's place where it exists or we may make it."""
+    if os.geteuid() == 0 or SERVICE_DATA_DIR.is_dir():
+        return SERVICE_DATA_DIR
+    home = os.environ.get("XDG_DATA_HOME") or Path("~/.local/share").expanduser()
+    return Path(home) / "allscreenshots-box"
+
+
+def _setting(default: Any, read: Callable[[Any], Any], meaning: str) -> Any:
+    metadata = {"read": read, "help": meaning}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings in force. A Settings that exists has been checked."""
+
+    data_dir: Path = _setting(default_data_dir, _directory, "Where keys and work files are kept.")
+    host: str = _setting("127.0.0.1", lambda value: _host(str(value)), "The address to listen on.")
+    port: int = _setting(8080, _whole(1, 65535), "The port to listen on.")
+    user: str = _setting("allscreenshots", str, "Who the server becomes when it is started as root.")
+    allow: tuple[tuple[str, int], ...] = _setting(
+        (),
+        _endpoints,
+        "HOST:PORT pairs on this machine that may be shot, comma-separated; loopback is refused otherwise.",
+    )
+    deny: tuple[Network | str, ...] = _setting(
+        (),
+        _patterns,
+        "Hosts, *.DOMAINs, addresses and networks that may never be shot, comma-separated; wins over allow.",
+    )
+    trusted_proxy: tuple[Network, ...] = _setting(
+        (), _networks, "Networks of the reverse proxies whose X-Forwarded-For is believed, comma-separated."
+    )
+    browser: Path | None = _setting(
+        None, _optional_path, "The Chromium to drive; found by itself when unset, headless shell first."
+    )
+    slots: int = _setting(
+        lambda: (os.cpu_count() or 1) + 1, _whole(1, 64), "How many pages are rendered at the same time."
+    )
+    line_length: int = _setting(
+        100, _whole(1, 10_000), "How many requests may wait for a slot before new ones are shed."
+    )
+    line_wait: float = _setting(20.0, _within(0.1, 300), "How long a request may wait for a slot.")
+    answer_within: float = _setting(
+        55.0, _within(2, 600), "How long waiting and rendering may take together; clients give up at 60s."
+    )
+    drain: float = _setting(60.0, _within(0, 600), "How long a stopping server lets running and waiting shots finish.")
+    argon2_memory: int = _setting(
+        19, _whole(19, 1024), "MiB of memory that hashing a key takes; raising it rehashes keys as they are used."
+    )
+    argon2_passes: int = _setting(
+        2, _whole(2, 20), "Passes over that memory; raising it rehashes keys as they are used."
+    )
+    log_queries: bool = _setting(
+        False, _truth, "Whether the query strings of shot URLs are logged; they often hold secrets."
+    )
+    dangerously_disable_sandbox: bool = _setting(
+        False, _truth, "Whether to run pages WITHOUT Chromium's sandbox: a page's exploit is then on this machine."
+    )
+
+    @property
+    def database_path(self) -> Path:
+        """The one SQLite file."""
+        return self.data_dir / "box.db"
+
+    @property
+    def temporary_dir(self) -> Path:
+        """Where browser profiles live; emptied at every start."""
+        return self.data_dir / "tmp"
+
+
+NAMES = tuple(row.name for row in fields(Settings))
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Settings, and where each one came from."""
+
+    settings: Settings
+    sources: Mapping[str, str]
+
+
+def load(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, config: Path | None = None) -> Loaded:
+    """Return the settings in force: flag over environment over file over default.
+
+    *config* None reads the service's file if there is one that we may read. Raises OperatorError for an
+    unknown name or a bad value, naming where it stands and the nearest right name.
+    """
+    values: dict[str, tuple[Any, str]] = {}
+    path = config or _optional_path(environment.get(f"{ENVIRONMENT_PREFIX}CONFIG", ""))
+    for name, value in _read_file(path).items():
+        values[_known(name.replace("-", "_"), name, f"the file {path or SERVICE_CONFIG}")] = (
+            value,
+            str(path or SERVICE_CONFIG),
+        )
+    for variable, value in environment.items():
+        if variable.startswith(ENVIRONMENT_PREFIX) and variable != f"{ENVIRONMENT_PREFIX}CONFIG":
+            name = variable.removeprefix(ENVIRONMENT_PREFIX).lower()
+            values[_known(name, variable, "the environment")] = (value, variable)
+    values |= {name: (value, f"--{name.replace('_', '-')}") for name, value in flags.items() if value is not None}
+    read = {row.name: _checked(row.name, *values[row.name]) for row in fields(Settings) if row.name in values}
+    sources = {name: values[name][1] if name in values else "default" for name in NAMES}
+    return Loaded(Settings(**read), sources)
+
+
+def _read_file(path: Path | None) -> dict[str, Any]:
+    try:
+        return tomllib.loads((path or SERVICE_CONFIG).read_text())
+    except (FileNotFoundError, PermissionError) as error:
+        if path is None:
+            return {}
+        raise OperatorError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+        raise OperatorError(f"The settings file {path or SERVICE_CONFIG} cannot be read: {error}.") from error
+
+
+def _known(name: str, spelled: str, where: str) -> str:
+    if name in NAMES:
+        return name
+    near = difflib.get_close_matches(name, NAMES, n=1)
+    hint = f"did you mean {near[0]!r}?" if near else "`allscreenshots-box config` lists the settings."
+    raise OperatorError(f"Unknown setting {spelled!r} in {where}: {hint}")
+
+
+def _checked(name: str, value: Any, source: str) -> Any:
+    read = next(row for row in fields(Settings) if row.name == name).metadata["read"]
+    try:
+        return read(value)
+    except (ValueError, TypeError) as error:
+        raise OperatorError(f"Setting {name!r} (from {source}): {error}.") from error
+
+
+def spelled(value: Any) -> str:
+    """Return a setting's value as an operator would write it."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return f"{value:g}s"
+    if isinstance(value, tuple):
+        return ",".join(_spelled_item(item) for item in value)
+    return "" if value is None else str(value)
+
+
+def _spelled_item(item: Any) -> str:
+    if isinstance(item, tuple):
+        host, port = item
+        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+    return str(item)
+
+
+def table() -> list[tuple[str, str, str, str]]:
+    """Return (name, variable, default, meaning) of every setting, for the docs."""
+    rows = []
+    for row in fields(Settings):
+        default = {"data_dir": "see below", "slots": "cores + 1"}.get(row.name)
+        if default is None and row.default is not MISSING:
+            default = spelled(row.default)
+        rows.append((row.name, ENVIRONMENT_PREFIX + row.name.upper(), default or "", row.metadata["help"]))
+    return rows

@@ -1,0 +1,165 @@
+"""The one SQLite file: opening it, its schema, and using it from the event loop."""
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, closing, contextmanager
+from pathlib import Path
+from typing import Concatenate, ParamSpec, TypeVar
+
+import sqlite_utils
+
+from .errors import OperatorError
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+BUSY_MILLISECONDS = 5000  # how long the command line and the server wait for each other
+PRIVATE = 0o600  # the file holds hashes, names and usage: its owner's business
+
+migrations = sqlite_utils.Migrations("allscreenshots_box")
+
+
+@migrations()
+def m001_keys(db: sqlite_utils.Database) -> None:
+    """Make plans, keys and their secrets."""
+    db.executescript(
+        """
+        create table plans (
+            name text primary key,
+            screenshots_per_hour integer not null,
+            screenshots_burst integer not null,
+            requests_per_hour integer not null,
+            requests_burst integer not null,
+            screenshots_per_month integer,
+            bandwidth_per_month integer
+        ) strict;
+        insert into plans values ('default', 20000, 100, 100000, 500, null, null);
+
+        -- A key is what keeps its name, limits and usage through every rotation;
+        -- its secrets come and go.
+        create table keys (
+            id integer primary key autoincrement,
+            name text not null,
+            plan text not null references plans (name),
+            environment text,
+            organization text not null,
+            created_at text not null,
+            expires_at text
+        ) strict;
+
+        create table secrets (
+            prefix text primary key,
+            key_id integer not null references keys (id),
+            hash text not null,
+            created_at text not null,
+            last_used_at text,
+            retires_at text,
+            revoked_at text
+        ) strict, without rowid;
+        create index secrets_by_key on secrets (key_id);
+        """
+    )
+
+
+def open_database(path: Path) -> sqlite_utils.Database:
+    """Open the database at *path*, made and brought up to date as needed.
+
+    Raises OperatorError, with the cure, when that cannot be done.
+    """
+    with explained(path):
+        path.touch(mode=PRIVATE)
+        # The server opens it on one thread and hands that thread every call.
+        db = sqlite_utils.Database(sqlite3.connect(path, check_same_thread=False))
+        try:
+            db.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
+            db.execute("pragma foreign_keys = on")
+            db.enable_wal()
+            _refuse_newer(db, path)
+            if migrations.pending(db):
+                with writing(db):  # two first starts at once: one waits, then finds nothing to do
+                    migrations.apply(db)
+        except BaseException:
+            db.close()
+            raise
+    return db
+
+
+@contextmanager
+def writing(db: sqlite_utils.Database, *, patience: int = BUSY_MILLISECONDS) -> Iterator[None]:
+    """One transaction that holds the write lock from its beginning, and waits *patience* milliseconds for it.
+
+    A transaction that reads first and writes later fails at once, whatever the timeout, if another process
+    wrote in between.
+    """
+    db.conn.execute(f"pragma busy_timeout = {patience}")
+    try:
+        db.conn.execute("begin immediate")
+    finally:
+        db.conn.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
+    try:
+        yield
+    except BaseException:
+        db.conn.rollback()
+        raise
+    db.conn.commit()
+
+
+def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:
+    with closing(sqlite_utils.Database(memory=True)) as empty:
+        known = {migration.name for migration in migrations.pending(empty)}
+    applied = {migration.name for migration in migrations.applied(db)}
+    if unknown := sorted(applied - known):
+        raise OperatorError(
+            f"The database {path} was made by a newer allscreenshots-box (it has {', '.join(unknown)}): "
+            "install that version again, or use another data directory."
+        )
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into a sentence with the cure."""
+    try:
+        yield
+    except sqlite3.DatabaseError as error:
+        raise OperatorError(
+            f"The database {path} cannot be used ({error}): check the rights of {path.parent}, "
+            "that its disk is neither full nor read-only, and that the file is a database."
+        ) from error
+    except OSError as error:
+        raise OperatorError(
+            f"The database {path} cannot be opened ({error.strerror}): check the rights of {path.parent} "
+            "and that its disk is neither full nor read-only."
+        ) from error
+
+
+class Database:
+    """One connection, used by one thread, so that no query ever blocks the event loop.
+
+    SQLite allows one writer at a time anyway. With one thread two requests cannot meet a locked database,
+    and a function given to `run` is alone with the data until it returns.
+    """
+
+    def __init__(self, db: sqlite_utils.Database, thread: ThreadPoolExecutor) -> None:
+        self._db = db
+        self._thread = thread
+
+    async def run(
+        self, function: Callable[Concatenate[sqlite_utils.Database, P], T], *args: P.args, **kwargs: P.kwargs
+    ) -> T:
+        """Call ``function(db, *args, **kwargs)`` on the database thread."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._thread, lambda: function(self._db, *args, **kwargs))
+
+
+@asynccontextmanager
+async def connected(path: Path) -> AsyncIterator[Database]:
+    """Yield a Database for *path*, closed when the block ends."""
+    loop = asyncio.get_running_loop()
+    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="database") as thread:
+        db = await loop.run_in_executor(thread, open_database, path)
+        try:
+            yield Database(db, thread)
+        finally:
+            await loop.run_in_executor(thread, db.close)

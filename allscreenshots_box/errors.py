@@ -1,0 +1,189 @@
+"""Every way a request or a command can fail, with its status and its code on the wire.
+
+BoxError                        answered over HTTP
+ ├─ InvalidRequest              400  invalid_request
+ │   ├─ InvalidUrl              400  invalid_url
+ │   └─ KeyInQuery              400  key_in_query
+ ├─ Unauthorized                401  unauthorized
+ ├─ TargetNotAllowed            403  target_not_allowed
+ ├─ NotFound                    404  not_found
+ ├─ MethodNotAllowed            405  method_not_allowed
+ ├─ RequestTooLarge             413  request_too_large
+ ├─ PageError                   422
+ │   ├─ UrlUnreachable          422  url_unreachable
+ │   ├─ DeadlinePassed          422  timeout
+ │   ├─ SelectorNotFound        422  selector_not_found
+ │   ├─ NotAPage                422  not_a_page
+ │   ├─ PageTooLarge            422  page_too_large
+ │   └─ PageCrashed             422  page_crashed
+ ├─ RateLimited                 429  rate_limited
+ ├─ InternalError               500  internal_error
+ ├─ ServiceUnavailable          503  service_unavailable
+ └─ Overloaded                  503  overloaded
+OperatorError                   one sentence on stderr, exit code 1
+"""
+
+from typing import Any, ClassVar
+
+
+class BoxError(Exception):
+    """Base of what a request is answered with; never raised itself.
+
+    The message is written for the person who sent the request. *extra* are further fields of the answer.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "internal_error"
+    returns_token: ClassVar[bool] = False  # whether the request costs its key nothing
+
+    def __init__(self, message: str, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.headers = headers or {}
+        self.extra = extra
+
+
+class InvalidRequest(BoxError):
+    """The request does not say what it should; *problems* maps each field's wire path to what is wrong."""
+
+    status = 400
+    code = "invalid_request"
+    returns_token = True
+
+    def __init__(self, message: str, problems: dict[str, str] | None = None, **extra: Any) -> None:
+        super().__init__(message, **extra)
+        self.problems = problems or {}
+
+
+class InvalidUrl(InvalidRequest):
+    """The URL to shoot is not one that a browser could open."""
+
+    code = "invalid_url"
+
+
+class KeyInQuery(InvalidRequest):
+    """A key stands in the query string, where every proxy and log on the way has seen it."""
+
+    code = "key_in_query"
+
+
+class Unauthorized(BoxError):
+    """No key, an unknown key, one that no longer works, or one of another organization."""
+
+    status = 401
+    code = "unauthorized"
+
+    def __init__(self, message: str = "Invalid or missing API key") -> None:
+        super().__init__(message)
+
+
+class TargetNotAllowed(BoxError):
+    """The box does not go there. *reason* is for the log; the client hears only the setting's name."""
+
+    status = 403
+    code = "target_not_allowed"
+
+    def __init__(self, reason: str, setting: str | None = None) -> None:
+        super().__init__("This address is not allowed.", setting=setting)
+        self.reason = reason
+
+
+class NotFound(BoxError):
+    """Nothing by that name."""
+
+    status = 404
+    code = "not_found"
+
+
+class MethodNotAllowed(BoxError):
+    """The path exists, but not for this method."""
+
+    status = 405
+    code = "method_not_allowed"
+
+
+class RequestTooLarge(BoxError):
+    """The body is over the bound."""
+
+    status = 413
+    code = "request_too_large"
+    returns_token = True
+
+
+class PageError(BoxError):
+    """The request was good, the page was not; trying again at once would give the same."""
+
+    status = 422
+
+
+class UrlUnreachable(PageError):
+    """The target did not answer, or not in HTTP."""
+
+    code = "url_unreachable"
+
+
+class DeadlinePassed(PageError):
+    """The page was not ready within the time that the request allows."""
+
+    code = "timeout"
+
+
+class SelectorNotFound(PageError):
+    """No element of the page matches the selector."""
+
+    code = "selector_not_found"
+
+
+class NotAPage(PageError):
+    """The target is a download, a PDF or empty: there is nothing to take a picture of."""
+
+    code = "not_a_page"
+
+
+class PageTooLarge(PageError):
+    """The picture would be larger than the browser can draw."""
+
+    code = "page_too_large"
+
+
+class PageCrashed(PageError):
+    """The page closed itself or brought its renderer down, twice."""
+
+    code = "page_crashed"
+
+
+class RateLimited(BoxError):
+    """The key's bucket is empty."""
+
+    status = 429
+    code = "rate_limited"
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after)}, retryAfter=retry_after)
+
+
+class InternalError(BoxError):
+    """A fault of ours; the log has it under the request id."""
+
+    returns_token = True
+
+
+class ServiceUnavailable(BoxError):
+    """The box cannot do this now, for a reason of its own."""
+
+    status = 503
+    code = "service_unavailable"
+    returns_token = True
+
+    def __init__(self, message: str, retry_after: int) -> None:
+        super().__init__(message, headers={"Retry-After": str(retry_after)})
+
+
+class Overloaded(ServiceUnavailable):
+    """The waiting line is full, or this request waited in it for too long."""
+
+    code = "overloaded"
+
+
+class OperatorError(Exception):
+    """A command or a start that cannot be done. The message is one sentence and names the cure."""

@@ -1,0 +1,394 @@
+"""API keys: made once, shown once, and stored only as an argon2 hash.
+
+A *key* is a name with its plan and limits; its *secrets* come and go with every rotation. Every function
+is synchronous and takes the open database first: the command line calls it directly, the server through
+`Database.run`.
+"""
+
+import hashlib
+import re
+import secrets
+import string
+import zlib
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+import sqlite_utils
+from argon2 import PasswordHasher, extract_parameters
+from argon2.exceptions import VerifyMismatchError
+
+from .database import writing
+from .errors import OperatorError
+from .limits import Plan
+
+SCHEME = "ask_"
+PUBLIC_LENGTH = 8
+SECRET_LENGTH = 30  # 178 bits; the public part tells 47 of them, which leaves more than 128
+CHECKSUM_LENGTH = 6  # CRC32 in base 62
+PREFIX_LENGTH = len(SCHEME) + PUBLIC_LENGTH  # shown to people, finds the row, proves nothing
+KEY_LENGTH = PREFIX_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
+PATTERN = rf"\bask_[0-9A-Za-z]{{{KEY_LENGTH - len(SCHEME)}}}\b"  # for secret scanners
+DEFAULT_ORGANIZATION = "default"
+NAME_LENGTH = 100
+TOUCH_PATIENCE = 50  # milliseconds
+
+_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
+_SHAPE = re.compile(rf"ask_[0-9A-Za-z]{{{KEY_LENGTH - len(SCHEME)}}}")
+_PREFIX = re.compile(rf"ask_[0-9A-Za-z]{{{PUBLIC_LENGTH}}}")
+
+Deliver = Callable[["Key", str], None]
+State = Literal["active", "retiring", "retired", "expired", "revoked"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """One secret with the key it belongs to and the plan in force. Times are ISO 8601 in UTC."""
+
+    id: int
+    name: str
+    prefix: str
+    hash: str
+    plan: Plan
+    environment: str | None
+    organization: str
+    created_at: str
+    last_used_at: str | None
+    expires_at: str | None
+    retires_at: str | None
+    revoked_at: str | None
+
+    def state(self, now: datetime) -> State:
+        """Return where in its life this secret stands."""
+        moment = _stamp(now)
+        if self.revoked_at is not None:
+            return "revoked"
+        if self.expires_at is not None and self.expires_at <= moment:
+            return "expired"
+        if self.retires_at is None:
+            return "active"
+        return "retiring" if self.retires_at > moment else "retired"
+
+    def is_live(self, now: datetime) -> bool:
+        """Say whether requests with this secret are let in."""
+        return self.state(now) in {"active", "retiring"}
+
+    def __repr__(self) -> str:
+        return f"Key({self.prefix!r}, {self.name!r})"  # never the hash
+
+
+def describe(key: Key, now: datetime) -> dict[str, Any]:
+    """Return what may be shown of *key*: everything but its hash."""
+    shown = asdict(key) | {"plan": key.plan.name, "state": key.state(now)}
+    del shown["hash"]
+    return shown
+
+
+# --- the shape of a key -------------------------------------------------------------------------
+
+
+def mint() -> str:
+    """Return a new key: scheme, public part, secret part, checksum."""
+    secret = "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
+    body = SCHEME + _public_part(secret) + secret
+    return body + _checksum(body)
+
+
+def is_well_formed(text: str) -> bool:
+    """Say whether *text* could be a key, without asking the database or argon2.
+
+    The public part is a digest of the secret part, so a guessed secret under a known prefix already fails
+    here: only a key that was really minted can cost an argon2 proof.
+    """
+    if not _SHAPE.fullmatch(text):
+        return False
+    body, checksum = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
+    return _checksum(body) == checksum and _public_part(body[PREFIX_LENGTH:]) == body[len(SCHEME) : PREFIX_LENGTH]
+
+
+def _public_part(secret: str) -> str:
+    digest = hashlib.blake2b(secret.encode(), digest_size=16, person=b"ask public part").digest()
+    return _base62(int.from_bytes(digest), PUBLIC_LENGTH)
+
+
+def _checksum(body: str) -> str:
+    return _base62(zlib.crc32(body.encode()), CHECKSUM_LENGTH)
+
+
+def _base62(number: int, length: int) -> str:
+    digits = []
+    for _ in range(length):
+        number, digit = divmod(number, len(_BASE62))
+        digits.append(_BASE62[digit])
+    return "".join(reversed(digits))
+
+
+# --- proving ------------------------------------------------------------------------------------
+
+
+def hasher_of(memory_mib: int, passes: int) -> PasswordHasher:
+    """Return the argon2id hasher for a cost: OWASP's minimum is 19 MiB and 2 passes."""
+    return PasswordHasher(time_cost=passes, memory_cost=memory_mib * 1024, parallelism=1)
+
+
+def matches(key: Key, hasher: PasswordHasher, secret: str) -> bool:
+    """Say whether *secret* is this key's. Slow on purpose: run it in a thread."""
+    try:
+        return hasher.verify(key.hash, secret)
+    except VerifyMismatchError:
+        return False
+
+
+def is_outdated(key: Key, hasher: PasswordHasher) -> bool:
+    """Say whether the hash was made at a lower cost than *hasher*'s."""
+    made = extract_parameters(key.hash)
+    return made.memory_cost < hasher.memory_cost or made.time_cost < hasher.time_cost
+
+
+def rehash(db: sqlite_utils.Database, key: Key, new_hash: str) -> None:
+    """Replace the stored hash, unless it has changed since *key* was read."""
+    with writing(db):
+        db.execute("update secrets set hash = ? where prefix = ? and hash = ?", [new_hash, key.prefix, key.hash])
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+_SELECT = """
+    select keys.id, keys.name, secrets.prefix, secrets.hash, keys.environment, keys.organization,
+        secrets.created_at, secrets.last_used_at, keys.expires_at, secrets.retires_at, secrets.revoked_at,
+        plans.name as plan, plans.screenshots_per_hour, plans.screenshots_burst, plans.requests_per_hour,
+        plans.requests_burst, plans.screenshots_per_month, plans.bandwidth_per_month
+    from secrets join keys on keys.id = secrets.key_id join plans on plans.name = keys.plan
+"""
+
+
+def by_prefix(db: sqlite_utils.Database, prefix: str) -> Key | None:
+    """Return the key whose secret begins with *prefix*, in whatever state."""
+    return next((_key(row) for row in db.query(f"{_SELECT} where secrets.prefix = ?", [prefix])), None)
+
+
+def every(db: sqlite_utils.Database) -> list[Key]:
+    """Return every secret there is, oldest first."""
+    return [_key(row) for row in db.query(f"{_SELECT} order by secrets.created_at, secrets.prefix")]
+
+
+def live(db: sqlite_utils.Database) -> list[Key]:
+    """Return the secrets that work now."""
+    now = datetime.now(UTC)
+    return [key for key in every(db) if key.is_live(now)]
+
+
+def find(db: sqlite_utils.Database, wanted: str) -> Key:
+    """Return the key that *wanted* names: its 12 characters in any state, or the name of a live one.
+
+    Of a key inside a rotation's grace, the new secret. Raises OperatorError.
+    """
+    if wanted.startswith(SCHEME) and len(wanted) > PREFIX_LENGTH:
+        raise OperatorError(
+            f"That is more of a key than anyone may see, and the shell's history now has it: "
+            f"name a key by its first {PREFIX_LENGTH} characters, and rotate this one."
+        )
+    if _PREFIX.fullmatch(wanted) and (key := by_prefix(db, wanted)):
+        return key
+    named = _live_named(db, wanted)
+    if not named:
+        raise OperatorError(
+            f"There is no live key {wanted!r}: `allscreenshots-box keys list --all` shows every key there is."
+        )
+    return min(named, key=lambda key: key.retires_at is not None)
+
+
+def _live_named(db: sqlite_utils.Database, name: str) -> list[Key]:
+    now = datetime.now(UTC)
+    rows = db.query(f"{_SELECT} where keys.name = ?", [name])
+    return [key for key in map(_key, rows) if key.is_live(now)]
+
+
+def _key(row: dict[str, Any]) -> Key:
+    plan = {name: row.pop(name) for name in Plan.__dataclass_fields__ if name != "name"}
+    return Key(**row | {"plan": Plan(name=row["plan"], **plan)})
+
+
+# --- changing -----------------------------------------------------------------------------------
+
+
+def create(  # noqa: PLR0913 - each is one option of the command
+    db: sqlite_utils.Database,
+    hasher: PasswordHasher,
+    name: str,
+    *,
+    plan: str = "default",
+    environment: str | None = None,
+    organization: str = DEFAULT_ORGANIZATION,
+    lifetime: timedelta | None = None,
+    deliver: Deliver = lambda _key, _secret: None,
+) -> tuple[Key, str]:
+    """Make a key called *name*; return it with its secret, which is never seen again.
+
+    *deliver* is given both before anything is final: what it raises undoes all.
+    Raises OperatorError if the name is taken by a live key, or there is no such plan.
+    """
+    if lifetime is not None and lifetime <= timedelta():
+        raise OperatorError("A key must live for at least 1s.")
+    _require_label("name", name)
+    _require_label("organization", organization)
+    if environment is not None:
+        _require_label("environment", environment)
+    now = datetime.now(UTC)
+    minted = _minted(hasher)  # slow, and so before the write lock
+    with writing(db):
+        _require_free_name(db, name)
+        _require_plan(db, plan)
+        row = {"name": name, "plan": plan, "environment": environment, "organization": organization}
+        row |= {"created_at": _stamp(now), "expires_at": _later(now, lifetime)}
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        cursor = db.execute(f"insert into keys ({columns}) values ({marks})", list(row.values()))
+        new = _add_secret(db, minted, cursor.lastrowid)
+        deliver(*new)
+    return new
+
+
+def rotate(
+    db: sqlite_utils.Database,
+    hasher: PasswordHasher,
+    wanted: str,
+    *,
+    grace: timedelta | None = None,
+    deliver: Deliver = lambda _key, _secret: None,
+) -> tuple[Key, str]:
+    """Give a live key a new secret; its old ones work until *grace* has passed, or not at all.
+
+    *deliver* is as for `create`.
+    """
+    now = datetime.now(UTC)
+    minted = _minted(hasher)
+    with writing(db):
+        old = find(db, wanted)
+        if not old.is_live(now):
+            raise OperatorError(
+                f"Key {old.prefix} is {old.state(now)}: make a new one with `allscreenshots-box keys create NAME`."
+            )
+        retires_at = _later(now, grace or timedelta())
+        db.execute(
+            "update secrets set retires_at = min(coalesce(retires_at, ?1), ?1)"
+            " where key_id = ?2 and revoked_at is null",
+            [retires_at, old.id],
+        )
+        new = _add_secret(db, minted, old.id)
+        deliver(*new)
+    return new
+
+
+def revoke(db: sqlite_utils.Database, wanted: str) -> list[Key]:
+    """Stop a secret by its 12 characters, or all of a key's by its name; return what was stopped."""
+    now = datetime.now(UTC)
+    with writing(db):
+        found = find(db, wanted)
+        doomed = [found] if found.prefix == wanted else _live_named(db, wanted)
+        for key in doomed:
+            db.execute(
+                "update secrets set revoked_at = ? where prefix = ? and revoked_at is null", [_stamp(now), key.prefix]
+            )
+    return doomed
+
+
+def edit(db: sqlite_utils.Database, wanted: str, changes: dict[str, Any]) -> Key:
+    """Change *name*, *plan*, *environment* or *expires* (a timedelta from now, or None for never) of a key."""
+    now = datetime.now(UTC)
+    with writing(db):
+        key = find(db, wanted)
+        name = changes.get("name", key.name)
+        if name != key.name:
+            _require_label("name", name)
+        if name != key.name or not key.is_live(now):  # a longer life may bring an expired key back
+            _require_free_name(db, name)
+        if "plan" in changes:
+            _require_plan(db, changes["plan"])
+        if changes.get("environment"):
+            _require_label("environment", changes["environment"])
+        row: dict[str, Any] = {name: changes[name] for name in ("name", "plan", "environment") if name in changes}
+        if "expires" in changes:
+            row["expires_at"] = _later(now, changes["expires"])
+        assignments = ", ".join(f"{column} = ?" for column in row)
+        db.execute(f"update keys set {assignments} where id = ?", [*row.values(), key.id])
+    return find(db, key.prefix)
+
+
+def prune(db: sqlite_utils.Database, *, older_than: timedelta) -> list[Key]:
+    """Forget the secrets that stopped working at least *older_than* ago; return them."""
+    now = datetime.now(UTC)
+    try:
+        edge = _stamp(now - older_than)
+    except OverflowError:
+        raise OperatorError("--older-than is longer ago than the calendar goes.") from None
+    with writing(db):
+        dead = [key for key in every(db) if not key.is_live(now) and _ended(key, now) <= edge]
+        for key in dead:
+            db.execute("delete from secrets where prefix = ?", [key.prefix])
+        db.execute("delete from keys where id not in (select key_id from secrets)")
+    return dead
+
+
+def touch(db: sqlite_utils.Database, prefix: str, moment: datetime) -> None:
+    """Record when a secret was last used, if nobody else is writing just now: requests wait behind this."""
+    with writing(db, patience=TOUCH_PATIENCE):
+        db.execute("update secrets set last_used_at = ? where prefix = ?", [_stamp(moment), prefix])
+
+
+def _minted(hasher: PasswordHasher) -> tuple[str, str]:
+    secret = mint()
+    return secret, hasher.hash(secret)
+
+
+def _add_secret(db: sqlite_utils.Database, minted: tuple[str, str], key_id: int | None) -> tuple[Key, str]:
+    secret, hashed = minted
+    prefix = secret[:PREFIX_LENGTH]
+    # The column is unique. Two keys of one prefix come about once in 62^8: then this fails, and is run again.
+    db.execute(
+        "insert into secrets (prefix, key_id, hash, created_at) values (?, ?, ?, ?)",
+        [prefix, key_id, hashed, _stamp(datetime.now(UTC))],
+    )
+    key = by_prefix(db, prefix)
+    assert key is not None  # noqa: S101 - inserted in this transaction
+    return key, secret
+
+
+def _require_label(field: str, text: str) -> None:
+    if not text or not text.isprintable() or len(text) > NAME_LENGTH or text != text.strip():
+        raise OperatorError(f"The {field} must be 1 to {NAME_LENGTH} printable characters without spaces around them.")
+    if field == "name" and text.startswith(SCHEME):
+        raise OperatorError(f"A name cannot begin with {SCHEME}: it would be taken for a key.")
+
+
+def _require_free_name(db: sqlite_utils.Database, name: str) -> None:
+    if taken := _live_named(db, name):
+        raise OperatorError(
+            f"There is a live key {name!r} already ({taken[0].prefix}): "
+            f"`allscreenshots-box keys rotate {taken[0].prefix}` gives it a new secret."
+        )
+
+
+def _require_plan(db: sqlite_utils.Database, plan: str) -> None:
+    names = [row["name"] for row in db.query("select name from plans order by name")]
+    if plan not in names:
+        raise OperatorError(f"There is no plan {plan!r}: the plans are {', '.join(names)}.")
+
+
+def _ended(key: Key, now: datetime) -> str:
+    ends = [moment for moment in (key.revoked_at, key.retires_at, key.expires_at) if moment]
+    return min(ends) if ends else _stamp(now)
+
+
+def _later(now: datetime, span: timedelta | None) -> str | None:
+    if span is None:
+        return None
+    try:
+        return _stamp(now + span)
+    except OverflowError:
+        raise OperatorError("That is further than the calendar goes: say less.") from None
+
+
+def _stamp(moment: datetime) -> str:
+    """Return *moment* in the one spelling that sorts as text."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

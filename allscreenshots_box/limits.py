@@ -1,0 +1,147 @@
+"""Plans, and the token buckets that they fill, kept in memory: a restart fills them all."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import sqlite_utils
+
+from .database import writing
+from .errors import OperatorError
+
+Kind = Literal["screenshot", "general"]
+
+HOUR = 3600  # seconds
+SWEEP_AT = 10_000  # buckets; a full bucket is the same as no bucket, so the full ones go
+LARGEST = 2_147_483_647  # clients read counts as 32-bit integers
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How much a key may ask for. Monthly quotas None are unlimited."""
+
+    name: str
+    screenshots_per_hour: int
+    screenshots_burst: int
+    requests_per_hour: int
+    requests_burst: int
+    screenshots_per_month: int | None = None
+    bandwidth_per_month: int | None = None
+
+    def rate(self, kind: Kind) -> tuple[float, int]:
+        """Return (tokens a second, burst) for requests of *kind*."""
+        if kind == "screenshot":
+            return self.screenshots_per_hour / HOUR, self.screenshots_burst
+        return self.requests_per_hour / HOUR, self.requests_burst
+
+
+@dataclass(frozen=True)
+class Standing:
+    """What a bucket said: the one source of every rate header. Spans are in seconds."""
+
+    kind: Kind
+    limit: int
+    remaining: int
+    full_in: float
+    wait: float  # 0 when a token was taken
+    window: float  # an empty bucket is full after this
+
+    def headers(self, now: float) -> dict[str, str]:
+        """Return the vendor's headers and the IETF draft's, *now* being unix time."""
+        reset = math.ceil(now + self.full_in)
+        return {
+            "X-RateLimit-Limit": str(self.limit),
+            "X-RateLimit-Remaining": str(self.remaining),
+            "X-RateLimit-Reset": str(reset),
+            "X-RateLimit-Type": self.kind,
+            "RateLimit-Policy": f'"{self.kind}";q={self.limit};w={max(1, math.ceil(self.window))}',
+            "RateLimit": f'"{self.kind}";r={self.remaining};t={max(0, reset - math.floor(now))}',
+        }
+
+
+class Buckets:
+    """One token bucket for each key id and kind, refilled steadily up to its plan's burst.
+
+    The plan is given with every call, so a changed plan binds from the next request on.
+    """
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._buckets: dict[tuple[int, Kind], tuple[float, float, float]] = {}  # tokens, as of, full at
+
+    def take(self, key_id: int, kind: Kind, plan: Plan) -> Standing:
+        """Take one token if there is one."""
+        return self._change(key_id, kind, plan, -1)
+
+    def give_back(self, key_id: int, kind: Kind, plan: Plan) -> Standing:
+        """Return a token that was taken for nothing."""
+        return self._change(key_id, kind, plan, +1)
+
+    def _change(self, key_id: int, kind: Kind, plan: Plan, change: int) -> Standing:
+        now = self._now()
+        per_second, burst = plan.rate(kind)
+        tokens, as_of, _ = self._buckets.get((key_id, kind), (float(burst), now, now))
+        tokens = min(burst, tokens + (now - as_of) * per_second)
+        wait = max(0.0, (-change - tokens) / per_second)
+        if not wait:
+            tokens = min(burst, tokens + change)
+        full_in = (burst - tokens) / per_second
+        if len(self._buckets) >= SWEEP_AT:
+            self._sweep(now)
+        self._buckets[key_id, kind] = tokens, now, now + full_in
+        return Standing(kind, burst, int(tokens), full_in, wait, burst / per_second)
+
+    def _sweep(self, now: float) -> None:
+        self._buckets = {name: state for name, state in self._buckets.items() if state[2] > now}
+
+
+def plans(db: sqlite_utils.Database) -> list[Plan]:
+    """Return every plan, by name."""
+    return [Plan(**row) for row in db.query("select * from plans order by name")]
+
+
+def set_plan(db: sqlite_utils.Database, name: str, changes: dict[str, Any]) -> Plan:
+    """Make the plan *name*, or change it; what *changes* leaves out stays, or is the default plan's.
+
+    Raises OperatorError for a number out of range.
+    """
+    if not name.strip() or len(name) > 100 or not name.isprintable():  # noqa: PLR2004 - as key names
+        raise OperatorError("The name of a plan must be 1 to 100 printable characters.")
+    with writing(db):
+        known = {plan.name: plan for plan in plans(db)}
+        base = asdict(known.get(name) or known["default"])
+        plan = Plan(**base | {key: value for key, value in changes.items() if value is not None} | {"name": name})
+        _require_sane(plan)
+        row = asdict(plan)
+        columns, marks = ", ".join(row), ", ".join("?" * len(row))
+        updates = ", ".join(f"{column} = excluded.{column}" for column in row)
+        db.execute(
+            f"insert into plans ({columns}) values ({marks}) on conflict (name) do update set {updates}",
+            list(row.values()),
+        )
+    return plan
+
+
+def remove_plan(db: sqlite_utils.Database, name: str) -> None:
+    """Forget a plan. Raises OperatorError if there is none, or keys are on it."""
+    with writing(db):
+        if name == "default":
+            raise OperatorError("The plan 'default' stays: change it with `allscreenshots-box plans set default`.")
+        if name not in {plan.name for plan in plans(db)}:
+            raise OperatorError(f"There is no plan {name!r}: `allscreenshots-box plans list` shows them.")
+        users = [row["name"] for row in db.query("select distinct name from keys where plan = ? limit 3", [name])]
+        if users:
+            raise OperatorError(
+                f"Keys are on the plan {name!r} ({', '.join(users)}): move each with "
+                "`allscreenshots-box keys edit KEY --plan PLAN`, or prune them if they are revoked."
+            )
+        db.execute("delete from plans where name = ?", [name])
+
+
+def _require_sane(plan: Plan) -> None:
+    for field, value in asdict(plan).items():
+        largest = 2**62 if field.startswith("bandwidth") else LARGEST
+        if isinstance(value, int) and not 1 <= value <= largest:
+            raise OperatorError(f"--{field.replace('_', '-')} must be between 1 and {largest}, not {value}.")

@@ -1,0 +1,66 @@
+"""JSON lines on stderr, one for each request and each event."""
+
+import json
+import logging
+import re
+import sys
+import traceback
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+_LOGGER = logging.getLogger("allscreenshots_box")
+_QUERY = re.compile(r"\?[^\s\"'<>]*")
+_KEY = re.compile(r"(ask_[0-9A-Za-z]{8})[0-9A-Za-z]+")
+LONGEST_URL = 500  # characters; the rest is cut in the log
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        line = {"time": moment, "level": record.levelname.lower()}
+        if record.name == _LOGGER.name:
+            line |= {"event": record.getMessage(), **getattr(record, "fields", {})}
+        else:  # a library's word: kept, and kept apart from ours
+            line |= {"event": "library", "logger": record.name, "detail": clean(record.getMessage())}
+        # Wherever a stranger managed to put a key, its secret part ends here.
+        return _KEY.sub(r"\1…", json.dumps(line, ensure_ascii=False, default=str))
+
+
+def start() -> None:
+    """Send the box's log to stderr, and other libraries' warnings with it."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.root.handlers = [handler]
+    logging.root.setLevel(logging.WARNING)
+    _LOGGER.setLevel(logging.INFO)
+
+
+def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
+    """Write one line; fields that are None are left out."""
+    shown = {key: value for key, value in fields.items() if value is not None}
+    _LOGGER.log(level, name, extra={"fields": shown})
+
+
+def fault(name: str, error: BaseException, **fields: Any) -> None:
+    """Write a line about *error* with its traceback, and nothing a stranger may have put into its text."""
+    frames = traceback.extract_tb(error.__traceback__)
+    where = [f"{frame.filename}:{frame.lineno} {frame.name}" for frame in frames]
+    event(name, logging.ERROR, error=type(error).__name__, detail=clean(str(error)), where=where, **fields)
+
+
+def clean(text: str) -> str:
+    """Return the first line of *text* without query strings or secrets."""
+    first = text.partition("\n")[0][:LONGEST_URL]
+    return _QUERY.sub("?…", first)
+
+
+def shown_url(url: str, *, with_query: bool) -> str:
+    """Return *url* as it may be logged: no user or password, and no query unless the operator wants it."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "(not a URL)"
+    query = parts.query if with_query or not parts.query else "…"
+    netloc = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=netloc, query=query, fragment="").geturl()[:LONGEST_URL]

@@ -1,0 +1,221 @@
+"""Which addresses this box may talk to: one pure decision, and what it is decided on."""
+
+import asyncio
+import ipaddress
+import re
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+from urllib.parse import urlsplit
+
+import idna
+
+from .config import Address, Network, Settings
+from .errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
+
+RESOLVE_SECONDS = 5.0  # a name server that takes longer is a target that cannot be reached
+URL_LENGTH = 8192  # longer than any address bar's content; bounds what is parsed and logged
+
+Standing = Literal["public", "private", "own", "never"]
+
+_METADATA_HOSTS = {"metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
+_METADATA = [  # services that hand credentials to whoever is on the machine, outside link-local
+    ipaddress.ip_network(text)
+    for text in ("100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128")
+]
+_NEVER = [  # beyond what the flags of ipaddress say
+    ipaddress.ip_network(text)
+    for text in ("0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24", "240.0.0.0/4", "fec0::/10", "2001:db8::/32", "100::/64")
+]
+_PRIVATE = [
+    ipaddress.ip_network(text)
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+]
+_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_COMPATIBLE = ipaddress.IPv6Network("::/96")
+
+_LOWEST_PORT = 1024  # below it only the web's own ports
+_WEB_PORTS = {80, 443}
+# Above 1024 Chromium itself refuses these; listed so that the answer is a 403 and not a riddle.
+_ABUSABLE_PORTS = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6697, 10080}
+_ABUSABLE_PORTS |= set(range(6665, 6670))
+
+_FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")  # what browsers drop or turn into something else
+_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+
+
+@dataclass(frozen=True)
+class Target:
+    """Where a URL points, host as the browser will read it."""
+
+    url: str
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class Policy:
+    """What the operator allows and denies, and what the box calls its own."""
+
+    allow: tuple[tuple[str, int], ...]
+    deny: tuple[Network | str, ...]
+    port: int
+    is_own: Callable[[Address], bool]
+
+
+def policy_of(settings: Settings) -> Policy:
+    """Return the policy that *settings* describe, on this machine."""
+    return Policy(allow=settings.allow, deny=settings.deny, port=settings.port, is_own=_is_own)
+
+
+def parse(url: str) -> Target:
+    """Return where *url* points, its host in the one spelling that cannot be read two ways.
+
+    The URL in the answer is the one to give to the browser: what was judged is what is asked for.
+    Raises InvalidUrl.
+    """
+    if len(url) > URL_LENGTH or _FORBIDDEN.search(url):
+        raise _invalid(f"must be at most {URL_LENGTH} characters without spaces, control characters or backslashes")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        raise _invalid("is not a URL that a browser could open") from None
+    if parts.scheme not in {"http", "https"} or not url[len(parts.scheme) :].startswith("://"):
+        raise _invalid("must be an absolute address that begins with http:// or https://")
+    host = _canonical_host(parts.hostname or "")
+    shown = f"[{host}]" if ":" in host else host
+    userinfo, at, _ = parts.netloc.rpartition("@")
+    netloc = f"{userinfo}{at}{shown}" + (f":{port}" if port is not None else "")
+    port = port if port is not None else {"http": 80, "https": 443}[parts.scheme]
+    return Target(parts._replace(netloc=netloc).geturl(), host, port)
+
+
+def _canonical_host(host: str) -> str:
+    if ":" in host:
+        try:
+            return str(ipaddress.IPv6Address(host.replace("%", "/")))  # a zone is no part of a URL
+        except ValueError:
+            raise _invalid("has a bad IPv6 address") from None
+    try:
+        name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
+    except idna.IDNAError:
+        raise _invalid("has a host name that does not exist in DNS") from None
+    name = name.removesuffix(".")
+    if _NUMBER.fullmatch(name.rpartition(".")[2]):
+        return _ipv4_of_numbers(name)
+    if not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
+        raise _invalid("needs a host name")
+    return name
+
+
+def _ipv4_of_numbers(name: str) -> str:
+    """Read 127.1, 0x7f000001 or 0177.0.0.1 as browsers do: a name that ends in a number is an address."""
+    try:
+        return str(ipaddress.IPv4Address(socket.inet_aton(name)))
+    except OSError:
+        raise _invalid("has a bad IPv4 address") from None
+
+
+def _invalid(problem: str) -> InvalidUrl:
+    return InvalidUrl(f"url {problem}.", {"url": problem})
+
+
+async def judge(url: str, policy: Policy) -> Target:
+    """Return where *url* points if this box may go there.
+
+    Raises InvalidUrl, TargetNotAllowed, or UrlUnreachable when its name has no address.
+    """
+    target = parse(url)
+    decide(target, await resolve(target), policy)
+    return target
+
+
+async def resolve(target: Target) -> list[Address]:
+    """Return every address of the target's host, without blocking and within a deadline."""
+    try:
+        return [ipaddress.ip_address(target.host)]
+    except ValueError:
+        pass
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(RESOLVE_SECONDS):
+            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
+    except (OSError, UnicodeError, TimeoutError):
+        raise UrlUnreachable("The host name of the URL could not be resolved.") from None
+    return [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found]
+
+
+def decide(target: Target, addresses: Sequence[Address], policy: Policy) -> None:
+    """Raise TargetNotAllowed unless the box may open *target*, whose name has *addresses*.
+
+    One bad address spoils the name: the browser might pick that one.
+    """
+    if any(_matches(entry, target.host, addresses) for entry in policy.deny):
+        raise TargetNotAllowed(f"{target.host} is denied by the setting deny", setting="deny")
+    if target.host in _METADATA_HOSTS:
+        raise TargetNotAllowed(f"{target.host} is a cloud metadata service")
+    standings = {address: standing(address, policy.is_own) for address in addresses}
+    for address, found in standings.items():
+        if found == "never":
+            raise TargetNotAllowed(f"{target.host} is {address}, which is never allowed")
+    own = [address for address, found in standings.items() if found == "own"]
+    if own and target.port == policy.port:
+        raise TargetNotAllowed(f"{target.host}:{target.port} is the box itself")
+    if own and (target.host, target.port) not in policy.allow:
+        raise TargetNotAllowed(f"{target.host} is {own[0]}, this machine, and not in allow", setting="allow")
+    if not own and not _is_web_port(target.port):
+        raise TargetNotAllowed(f"port {target.port} is not one that the web uses")
+
+
+def standing(address: Address, is_own: Callable[[Address], bool]) -> Standing:
+    """Say what kind of address this is, looking inside IPv6 addresses that carry an IPv4 one."""
+    carried = _carried(address)
+    if carried is not None:
+        return standing(carried, is_own)
+    if any(address in network for network in _METADATA) or address.is_link_local:
+        return "never"
+    if address.is_loopback:
+        return "own"
+    if address.is_multicast or address.is_unspecified or any(address in network for network in _NEVER):
+        return "never"
+    if is_own(address):
+        return "own"
+    return "private" if any(address in network for network in _PRIVATE) else "public"
+
+
+def _carried(address: Address) -> ipaddress.IPv4Address | None:
+    """Return the IPv4 address inside an IPv6 one: mapped, 6to4, Teredo, NAT64 or IPv4-compatible."""
+    if isinstance(address, ipaddress.IPv4Address):
+        return None
+    if address.ipv4_mapped or address.sixtofour:
+        return address.ipv4_mapped or address.sixtofour
+    if address.teredo:
+        return address.teredo[1]
+    if any(address in network for network in _NAT64):
+        return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
+    if address in _COMPATIBLE and int(address) > 1:  # :: and ::1 have meanings of their own
+        return ipaddress.IPv4Address(int(address))
+    return None
+
+
+def _matches(entry: Network | str, host: str, addresses: Sequence[Address]) -> bool:
+    if isinstance(entry, str):
+        return host.endswith(entry[1:]) if entry.startswith("*.") else host == entry
+    return any(candidate in entry for address in addresses for candidate in (address, _carried(address)) if candidate)
+
+
+def _is_web_port(port: int) -> bool:
+    return port in _WEB_PORTS or (port >= _LOWEST_PORT and port not in _ABUSABLE_PORTS)
+
+
+def _is_own(address: Address) -> bool:
+    """Say whether this machine has *address*: only then can a socket be bound to it."""
+    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IP versions
+    try:
+        with socket.socket(family, socket.SOCK_DGRAM) as probe:
+            probe.bind((str(address), 0))
+    except OSError:
+        return False
+    return True

@@ -1,0 +1,114 @@
+"""Turns a Shot into bytes with a browser. Knows nothing of HTTP routes, keys or SQLite."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from pathlib import Path
+
+from playwright.async_api import Error as PlaywrightError
+
+from .. import logs, outbound
+from ..errors import DeadlinePassed, InternalError, PageCrashed, ServiceUnavailable
+from .browser import Browser, BrowserGone
+from .capture import Take, capture
+from .line import Line
+from .shot import Rendering, Shot
+
+__all__ = ["Renderer", "Rendering", "Shot", "running"]
+
+ATTEMPTS = 2  # a browser that dies takes its shots along; each is tried once more
+RETRY_SECONDS = 2  # a new browser starts in less
+
+
+class Renderer:
+    """Takes pictures, a few at a time, as long as its browser runs; and sees to it that it does."""
+
+    def __init__(self, browser: Browser, line: Line, policy: outbound.Policy, answer_within: float) -> None:
+        self._browser = browser
+        self._line = line
+        self._policy = policy
+        self._answer_within = answer_within
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What renders, for people: program, version, and the evidence of its sandbox."""
+        return {
+            "browser": self._browser.path,
+            "version": self._browser.version,
+            "sandbox": self._browser.evidence,
+        }
+
+    async def render(self, shot: Shot) -> Rendering:
+        """Return the picture of *shot*, or raise the BoxError that tells why there is none."""
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self._answer_within
+        target = await outbound.judge(shot.url, self._policy)
+        async with self._line.turn(latest) as waited:
+            begun = loop.time()
+            wanted = begun + shot.timeout + shot.delay
+            try:
+                rendering = await self._insist(shot, target, min(latest, wanted))
+            except TimeoutError:
+                raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
+        return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
+
+    async def drain(self, seconds: float) -> bool:
+        """Take no more shots; say whether those taken were done within *seconds*."""
+        return await self._line.close(seconds)
+
+    async def _insist(self, shot: Shot, target: outbound.Target, deadline: float) -> Rendering:
+        """Try, and try once more if the browser died of it or under it."""
+        for attempt in range(1, ATTEMPTS + 1):
+            try:
+                return await self._attempt(shot, target, deadline)
+            except (BrowserGone, PageCrashed) as error:
+                if attempt == ATTEMPTS or asyncio.get_running_loop().time() > deadline:
+                    if isinstance(error, PageCrashed):
+                        raise
+                    raise ServiceUnavailable("The browser was lost; try again.", RETRY_SECONDS) from error
+                logs.event("shot_tried_again", reason=type(error).__name__)
+        raise AssertionError  # the loop returns or raises
+
+    async def _attempt(self, shot: Shot, target: outbound.Target, deadline: float) -> Rendering:
+        tab = None
+        try:
+            async with asyncio.timeout_at(deadline), self._browser.tab() as tab:
+                return await capture(Take(tab, shot, target, deadline), self._policy)
+        except TimeoutError:
+            await self._browser.verify(tab)  # ours or the page's fault?
+            raise
+        except PageCrashed:
+            await self._browser.verify(tab)
+            raise
+        except PlaywrightError as error:
+            await self._browser.verify(tab)
+            logs.fault("capture_failed", error)
+            raise InternalError("The page could not be captured.") from error
+
+
+def _too_late(shot: Shot, cut_to: float | None) -> str:
+    if cut_to is not None:
+        return f"The page was not ready within {cut_to:.1f} s, all that the box had left for it."
+    return f"The page was not ready within {shot.timeout + shot.delay:g} s (timeout + delay)."
+
+
+@asynccontextmanager
+async def running(  # noqa: PLR0913 - each is a setting
+    *,
+    executable: Path | None,
+    sandbox: bool,
+    slots: int,
+    line_length: int,
+    line_wait: float,
+    answer_within: float,
+    policy: outbound.Policy,
+) -> AsyncIterator[Renderer]:
+    """Yield a Renderer with its browser running; end both when the block ends."""
+    browser = Browser(executable, sandbox=sandbox, warm=slots)
+    await browser.start()
+    line = Line(slots, line_length, line_wait)
+    try:
+        yield Renderer(browser, line, policy, answer_within)
+    finally:
+        await browser.close()

@@ -1,0 +1,168 @@
+"""The one process: bind, give up root, open the app, serve it, and stop without losing a shot."""
+
+import asyncio
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import uvloop
+from granian._granian import SocketHolder
+from granian.constants import HTTPModes, Interfaces
+from granian.server.embed import Server
+from litestar import Litestar
+
+from . import __version__, identity, keys, logs
+from .app import create_app
+from .config import Settings, spelled
+from .errors import OperatorError
+
+LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
+BACKLOG = 1024  # connections the kernel holds while we are busy
+
+
+def run(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OperatorError when that cannot begin."""
+    listener = _bind(settings.host, settings.port)  # while we are root, if we are
+    identity.enter(settings)
+    with _alone(settings.data_dir):
+        _make_work_dir(settings.temporary_dir)
+        logs.start()
+        try:
+            uvloop.run(_serve(settings, listener))
+        except BaseExceptionGroup as group:  # the app opens its parts in a task group
+            raise _told(group) or group from None
+
+
+def _told(group: BaseExceptionGroup[BaseException]) -> OperatorError | None:
+    """Return the sentence for the operator that *group* holds, if it holds one."""
+    for error in group.exceptions:
+        if isinstance(error, OperatorError):
+            return error
+        if isinstance(error, BaseExceptionGroup) and (told := _told(error)):
+            return told
+    return None
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+    except PermissionError as error:
+        raise OperatorError(
+            f"Port {port} needs root: choose one from 1024 on with --port and put a reverse proxy before it, "
+            "or start the server by hand as root (it gives root up at once)."
+        ) from error
+    except OSError as error:
+        # create_server adds a sentence of its own to strerror; a resolver's numbers are not the system's.
+        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
+        raise OperatorError(
+            f"Cannot listen on {host} port {port} ({reason}): choose another with --host or --port; "
+            f"`ss -ltnp` shows who listens where."
+        ) from error
+
+
+@contextlib.contextmanager
+def _alone(data_dir: Path) -> Iterator[None]:
+    """Hold the data directory: two servers would count limits apart and sweep each other's files."""
+    try:
+        lock = (data_dir / "serve.lock").open("a")
+    except OSError as error:
+        raise OperatorError(
+            f"The data directory {data_dir} cannot be written ({error.strerror}): "
+            "check its rights, and that its disk is neither full nor read-only."
+        ) from error
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OperatorError(
+                f"Another server already runs on {data_dir}: stop it first, or give this one another --data-dir."
+            ) from None
+        yield
+
+
+def _make_work_dir(path: Path) -> None:
+    """Make the place for browser profiles, empty: whatever is in it was left by a server that is gone."""
+    try:
+        shutil.rmtree(path, ignore_errors=True)
+        path.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise OperatorError(
+            f"The work directory {path} cannot be made ({error.strerror}): check the rights and the space there."
+        ) from error
+    os.environ |= {"TMPDIR": str(path), "HOME": str(path)}  # the driver and the browser write nowhere else
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> None:
+    app = create_app(settings)
+    async with app.lifespan():
+        server = _Embedded(app, listener)
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            loop.add_signal_handler(number, _stop_or_leave, stopping)
+        await _announce(settings, app)
+        serving = asyncio.create_task(server.serve())
+        await asyncio.wait([serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if not serving.done():
+            logs.event("stopping", drain=spelled(settings.drain))
+            if not await app.state.renderer.drain(settings.drain):
+                logs.event("drain_ended", reason="shots were still running")
+            server.stop()  # type: ignore[no-untyped-call]
+        # Not for ever: a client may hold half a request open for as long as it likes.
+        finished, _ = await asyncio.wait({serving}, timeout=LEAVE_SECONDS)
+    logs.event("stopped")
+    if not finished:
+        sys.stdout.flush()
+        os._exit(0)
+
+
+def _stop_or_leave(stopping: asyncio.Event) -> None:
+    """Stop in order; asked a second time, leave at once."""
+    if stopping.is_set():
+        os._exit(1)
+    stopping.set()
+
+
+async def _announce(settings: Settings, app: Litestar) -> None:
+    live = await app.state.database.run(keys.live)
+    browser = app.state.renderer.description
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    lines = [
+        f"allscreenshots-box {__version__} on http://{host}:{settings.port}",
+        f"  data     {settings.data_dir} (as user {identity.name()})",
+        f"  browser  {browser['browser']} {browser['version']}, {settings.slots} slots",
+        f"  sandbox  {browser['sandbox']}",
+        f"  keys     {len(live)} live",
+    ]
+    if settings.dangerously_disable_sandbox:
+        lines.append("  WARNING  pages run WITHOUT a sandbox: an exploit in one owns this user's files and network")
+    if not live:
+        lines.append("  No key yet: `allscreenshots-box keys create NAME` makes one, while this runs.")
+    sys.stdout.write("\n".join(lines) + "\n")
+    sys.stdout.flush()
+
+
+class _Embedded(Server):
+    """Granian inside our own event loop, on a socket that is already bound.
+
+    Granian calls its embedded server experimental: this class is all that knows of it.
+    """
+
+    def __init__(self, app: Litestar, listener: socket.socket) -> None:
+        super().__init__(
+            app, interface=Interfaces.ASGINL, http=HTTPModes.auto, websockets=False, log_enabled=False, backlog=BACKLOG
+        )
+        # As Granian's own code calls it; its stubs do not say so.
+        self._listener: Any = SocketHolder(listener.detach(), False, BACKLOG)  # type: ignore[call-arg]
+
+    def _init_shared_socket(self) -> None:
+        self._ssp = None
+        self._shd = self._listener

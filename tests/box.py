@@ -1,0 +1,107 @@
+"""The installed program, driven from outside: its command line and its server."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+PROGRAM = str(Path(sys.executable).parent / "allscreenshots-box")
+START_SECONDS = 30
+STOP_SECONDS = 30
+
+
+def environment(**extra: str) -> dict[str, str]:
+    """Return the environment without any setting of the box in it, plus *extra*."""
+    return {name: value for name, value in os.environ.items() if not name.startswith("ALLSCREENSHOTS_BOX_")} | extra
+
+
+def command(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
+    """Run the program to its end."""
+    return subprocess.run(
+        [PROGRAM, *words],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        env=environment(**extra),
+    )
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+    return port
+
+
+class Box:
+    """A running server on a data directory of its own."""
+
+    def __init__(self, data_dir: Path, *options: str) -> None:
+        self.data_dir = data_dir
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._options = options
+        self.process: subprocess.Popen[str]
+
+    def run(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """Run the command line beside the server."""
+        return command("--data-dir", str(self.data_dir), *words)
+
+    def key(self, name: str, *options: str) -> str:
+        """Make a key and return its secret."""
+        made = self.run("keys", "create", name, *options)
+        assert made.returncode == 0, made.stderr
+        return made.stdout.strip()
+
+    def shoot(self, secret: str, url: str, **body: Any) -> httpx.Response:
+        """Ask for a picture."""
+        headers = {"X-API-Key": secret}
+        return httpx.post(f"{self.url}/v1/screenshots", json={"url": url, **body}, headers=headers, timeout=70)
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        self.log = self.data_dir.parent / "serve.log"
+        with self.log.open("a") as log:
+            self.process = subprocess.Popen(
+                [PROGRAM, "serve", "--data-dir", str(self.data_dir), "--port", str(self.port), *self._options],
+                stdout=log,
+                stderr=log,
+                text=True,
+                env=environment(),
+            )
+        end = time.monotonic() + START_SECONDS
+        while not self.answers():
+            assert self.process.poll() is None, self.log.read_text()
+            assert time.monotonic() < end, self.log.read_text()
+            time.sleep(0.05)
+
+    def answers(self) -> bool:
+        """Say whether the server is there."""
+        try:
+            return httpx.get(f"{self.url}/health", timeout=5).status_code == httpx.codes.OK
+        except httpx.TransportError:
+            return False
+
+    def stop(self) -> int:
+        """Ask the server to stop, and return its exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(STOP_SECONDS)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.stop()

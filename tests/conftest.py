@@ -1,0 +1,129 @@
+"""What tests share: a store, an app with a stand-in renderer, a test site, and the real box."""
+
+import asyncio
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+import sqlite_utils
+from argon2 import PasswordHasher, profiles
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from allscreenshots_box import keys
+from allscreenshots_box.app import create_app
+from allscreenshots_box.config import Settings
+from allscreenshots_box.database import open_database
+from allscreenshots_box.render import Renderer, Rendering, Shot
+from tests.box import Box
+from tests.site.server import Site
+
+BROWSER_SUITES = {"test_render.py", "test_serve.py", "test_show.py"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark what needs Chromium, and run it last: the quick half answers first."""
+    for item in items:
+        if item.path.name in BROWSER_SUITES:
+            item.add_marker("browser")
+    items.sort(key=lambda item: item.path.name in BROWSER_SUITES)
+
+
+class StandIn(Renderer):
+    """The one stand-in there is: a renderer for tests that are not about rendering."""
+
+    def __init__(self) -> None:
+        self.shots: list[Shot] = []
+        self.failure: Exception | None = None
+
+    async def render(self, shot: Shot) -> Rendering:
+        """Answer at once, or fail as told."""
+        self.shots.append(shot)
+        await asyncio.sleep(0)
+        if self.failure is not None:
+            raise self.failure
+        return Rendering(
+            content=b"a picture of " + shot.url.encode(),
+            media_type=f"image/{shot.format}",
+            target_status=200,
+            target_url=shot.url,
+        )
+
+
+@pytest.fixture
+def renderer() -> StandIn:
+    """Return the renderer behind `api`."""
+    return StandIn()
+
+
+@pytest.fixture
+def hasher() -> PasswordHasher:
+    """Return a hasher that costs nothing."""
+    return PasswordHasher.from_parameters(profiles.CHEAPEST)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Return settings for a data directory of the test's own."""
+    return Settings(data_dir=tmp_path)
+
+
+@pytest.fixture
+def db(settings: Settings) -> Iterator[sqlite_utils.Database]:
+    """Return the store, as the command line opens it beside the server."""
+    opened = open_database(settings.database_path)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def api(settings: Settings, renderer: StandIn) -> Iterator[TestClient[Litestar]]:
+    """Return a client of the whole app but for the browser."""
+
+    @asynccontextmanager
+    async def rendering() -> AsyncIterator[Renderer]:
+        yield renderer
+
+    with TestClient(create_app(settings, rendering)) as client:
+        yield client
+
+
+@pytest.fixture
+def secret(db: sqlite_utils.Database, hasher: PasswordHasher) -> str:
+    """Return the secret of a live key called tests."""
+    return keys.create(db, hasher, "tests")[1]
+
+
+@pytest.fixture
+def as_key(secret: str) -> dict[str, str]:
+    """Return the header that the live key travels in."""
+    return {"X-API-Key": secret}
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    """Return the site that is shot."""
+    with Site() as running:
+        yield running
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """Return a path for a data directory that whoever the program becomes can reach."""
+    above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))
+    above.chmod(0o755)
+    yield above / "data"
+    shutil.rmtree(above)
+
+
+@pytest.fixture(scope="session")
+def box(site: Site) -> Iterator[Box]:
+    """Return the real box, installed and serving, allowed to shoot the site."""
+    above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))
+    above.chmod(0o755)
+    with Box(above / "data", "--allow", f"127.0.0.1:{site.port}") as running:
+        yield running
+    shutil.rmtree(above)

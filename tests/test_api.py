@@ -1,0 +1,431 @@
+import json
+from datetime import timedelta
+from typing import Any
+
+import pytest
+import sqlite_utils
+from argon2 import PasswordHasher
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from allscreenshots_box import errors, keys, limits
+from allscreenshots_box.errors import BoxError, Overloaded
+from tests.conftest import StandIn
+
+Api = TestClient[Litestar]
+
+UNAUTHORIZED = b'{"error":"unauthorized","message":"Invalid or missing API key"}'
+SHOT = {"url": "https://example.com"}
+GENERATED = {"User-Agent": "OpenAPI-Generator/2.0.0/python"}
+
+
+def test_the_answer_is_the_picture(api: Api, as_key: dict[str, str]) -> None:
+    answer = api.post("/v1/screenshots", json=SHOT, headers=as_key)
+    assert answer.status_code == 200
+    assert answer.content == b"a picture of https://example.com"
+    assert answer.headers["content-type"] == "image/png"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert answer.headers["x-target-status"] == "200"
+    assert {"x-render-time-ms", "x-queue-time-ms", "x-target-url", "x-request-id"} <= set(answer.headers)
+
+
+def bad_keys(db: sqlite_utils.Database, hasher: PasswordHasher) -> dict[str, str]:
+    expired, revoked, retired = (keys.create(db, hasher, name)[1] for name in ("expired", "revoked", "retired"))
+    keys.edit(db, "expired", {"expires": timedelta(0)})
+    keys.revoke(db, "revoked")
+    keys.rotate(db, hasher, "retired")
+    wrong = keys.create(db, hasher, "wrong")[1][:12] + keys.mint()[12:]
+    return {
+        "missing": "",
+        "malformed": "nonsense",
+        "mistyped": expired[:-1] + ("a" if expired[-1] != "a" else "b"),
+        "unknown": keys.mint(),
+        "wrong secret": wrong,
+        "expired": expired,
+        "revoked": revoked,
+        "retired": retired,
+    }
+
+
+@pytest.mark.parametrize("agent", ["curl/8.0", "OpenAPI-Generator/2.0.0/python", "node", ""])
+@pytest.mark.parametrize(
+    "kind", ["missing", "malformed", "mistyped", "unknown", "wrong secret", "expired", "revoked", "retired"]
+)
+def test_every_bad_key_gets_the_documented_401(
+    api: Api, db: sqlite_utils.Database, hasher: PasswordHasher, kind: str, agent: str
+) -> None:
+    secret = bad_keys(db, hasher)[kind]
+    headers = {"User-Agent": agent} | ({"X-API-Key": secret} if secret else {})
+    answer = api.post("/v1/screenshots", json=SHOT, headers=headers)
+    assert (answer.status_code, answer.content) == (401, UNAUTHORIZED)
+    assert answer.headers["x-request-id"]
+    assert "x-ratelimit-limit" not in answer.headers
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/v1"),
+        ("GET", "/v1/"),
+        ("GET", "/v1/nothing"),
+        ("GET", "/v1/screenshots"),
+        ("POST", "//v1/screenshots"),
+        ("POST", "/v1//screenshots/"),
+        ("OPTIONS", "/v1/screenshots"),
+        ("HEAD", "/v1/screenshots"),
+        ("DELETE", "/%76%31/nothing"),
+    ],
+)
+def test_without_a_key_everything_under_v1_is_401(api: Api, method: str, path: str) -> None:
+    answer = api.request(method, f"http://testserver.local{path}")
+    assert answer.status_code == 401
+    if method != "HEAD":
+        assert answer.content == UNAUTHORIZED
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "code"),
+    [
+        ("GET", "/v1/nothing", 404, "not_found"),
+        ("PUT", "/v1/nothing/at/all", 404, "not_found"),
+        ("GET", "/v1/screenshots", 405, "method_not_allowed"),
+        ("GET", "/nothing", 404, "not_found"),
+        ("POST", "/health", 405, "method_not_allowed"),
+    ],
+)
+def test_what_is_not_there(api: Api, as_key: dict[str, str], method: str, path: str, status: int, code: str) -> None:
+    answer = api.request(method, path, headers=as_key)
+    assert (answer.status_code, answer.json()["error"]) == (status, code)
+
+
+def test_two_slashes_are_one(api: Api, as_key: dict[str, str]) -> None:
+    assert api.post("http://testserver.local//v1/screenshots", json=SHOT, headers=as_key).status_code == 200
+
+
+def test_the_bearer_header_is_an_alias(api: Api, secret: str) -> None:
+    headers = {"Authorization": f"Bearer {secret}"}
+    assert api.post("/v1/screenshots", json=SHOT, headers=headers).status_code == 200
+
+
+@pytest.mark.parametrize("path", ["/v1/screenshots", "/v1/nothing", "/health", "/"])
+def test_a_key_in_the_query_is_400_whatever_the_headers_say(
+    api: Api, as_key: dict[str, str], secret: str, path: str
+) -> None:
+    for headers in ({}, as_key):
+        answer = api.post(f"{path}?api_key={secret}", json=SHOT, headers=headers)
+        assert (answer.status_code, answer.json()["error"]) == (400, "key_in_query")
+        assert secret not in answer.text
+
+
+def test_no_cors_header_is_ever_sent(api: Api, as_key: dict[str, str]) -> None:
+    headers = as_key | {"Origin": "https://evil.example", "Access-Control-Request-Method": "POST"}
+    answers = [api.post("/v1/screenshots", json=SHOT, headers=headers), api.options("/v1/screenshots", headers=headers)]
+    assert not [name for answer in answers for name in answer.headers if name.startswith("access-control")]
+
+
+# --- bodies -------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("body", "problems"),
+    [
+        ({}, {"url": "is required"}),
+        ([], {"url": "is required"}),
+        ({"url": 3}, {"url": "must be text"}),
+        ({"url": "not-a-valid-url"}, None),
+        ({**SHOT, "format": "gif"}, {"format": "must be one of png, jpeg, jpg, webp, pdf"}),
+        ({**SHOT, "format": 3}, {"format": "must be one of png, jpeg, jpg, webp, pdf"}),
+        ({**SHOT, "viewport": {"width": 0}}, {"viewport.width": "must be a whole number from 100 to 4096"}),
+        ({**SHOT, "viewport": {"width": 1e9}}, {"viewport.width": "must be a whole number from 100 to 4096"}),
+        ({**SHOT, "viewport": {"height": "800"}}, {"viewport.height": "must be a whole number from 100 to 4096"}),
+        (
+            {**SHOT, "viewport": {"deviceScaleFactor": 1.5}},
+            {"viewport.deviceScaleFactor": "must be a whole number from 1 to 3"},
+        ),
+        ({**SHOT, "fullPage": "yes"}, {"fullPage": "must be true or false"}),
+        ({**SHOT, "quality": 101}, {"quality": "must be a whole number from 1 to 100"}),
+        ({**SHOT, "delay": -1}, {"delay": "must be a whole number from 0 to 30000"}),
+        ({**SHOT, "timeout": 999}, {"timeout": "must be a whole number from 1000 to 60000"}),
+        ({**SHOT, "waitUntil": "soon"}, {"waitUntil": "must be one of load, domcontentloaded, networkidle, commit"}),
+        ({**SHOT, "hideSelectors": "a"}, {"hideSelectors": "must be a list of at most 50 texts"}),
+        ({**SHOT, "hideSelectors": ["a"] * 51}, {"hideSelectors": "must be a list of at most 50 texts"}),
+        ({**SHOT, "customCss": "x" * 10_001}, {"customCss": "must be text of at most 10000 characters"}),
+        ({**SHOT, "selector": "x" * 501}, {"selector": "must be text of at most 500 characters"}),
+        ({**SHOT, "responseType": "XML"}, {"responseType": "must be one of BINARY, BASE64, URL"}),
+        (
+            {"format": "gif", "delay": "1", "viewport": {"width": 1}},
+            {
+                "url": "is required",
+                "format": "must be one of png, jpeg, jpg, webp, pdf",
+                "delay": "must be a whole number from 0 to 30000",
+                "viewport.width": "must be a whole number from 100 to 4096",
+            },
+        ),
+    ],
+)
+def test_a_bad_body_is_400_and_names_every_field(
+    api: Api, as_key: dict[str, str], renderer: StandIn, body: Any, problems: dict[str, str] | None
+) -> None:
+    if problems is None:
+        renderer.failure = errors.InvalidUrl("url is wrong.", {"url": "is wrong"})
+        problems = {"url": "is wrong"}
+    answer = api.post("/v1/screenshots", json=body, headers=as_key)
+    assert answer.status_code == 400
+    told = answer.json()
+    assert told["validationErrors"] == told["errors"] == problems
+    assert all(field in told["message"] for field in problems)
+
+
+@pytest.mark.parametrize("raw", [b"", b"{", b'"text"', b"3", b"null", b"\xff\xfe", b"[" * 10_000, b'{"url": "x",}'])
+def test_what_is_not_a_json_object_is_400(api: Api, as_key: dict[str, str], raw: bytes) -> None:
+    answer = api.post("/v1/screenshots", content=raw, headers=as_key | {"Content-Type": "application/json"})
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_request")
+
+
+def test_the_content_type_does_not_matter(api: Api, as_key: dict[str, str]) -> None:
+    answer = api.post("/v1/screenshots", content=json.dumps(SHOT), headers=as_key | {"Content-Type": "text/plain"})
+    assert answer.status_code == 200
+
+
+def test_a_body_over_one_mebibyte_is_413(api: Api, as_key: dict[str, str]) -> None:
+    answer = api.post("/v1/screenshots", json={"url": "x" * 1024 * 1024}, headers=as_key)
+    assert (answer.status_code, answer.json()["error"]) == (413, "request_too_large")
+
+
+COMING = {
+    "device": "iPhone 14",
+    "actions": [{"type": "click", "selector": "a"}],
+    "outputs": [{"type": "pdf"}],
+    "session": {"cookies": []},
+    "blockLevel": "pro",
+    "stealthMode": True,
+    "freezeFixed": False,
+    "maxSections": 5,
+    "scrollInterval": 100,
+    "maxHeight": 5000,
+    "webhookUrl": "https://example.com/hook",
+    "webhookSecret": "x",
+    "format": "pdf",
+    "responseType": "BASE64",
+}
+
+
+@pytest.mark.parametrize("field", COMING)
+def test_what_is_not_done_yet_is_refused(api: Api, as_key: dict[str, str], field: str) -> None:
+    answer = api.post("/v1/screenshots", json={**SHOT, field: COMING[field]}, headers=as_key)
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == [field]
+    assert "this version" in answer.json()["message"]
+
+
+DEFAULTS = {
+    "blockAds": True,
+    "blockCookieBanners": True,
+    "blockPopups": True,
+    "blockLevel": "none",
+    "darkMode": False,
+    "fullPage": False,
+    "stealthMode": False,
+    "delay": 0,
+    "format": "png",
+    "freezeFixed": True,
+    "fullPageMode": "stitch",
+    "maxSections": 50,
+    "quality": 80,
+    "responseType": "BINARY",
+    "scrollInterval": 150,
+    "timeout": 30000,
+    "waitUntil": "domcontentloaded",
+    "viewport": None,
+    "device": None,
+    "actions": None,
+    "customCss": None,
+}
+
+
+def test_spelled_out_defaults_mean_the_same_as_none(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
+    for body in (SHOT, SHOT | DEFAULTS):
+        assert api.post("/v1/screenshots", json=body, headers=as_key).status_code == 200
+    assert renderer.shots[0] == renderer.shots[1]
+
+
+@pytest.mark.parametrize(
+    ("given", "attribute", "value"),
+    [
+        ({"format": "JPG"}, "format", "jpeg"),
+        ({"format": "WebP"}, "format", "webp"),
+        ({"waitUntil": "LOAD"}, "wait_until", "load"),
+        ({"waitUntil": "commit"}, "wait_until", "commit"),
+        ({"viewport": {"width": 4096}}, "width", 4096),
+        ({"viewport": {"width": 1280.0}}, "width", 1280),
+        ({"viewport": []}, "width", 1920),
+        ({"viewport": {"height": 600}}, "height", 600),
+        ({"viewport": {"deviceScaleFactor": 2}}, "scale", 2),
+        ({"delay": 1500}, "delay", 1.5),
+        ({"timeout": 1000}, "timeout", 1.0),
+        ({"hideSelectors": [".a", "#b"]}, "hide_selectors", (".a", "#b")),
+        ({"selector": ""}, "selector", None),
+        ({"responseType": "binary"}, "format", "png"),
+    ],
+)
+def test_what_clients_say_becomes_a_shot(
+    api: Api, as_key: dict[str, str], renderer: StandIn, given: dict[str, Any], attribute: str, value: object
+) -> None:
+    answer = api.post("/v1/screenshots", json=SHOT | given, headers=as_key)
+    assert answer.status_code == 200, answer.text
+    assert getattr(renderer.shots[0], attribute) == value
+
+
+def test_unknown_fields_are_ignored_and_named(api: Api, as_key: dict[str, str]) -> None:
+    body = {**SHOT, "fulPage": True, "viewport": {"widht": 3}, "x\r\nSet-Cookie: a": 1}
+    answer = api.post("/v1/screenshots", json=body, headers=as_key)
+    assert answer.status_code == 200
+    assert answer.headers["x-ignored-fields"] == "viewport.widht, fulPage, x??Set-Cookie??a"
+
+
+# --- limits -------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def small(db: sqlite_utils.Database, hasher: PasswordHasher) -> dict[str, str]:
+    rates = {"screenshots_per_hour": 60, "screenshots_burst": 2, "requests_per_hour": 60, "requests_burst": 3}
+    limits.set_plan(db, "small", rates)
+    return {"X-API-Key": keys.create(db, hasher, "small", plan="small")[1]}
+
+
+def test_over_the_burst_is_429_with_the_wait(api: Api, small: dict[str, str]) -> None:
+    answers = [api.post("/v1/screenshots", json=SHOT, headers=small) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    told = answers[2]
+    assert told.json()["error"] == "rate_limited"
+    assert 1 <= int(told.headers["retry-after"]) == told.json()["retryAfter"] <= 60
+    assert told.headers["x-ratelimit-remaining"] == "0"
+
+
+def test_every_answer_to_a_proven_key_tells_where_its_bucket_stands(api: Api, small: dict[str, str]) -> None:
+    shot = api.post("/v1/screenshots", json=SHOT, headers=small).headers
+    other = api.get("/v1/nothing", headers=small).headers
+    assert (shot["x-ratelimit-type"], shot["x-ratelimit-limit"], shot["x-ratelimit-remaining"]) == (
+        "screenshot",
+        "2",
+        "1",
+    )
+    assert (other["x-ratelimit-type"], other["x-ratelimit-limit"], other["x-ratelimit-remaining"]) == (
+        "general",
+        "3",
+        "2",
+    )
+    assert shot["ratelimit"].startswith('"screenshot";r=1;t=')
+    assert shot["ratelimit-policy"] == '"screenshot";q=2;w=120'
+
+
+@pytest.mark.parametrize(
+    ("failure", "costs"),
+    [
+        (errors.InvalidUrl("bad"), 0),
+        (Overloaded("full", 3), 0),
+        (errors.ServiceUnavailable("stopping", 5), 0),
+        (errors.TargetNotAllowed("metadata", "allow"), 1),
+        (errors.UrlUnreachable("dead"), 1),
+        (errors.DeadlinePassed("slow"), 1),
+    ],
+)
+def test_a_400_and_a_shed_request_cost_nothing(
+    api: Api, small: dict[str, str], renderer: StandIn, failure: BoxError, costs: int
+) -> None:
+    renderer.failure = failure
+    answer = api.post("/v1/screenshots", json=SHOT, headers=small)
+    assert answer.status_code == failure.status
+    assert int(answer.headers["x-ratelimit-remaining"]) == 2 - costs
+
+
+# --- errors -------------------------------------------------------------------------------------
+
+EVERY_ERROR: list[BoxError] = [
+    errors.InvalidRequest("bad", {"url": "is bad"}),
+    errors.InvalidUrl("bad", {"url": "is bad"}),
+    errors.TargetNotAllowed("169.254.169.254 is metadata", "allow"),
+    errors.NotFound("gone"),
+    errors.UrlUnreachable("dead"),
+    errors.DeadlinePassed("slow"),
+    errors.SelectorNotFound("none"),
+    errors.NotAPage("download"),
+    errors.PageTooLarge("tall"),
+    errors.PageCrashed("crash"),
+    errors.ServiceUnavailable("stopping", 5),
+    Overloaded("full", 3),
+    errors.InternalError("fault"),
+]
+
+
+@pytest.mark.parametrize("failure", EVERY_ERROR, ids=lambda failure: failure.code)
+def test_errors_are_flat_for_most_clients(
+    api: Api, as_key: dict[str, str], renderer: StandIn, failure: BoxError
+) -> None:
+    renderer.failure = failure
+    answer = api.post("/v1/screenshots", json=SHOT, headers=as_key)
+    told = answer.json()
+    assert answer.status_code == told["statusCode"] == failure.status
+    assert told["error"] == failure.code == told["errorCode"].lower()
+    assert told["message"] == failure.message
+    assert told["requestId"] == answer.headers["x-request-id"]
+
+
+@pytest.mark.parametrize("failure", EVERY_ERROR, ids=lambda failure: failure.code)
+def test_errors_are_nested_for_generated_clients(
+    api: Api, as_key: dict[str, str], renderer: StandIn, failure: BoxError
+) -> None:
+    renderer.failure = failure
+    answer = api.post("/v1/screenshots", json=SHOT, headers=as_key | GENERATED)
+    told = answer.json()
+    assert answer.status_code == failure.status
+    assert told["error"]["code"] == failure.code.upper()
+    assert told["error"]["message"] == told["message"] == failure.message
+    assert told["requestId"] == answer.headers["x-request-id"]
+    details = told["error"]["details"]
+    assert details is None or all(isinstance(value, dict) for value in details.values())
+
+
+def test_a_refused_target_tells_the_setting_and_not_the_address(
+    api: Api, as_key: dict[str, str], renderer: StandIn
+) -> None:
+    renderer.failure = errors.TargetNotAllowed("10.0.0.5 is this machine", setting="allow")
+    answer = api.post("/v1/screenshots", json=SHOT, headers=as_key)
+    assert answer.status_code == 403
+    assert answer.json()["message"] == "This address is not allowed."
+    assert answer.json()["setting"] == "allow"
+    assert "10.0.0.5" not in answer.text
+
+
+def test_a_fault_of_ours_tells_nothing_from_inside(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
+    renderer.failure = RuntimeError("secret in /etc/passwd line 3")
+    answer = api.post("/v1/screenshots", json=SHOT, headers=as_key)
+    assert (answer.status_code, answer.json()["error"]) == (500, "internal_error")
+    assert "passwd" not in answer.text
+    assert "Traceback" not in answer.text
+
+
+def test_retry_after_is_whole_seconds(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
+    renderer.failure = Overloaded("full", 3)
+    assert api.post("/v1/screenshots", json=SHOT, headers=as_key).headers["retry-after"] == "3"
+
+
+# --- the door -----------------------------------------------------------------------------------
+
+
+def test_the_door_sign_says_what_this_is(api: Api) -> None:
+    told = api.get("/").json()
+    assert told["name"] == "allscreenshots-box"
+    assert told["version"]
+    page = api.get("/", headers={"Accept": "text/html"})
+    assert page.headers["content-type"].startswith("text/html")
+    assert "/schema/openapi.json" in page.text
+
+
+def test_health_needs_no_key(api: Api) -> None:
+    assert api.get("/health").json()["status"] == "ok"
+    assert api.head("/health").status_code == 200
+
+
+def test_a_secret_in_a_path_is_not_repeated(api: Api, secret: str, as_key: dict[str, str]) -> None:
+    assert secret not in api.get(f"/v1/{secret}", headers=as_key).text

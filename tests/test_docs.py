@@ -1,0 +1,338 @@
+"""What users can see is documented."""
+
+import ast
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+import msgspec
+import pytest
+from litestar import Litestar
+from litestar.testing import TestClient
+
+from allscreenshots_box import cli, config, errors, keys
+from allscreenshots_box.errors import BoxError
+from allscreenshots_box.screenshots import ScreenshotRequest, ViewportConfig
+
+ROOT = Path(__file__).parent.parent
+DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = {path.relative_to(ROOT).as_posix(): path.read_text() for path in DOCS}
+SOURCES = sorted((ROOT / "allscreenshots_box").rglob("*.py"))
+
+PASTED = re.compile(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", re.DOTALL)
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
+LINK = re.compile(r"\]\(([^)\s]+)\)")
+HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
+HEADER = re.compile(r"X-[A-Z][A-Za-z-]+|RateLimit|RateLimit-Policy|Retry-After")
+PROGRAM = re.compile(r"(?:sudo )?(?:[\w./-]*/)?allscreenshots-box (.+)")
+
+
+def rows(page: str, section: str) -> dict[str, str]:
+    """Return the table rows of one section of a page, by the code in their first cell."""
+    text = PAGES[page].partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    return {match[1]: match[0] for match in re.finditer(r"^\| `([^`]+)` \|.*$", text, re.MULTILINE)}
+
+
+def words(text: str) -> str:
+    return " ".join(text.split())
+
+
+# --- settings -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", config.NAMES)
+def test_every_setting_is_documented_with_its_variable(name: str) -> None:
+    assert f"`{config.ENVIRONMENT_PREFIX}{name.upper()}`" in rows("docs/settings.md", "All settings")[name]
+
+
+# --- commands -----------------------------------------------------------------------------------
+
+
+def commands() -> Iterator[tuple[str, click.Command]]:
+    """Yield every command with the words that call it."""
+    found: list[tuple[str, click.Command]] = [("allscreenshots-box", cli.main)]
+    while found:
+        path, command = found.pop(0)
+        yield path, command
+        if isinstance(command, click.Group):
+            found += [(f"{path} {name}", below) for name, below in command.commands.items()]
+
+
+COMMANDS = dict(commands())
+
+
+def help_of(path: str) -> str:
+    """Return what docs/operating.md pastes under a command's heading."""
+    _, _, after = PAGES["docs/operating.md"].partition(f"\n### `{path}`\n")
+    return after.partition("\n### ")[0]
+
+
+@pytest.mark.parametrize("path", COMMANDS)
+def test_every_command_is_documented(path: str) -> None:
+    assert f"Usage: {path} [OPTIONS]" in help_of(path)
+
+
+@pytest.mark.parametrize(
+    ("path", "option"),
+    [
+        (path, option)
+        for path, command in COMMANDS.items()
+        for parameter in command.params
+        if isinstance(parameter, click.Option)
+        for option in parameter.opts
+    ],
+)
+def test_every_option_is_documented_under_its_command(path: str, option: str) -> None:
+    assert re.search(rf"^  .*{re.escape(option)}\b", help_of(path), re.MULTILINE)
+
+
+def lines_of(page: str) -> Iterator[str]:
+    """Yield the command lines that a page gives, in shell blocks and in running text."""
+    text = PASTED.sub("", PAGES[page])
+    for kind, block in FENCE.findall(text):
+        if kind == "sh":
+            yield from block.replace("\\\n", " ").splitlines()
+    yield from (words(span) for span in re.findall(r"`([^`]+)`", FENCE.sub("", text)))
+
+
+LINES = sorted(
+    {
+        re.split(r" [>|] ", match[1])[0]
+        for page in PAGES
+        for line in lines_of(page)
+        if (match := PROGRAM.fullmatch(line.strip()))
+    }
+)
+
+
+@pytest.mark.parametrize("line", LINES)
+def test_every_command_line_in_the_docs_is_one_that_the_program_takes(line: str) -> None:
+    command: click.Command = cli.main
+    rest, name, above = shlex.split(line), "allscreenshots-box", None
+    while True:
+        bare = not any(word.startswith("-") for word in rest)
+        try:
+            context = command.make_context(name, rest, parent=above)
+        except click.exceptions.Exit:  # --version
+            return
+        except (click.MissingParameter, click.exceptions.NoArgsIsHelpError):
+            if bare:  # named in passing, without what it works on
+                return
+            raise
+        if not isinstance(command, click.Group):
+            return
+        found, below, rest = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert found
+        assert below
+        name, command, above = found, below, context
+
+
+def test_command_lines_are_found_at_all() -> None:
+    assert len(LINES) > 20
+
+
+@pytest.mark.parametrize("script", ["install.sh", "uninstall.sh"])
+def test_every_option_of_a_script_in_the_docs_exists(script: str) -> None:
+    given = {
+        option
+        for page in PAGES
+        for line in lines_of(page)
+        if (call := re.match(rf"(?:sudo )?(?:\w+=\S+ )*(?:\S*/){script}((?: --[a-z-]+)*)", line.strip()))
+        for option in call[1].split()[:1]
+    }
+    assert given
+    assert {option for option in given if option not in (ROOT / script).read_text()} == set()
+
+
+TARGETS = re.findall(r"(?:^|`)make ([a-z-]+)", PAGES["docs/contributing.md"], re.MULTILINE)
+
+
+@pytest.mark.parametrize("target", sorted(set(TARGETS)))
+def test_every_make_target_in_the_docs_exists(target: str) -> None:
+    assert re.search(rf"^{target}:", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+# --- what callers see ---------------------------------------------------------------------------
+
+
+def every_error(above: type[BoxError] = BoxError) -> Iterator[type[BoxError]]:
+    for error in above.__subclasses__():
+        yield error
+        yield from every_error(error)
+
+
+ANSWERED = {(BoxError.code, BoxError.status)} | {
+    (error.code, error.status)
+    for error in every_error()
+    if error.__module__ == errors.__name__ and error.code != BoxError.code
+}
+
+
+@pytest.mark.parametrize(("code", "status"), sorted(ANSWERED))
+def test_every_error_code_is_documented_with_its_status(code: str, status: int) -> None:
+    assert f"| `{code}` | {status} |" in rows("docs/api.md", "Errors")[code]
+
+
+def test_no_error_code_is_documented_that_there_is_not() -> None:
+    assert set(rows("docs/api.md", "Errors")) == {code for code, _ in ANSWERED}
+
+
+def fields_of(shape: type[msgspec.Struct], above: str = "") -> list[tuple[str, msgspec.structs.FieldInfo]]:
+    return [(above + field.encode_name, field) for field in msgspec.structs.fields(shape)]
+
+
+FIELDS = fields_of(ScreenshotRequest) + fields_of(ViewportConfig, "viewport.")
+
+
+@pytest.mark.parametrize(("name", "field"), FIELDS, ids=[name for name, _ in FIELDS])
+def test_every_request_field_is_documented(name: str, field: msgspec.structs.FieldInfo) -> None:
+    assert name in rows("docs/api.md", "The request"), field
+
+
+def default_of(field: msgspec.structs.FieldInfo) -> str:
+    if field.required:
+        return "required"
+    if field.default is None:
+        return "none"
+    if isinstance(field.default, bool):
+        return str(field.default).lower()
+    return f"`{field.default}`" if isinstance(field.default, str) else str(field.default)
+
+
+@pytest.mark.parametrize(("name", "field"), [pair for pair in FIELDS if pair[0] != "viewport"])
+def test_every_request_field_is_documented_with_its_default(name: str, field: msgspec.structs.FieldInfo) -> None:
+    assert rows("docs/api.md", "The request")[name].split("|")[3].strip() == default_of(field)
+
+
+def bounds_of(info: msgspec.inspect.Type) -> Iterator[int]:
+    """Yield the limits of a field, and of what stands in it."""
+    match info:
+        case msgspec.inspect.Metadata():
+            yield from bounds_of(info.type)
+        case msgspec.inspect.UnionType():
+            for one in info.types:
+                yield from bounds_of(one)
+        case msgspec.inspect.IntType(ge=int(low), le=int(high)):
+            yield from (low, high)
+        case msgspec.inspect.StrType(max_length=int(most)):
+            yield most
+        case msgspec.inspect.ListType(max_length=int(most)):
+            yield most
+            yield from bounds_of(info.item_type)
+
+
+@pytest.mark.parametrize(
+    ("name", "bound"),
+    [(name, bound) for name, field in FIELDS for bound in bounds_of(msgspec.inspect.type_info(field.type))],
+)
+def test_every_bound_of_a_request_field_is_documented(name: str, bound: int) -> None:
+    assert re.search(rf"\b{bound}\b", rows("docs/api.md", "The request")[name].split("|")[2])
+
+
+def constants() -> Iterator[str]:
+    """Yield every text in the code that is not a docstring's or a longer text's."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                yield node.value
+
+
+@pytest.mark.parametrize("header", sorted({text for text in constants() if HEADER.fullmatch(text)}))
+def test_every_header_that_the_code_names_is_documented(header: str) -> None:
+    assert f"`{header}`" in PAGES["docs/api.md"]
+
+
+def test_every_header_of_an_answer_is_documented(api: TestClient[Litestar], as_key: dict[str, str]) -> None:
+    shot: dict[str, Any] = {"url": "https://example.com", "unknown": 1}
+    answers = [api.post("/v1/screenshots", json=shot, headers=as_key), api.get("/v1/screenshots", headers=as_key)]
+    sent = {name for answer in answers for name in answer.headers}
+    page = PAGES["docs/api.md"].lower()
+    assert {name for name in sent if f"`{name}`" not in page} == set()
+
+
+# --- what operators see -------------------------------------------------------------------------
+
+
+def sentences() -> Iterator[str]:
+    """Yield the part before the first colon of every OperatorError in the code, placeholders as NULs."""
+    for path in SOURCES:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "OperatorError":
+                text = node.args[0]
+                parts = text.values if isinstance(text, ast.JoinedStr) else [text]
+                said = "".join(str(part.value) if isinstance(part, ast.Constant) else "\0" for part in parts)
+                if said.strip("\0"):
+                    yield said.partition(": ")[0].rstrip(".")
+
+
+@pytest.mark.parametrize("sentence", sorted(set(sentences())), ids=lambda sentence: sentence.replace("\0", "_"))
+def test_every_sentence_for_the_operator_has_its_cure(sentence: str) -> None:
+    pattern = "[^`]{1,60}?".join(re.escape(part) for part in sentence.split("\0"))
+    assert re.search(rf"^\| .*`{pattern}", PAGES["docs/operating.md"], re.MULTILINE)
+
+
+def events() -> set[str]:
+    return {
+        node.args[0].value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in {"event", "fault"}
+        if node.args and isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
+    }
+
+
+@pytest.mark.parametrize("event", sorted(events()))
+def test_every_event_of_the_log_is_documented(event: str) -> None:
+    assert re.search(rf"^\|.*`{event}`.*\|", PAGES["docs/operating.md"], re.MULTILINE)
+
+
+def test_the_pattern_for_scanners_is_documented() -> None:
+    assert keys.PATTERN in PAGES["docs/security.md"]
+
+
+# --- the pages themselves -----------------------------------------------------------------------
+
+
+def test_what_is_pasted_is_up_to_date() -> None:
+    pasted = [path for path in DOCS if "[[[cog" in path.read_text()]
+    assert pasted
+    checked = subprocess.run(
+        [sys.executable, "-m", "cogapp", "--check", *pasted], capture_output=True, text=True, check=False, cwd=ROOT
+    )
+    assert checked.returncode == 0, f"{checked.stdout}{checked.stderr}run `make docs`"
+
+
+def anchor(heading: str) -> str:
+    """Return the name that a heading can be linked by."""
+    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_relative_link_leads_somewhere(page: str) -> None:
+    for link in LINK.findall(FENCE.sub("", PAGES[page])):
+        if link.startswith("https://"):
+            continue
+        file, _, name = link.partition("#")
+        target = (ROOT / page).parent / file if file else ROOT / page
+        assert target.is_file(), link
+        assert not name or name in map(anchor, HEADING.findall(FENCE.sub("", target.read_text()))), link
+
+
+@pytest.mark.parametrize("row", range(1, 15))
+def test_every_row_of_the_mission_says_where_it_is_held(row: int) -> None:
+    (line,) = re.findall(rf"^\| S{row} \|.*$", PAGES["docs/contributing.md"], re.MULTILINE)
+    named = re.findall(r"`(tests/\w+\.py)`", line)
+    assert named
+    assert all((ROOT / name).is_file() for name in named)
+
+
+def test_the_picture_in_the_readme_is_one_that_the_box_takes() -> None:
+    picture = (ROOT / "docs/first-shot.png").read_bytes()
+    width, height = (int.from_bytes(picture[start : start + 4]) for start in (16, 20))
+    assert (picture[:4], width, height) == (b"\x89PNG", 1280, 800)
+    assert len(picture) < 150_000

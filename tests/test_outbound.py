@@ -1,0 +1,234 @@
+import asyncio
+import ipaddress
+
+import pytest
+
+from allscreenshots_box import outbound
+from allscreenshots_box.config import Address
+from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
+from allscreenshots_box.outbound import Policy
+
+OWN = ipaddress.ip_address("10.0.0.5")
+
+
+def is_own(address: Address) -> bool:
+    return address == OWN
+
+
+def policy(allow: tuple[tuple[str, int], ...] = (), deny: tuple[object, ...] = ()) -> Policy:
+    return Policy(allow=allow, deny=deny, port=8080, is_own=is_own)  # type: ignore[arg-type] # networks and names
+
+
+def decide(url: str, *addresses: str, rules: Policy | None = None) -> None:
+    target = outbound.parse(url)
+    found = [ipaddress.ip_address(address) for address in addresses or (target.host,)]
+    outbound.decide(target, found, rules or policy())
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("https://example.com/", ["93.184.215.14"]),
+        ("http://example.com:8000/", ["93.184.215.14", "2606:2800:21f:cb07::1"]),
+        ("HTTP://EXAMPLE.COM/", ["93.184.215.14"]),
+        ("http://intranet/", ["10.1.2.3"]),
+        ("http://172.16.0.1:3000/", []),
+        ("http://192.168.1.1/", []),
+        ("http://100.64.0.1/", []),
+        ("http://[fd12:3456::1]/", []),
+        ("http://[::ffff:192.168.1.1]/", []),
+        ("http://bücher.example/", ["93.184.215.14"]),
+    ],
+)
+def test_public_and_private_pages_may_be_shot(url: str, addresses: list[str]) -> None:
+    decide(url, *addresses)
+
+
+@pytest.mark.parametrize(
+    ("url", "addresses"),
+    [
+        ("http://127.0.0.1/", []),
+        ("http://127.9.9.9/", []),
+        ("http://localhost:3000/", ["127.0.0.1"]),
+        ("http://localhost./", ["::1"]),
+        ("http://[::1]/", []),
+        ("http://[::ffff:127.0.0.1]/", []),
+        ("http://[::ffff:7f00:1]/", []),
+        ("http://[64:ff9b::7f00:1]/", []),
+        ("http://[2002:7f00:1::]/", []),
+        ("http://2130706433/", []),
+        ("http://0x7f000001/", []),
+        ("http://0177.0.0.1/", []),
+        ("http://127.1/", []),
+        ("http://127.0.0.1./", []),
+        ("http://１２７.0.0.1/", []),  # noqa: RUF001 - wide digits, as an attacker writes them
+        ("http://①②⑦.⓪.⓪.①/", []),
+        ("http://10.0.0.5/", []),
+        ("http://this-box.example/", ["10.0.0.5"]),
+        ("http://mixed.example/", ["93.184.215.14", "127.0.0.1"]),
+    ],
+)
+def test_this_machine_is_refused_with_the_setting_that_would_allow_it(url: str, addresses: list[str]) -> None:
+    with pytest.raises(TargetNotAllowed) as caught:
+        decide(url, *addresses)
+    assert caught.value.extra == {"setting": "allow"}
+
+
+NEVER = [
+    ("http://169.254.169.254/latest/meta-data/", []),
+    ("http://[::ffff:169.254.169.254]/", []),
+    ("http://[64:ff9b::a9fe:a9fe]/", []),
+    ("http://[2002:a9fe:a9fe::]/", []),
+    ("http://[::a9fe:a9fe]/", []),
+    ("http://2852039166/", []),
+    ("http://0xa9fea9fe/", []),
+    ("http://0251.0376.0251.0376/", []),
+    ("http://metadata.google.internal/", ["93.184.215.14"]),
+    ("http://METADATA.google.internal./", ["93.184.215.14"]),
+    ("http://rebound.example/", ["169.254.169.254"]),
+    ("http://mixed.example/", ["93.184.215.14", "169.254.1.1"]),
+    ("http://100.100.100.200/", []),
+    ("http://168.63.129.16/", []),
+    ("http://[fd00:ec2::254]/", []),
+    ("http://[fe80::1]/", []),
+    ("http://0.0.0.0/", []),
+    ("http://0.1.2.3/", []),
+    ("http://[::]/", []),
+    ("http://224.0.0.1/", []),
+    ("http://[ff02::1]/", []),
+    ("http://255.255.255.255/", []),
+    ("http://240.0.0.1/", []),
+    ("http://[fec0::1]/", []),
+]
+
+
+@pytest.mark.parametrize(("url", "addresses"), NEVER)
+def test_some_addresses_are_never_allowed(url: str, addresses: list[str]) -> None:
+    host = outbound.parse(url).host
+    with pytest.raises(TargetNotAllowed) as caught:
+        decide(url, *addresses, rules=policy(allow=((host, 80),)))
+    assert caught.value.extra == {"setting": None}
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:3000/", "http://127.1:3000/", "http://2130706433:3000/"])
+def test_allow_opens_one_port_of_this_machine(url: str) -> None:
+    decide(url, rules=policy(allow=(("127.0.0.1", 3000),)))
+
+
+@pytest.mark.parametrize(
+    "url", ["http://127.0.0.1:3001/", "http://127.0.0.2:3000/", "http://[::1]:3000/", "http://10.0.0.5:3000/"]
+)
+def test_allow_opens_nothing_beside_it(url: str) -> None:
+    with pytest.raises(TargetNotAllowed):
+        decide(url, rules=policy(allow=(("127.0.0.1", 3000),)))
+
+
+def test_allow_means_the_host_as_the_url_spells_it() -> None:
+    rules = policy(allow=(("localhost", 3000),))
+    decide("http://localhost:3000/", "127.0.0.1", rules=rules)
+    with pytest.raises(TargetNotAllowed):
+        decide("http://elsewhere.example:3000/", "127.0.0.1", rules=rules)
+
+
+@pytest.mark.parametrize(
+    ("url", "address"), [("http://127.0.0.1:8080/", "127.0.0.1"), ("http://box.example:8080/", "10.0.0.5")]
+)
+def test_the_box_itself_is_refused_whatever_is_allowed(url: str, address: str) -> None:
+    host = outbound.parse(url).host
+    with pytest.raises(TargetNotAllowed, match="not allowed") as caught:
+        decide(url, address, rules=policy(allow=((host, 8080),)))
+    assert "the box itself" in caught.value.reason
+
+
+@pytest.mark.parametrize(
+    ("entry", "url", "address"),
+    [
+        ("internal.example", "http://internal.example/", "10.1.1.1"),
+        ("*.example", "http://a.b.example/", "93.184.215.14"),
+        (ipaddress.ip_network("10.0.0.0/8"), "http://intranet/", "10.1.1.1"),
+        (ipaddress.ip_network("10.0.0.0/8"), "http://[::ffff:10.1.1.1]/", "::ffff:10.1.1.1"),
+        (ipaddress.ip_network("127.0.0.0/8"), "http://127.0.0.1:3000/", "127.0.0.1"),
+    ],
+)
+def test_deny_wins(entry: object, url: str, address: str) -> None:
+    with pytest.raises(TargetNotAllowed) as caught:
+        decide(url, address, rules=policy(allow=(("127.0.0.1", 3000),), deny=(entry,)))
+    assert caught.value.extra == {"setting": "deny"}
+
+
+@pytest.mark.parametrize("port", [1, 22, 25, 110, 143, 587, 993, 1023, 2049, 5060, 6000, 6667, 10080])
+def test_ports_that_are_not_the_webs_are_refused(port: int) -> None:
+    with pytest.raises(TargetNotAllowed):
+        decide(f"http://example.com:{port}/", "93.184.215.14")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "not-a-valid-url",
+        "example.com",
+        "//example.com/",
+        "file:///etc/passwd",
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "ftp://example.com/",
+        "chrome://version",
+        "view-source:http://example.com/",
+        "http:/example.com",
+        "http:example.com",
+        "http://",
+        "http:///path",
+        "http://?q",
+        "http://exa mple.com/",
+        "http://example.com/\n",
+        " http://example.com/",
+        "http://127.0.0.1\\@example.com/",
+        "http://%31%32%37.0.0.1/",
+        "http://[::1/",
+        "http://[zz]/",
+        "http://[fe80::1%25eth0]/",
+        "http://example.com:99999/",
+        "http://example.com:port/",
+        "http://1.2.3.4.5/",
+        "http://999.1.1.1/",
+        "http://0x/",
+        "http://a..b/",
+        "http://-.*/",
+        "http://" + "a" * 64 + "/",
+        "http://example.com/" + "a" * 9000,
+    ],
+)
+def test_what_no_browser_could_open_is_a_bad_url(url: str) -> None:
+    with pytest.raises(InvalidUrl) as caught:
+        outbound.parse(url)
+    assert list(caught.value.problems) == ["url"]
+
+
+@pytest.mark.parametrize(
+    ("url", "given"),
+    [
+        ("HTTP://Example.COM/Path?Q=1#f", "http://example.com/Path?Q=1#f"),
+        ("http://0x7f.1:3000/x", "http://127.0.0.1:3000/x"),
+        ("https://user:pass@example.com./", "https://user:pass@example.com/"),
+        ("http://[0:0::1]:80/", "http://[::1]:80/"),
+        ("http://bücher.example/", "http://xn--bcher-kva.example/"),
+    ],
+)
+def test_the_browser_is_given_what_was_judged(url: str, given: str) -> None:
+    assert outbound.parse(url).url == given
+
+
+def test_a_name_without_an_address_cannot_be_reached() -> None:
+    with pytest.raises(UrlUnreachable, match="could not be resolved"):
+        asyncio.run(outbound.judge("http://no-such-host.invalid/", policy()))
+
+
+def test_a_name_is_judged_by_its_addresses() -> None:
+    with pytest.raises(TargetNotAllowed):
+        asyncio.run(outbound.judge("http://localhost/", policy()))
+
+
+def test_this_machines_addresses_are_its_own() -> None:
+    assert outbound._is_own(ipaddress.ip_address("127.0.0.1"))
+    assert not outbound._is_own(ipaddress.ip_address("192.0.2.1"))
