@@ -35,7 +35,8 @@ from .errors import (
 from .limits import Buckets, Kind, Standing
 from .render import Renderer
 
-LARGEST_BODY = 1024 * 1024  # bytes
+MIB = 1024 * 1024  # bytes
+LARGEST_BODY = MIB
 LONGEST_LOGGED_PATH = 200
 
 _COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
@@ -76,15 +77,21 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
 
 
 def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
-    return render.running(
+    equipment = render.Equipment(
         executable=settings.browser,
         sandbox=not settings.dangerously_disable_sandbox,
         slots=settings.slots,
         line_length=settings.line_length,
         line_wait=settings.line_wait,
         answer_within=settings.answer_within,
-        policy=outbound.policy_of(settings),
+        small_png=settings.png == "small",
+        picture_memory=settings.picture_memory * MIB,
+        recycle_after=settings.recycle_after,
+        recycle_memory=settings.recycle_memory * MIB,
+        lists=settings.lists_dir,
+        block_rules=settings.block_rules,
     )
+    return render.running(equipment, outbound.policy_of(settings))
 
 
 def _openapi() -> OpenAPIConfig:

@@ -71,6 +71,15 @@ def _truth(value: Any) -> bool:
         raise ValueError(f"{value!r} is neither true nor false") from None
 
 
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def read(value: Any) -> str:
+        if str(value).lower() not in choices:
+            raise ValueError(f"{value!r} is not one of {', '.join(choices)}")
+        return str(value).lower()
+
+    return read
+
+
 def _words(value: Any) -> list[str]:
     words = value if isinstance(value, list | tuple) else str(value).split(",")
     return [word.strip() for word in map(str, words) if word.strip()]
@@ -177,6 +186,19 @@ class Settings:
     answer_within: float = _setting(
         55.0, _within(2, 600), "How long waiting and rendering may take together; clients give up at 60s."
     )
+    png: str = _setting(
+        "fast", _one_of("fast", "small"), "How PNGs are packed: fast, or a quarter smaller for more time (small)."
+    )
+    picture_memory: int = _setting(
+        512, _whole(32, 16_384), "MiB that a full page may take, at three bytes a pixel, before it is refused."
+    )
+    recycle_after: int = _setting(1000, _whole(10, 1_000_000), "After how many shots the browser is replaced.")
+    recycle_memory: int = _setting(
+        1024, _whole(256, 65_536), "MiB that the browser's own process may hold before it is replaced."
+    )
+    block_rules: Path | None = _setting(
+        None, _optional_path, "A file with blocking rules of your own, in the syntax of EasyList."
+    )
     drain: float = _setting(60.0, _within(0, 600), "How long a stopping server lets running and waiting shots finish.")
     argon2_memory: int = _setting(
         19, _whole(19, 1024), "MiB of memory that hashing a key takes; raising it rehashes keys as they are used."
@@ -195,6 +217,11 @@ class Settings:
     def database_path(self) -> Path:
         """The one SQLite file."""
         return self.data_dir / "box.db"
+
+    @property
+    def lists_dir(self) -> Path:
+        """Where filter lists lie that are fresher than those in the package."""
+        return self.data_dir / "lists"
 
     @property
     def temporary_dir(self) -> Path:

@@ -1,8 +1,10 @@
-"""What all operations of the contract share: the error answers that each one declares."""
+"""What operations of the contract share: the shapes of their answers, and the errors that each one declares."""
 
+from datetime import datetime
 from typing import Any
 
 from litestar.openapi.datastructures import ResponseSpec
+from msgspec import UNSET, UnsetType
 
 from .bodies import Body
 
@@ -21,6 +23,44 @@ class ErrorResponse(Body):
 
     error: ErrorDetail
     request_id: str | None = None
+
+
+class ScreenshotJsonResponse(Body):
+    """One capture as JSON. *data* is written into it last, for it may be large."""
+
+    url: str
+    format: str
+    content_type: str
+    width: int
+    size: int
+    render_time_ms: int
+    height: int | None = None
+    cached: bool = False
+    result_url: str | None = None
+    storage_url: str | None = None
+    expires_at: datetime | None = None
+    encoding: str | None = None
+    data: str | UnsetType | None = UNSET
+
+
+class OutputResponse(Body):
+    """One output of several. *data* is text, or the object that was extracted."""
+
+    type: str
+    content_type: str
+    size: int
+    encoding: str
+    width: int | None = None
+    height: int | None = None
+    data: Any = UNSET
+
+
+class MultiOutputResponse(Body):
+    """Several outputs of one load of a page, by their ids."""
+
+    url: str
+    render_time_ms: int
+    outputs: dict[str, OutputResponse]
 
 
 _MEANINGS = {

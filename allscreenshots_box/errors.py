@@ -3,6 +3,7 @@
 BoxError                        answered over HTTP
  ├─ InvalidRequest              400  invalid_request
  │   ├─ InvalidUrl              400  invalid_url
+ │   ├─ InvalidDevice           400  invalid_device
  │   └─ KeyInQuery              400  key_in_query
  ├─ Unauthorized                401  unauthorized
  ├─ TargetNotAllowed            403  target_not_allowed
@@ -11,8 +12,10 @@ BoxError                        answered over HTTP
  ├─ RequestTooLarge             413  request_too_large
  ├─ PageError                   422
  │   ├─ UrlUnreachable          422  url_unreachable
+ │   ├─ HttpError               422  http_error
  │   ├─ DeadlinePassed          422  timeout
  │   ├─ SelectorNotFound        422  selector_not_found
+ │   ├─ ActionFailed            422  action_failed
  │   ├─ NotAPage                422  not_a_page
  │   ├─ PageTooLarge            422  page_too_large
  │   └─ PageCrashed             422  page_crashed
@@ -59,6 +62,12 @@ class InvalidUrl(InvalidRequest):
     """The URL to shoot is not one that a browser could open."""
 
     code = "invalid_url"
+
+
+class InvalidDevice(InvalidRequest):
+    """There is no device of that name."""
+
+    code = "invalid_device"
 
 
 class KeyInQuery(InvalidRequest):
@@ -122,6 +131,12 @@ class UrlUnreachable(PageError):
     code = "url_unreachable"
 
 
+class HttpError(PageError):
+    """The target answered with a 4xx or 5xx status, and the request wants no picture of that."""
+
+    code = "http_error"
+
+
 class DeadlinePassed(PageError):
     """The page was not ready within the time that the request allows."""
 
@@ -134,6 +149,12 @@ class SelectorNotFound(PageError):
     code = "selector_not_found"
 
 
+class ActionFailed(PageError):
+    """A step on the page that is not optional could not be done; the message begins with its path."""
+
+    code = "action_failed"
+
+
 class NotAPage(PageError):
     """The target is a download, a PDF or empty: there is nothing to take a picture of."""
 
@@ -141,7 +162,7 @@ class NotAPage(PageError):
 
 
 class PageTooLarge(PageError):
-    """The picture would be larger than the browser can draw."""
+    """The picture would be larger than the box's memory bound or the format allows."""
 
     code = "page_too_large"
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from pathlib import Path
 
 from benchmarks import stage
-from benchmarks.run import machine, percentile
+from benchmarks.report import machine, percentile
 from benchmarks.stage import Target
 
 PREFIX_LENGTH = 12  # what is shown of a key, and so what a stranger may know

@@ -3,7 +3,6 @@
 import argparse
 import asyncio
 import os
-import pwd
 import signal
 import tempfile
 from dataclasses import dataclass
@@ -15,12 +14,15 @@ from litestar.datastructures import State
 from litestar.params import JSONBody
 from playwright.async_api import Browser, async_playwright
 
+from benchmarks.stage import USER, become
+
 
 @dataclass
 class Order:
-    """The page to take."""
+    """The page to take, spelled as on the box's wire."""
 
     url: str
+    fullPage: bool = False  # noqa: N815 - the wire's name
 
 
 @get("/health", sync_to_thread=False)
@@ -37,7 +39,7 @@ async def screenshot(data: JSONBody[Order], state: State) -> Response[bytes]:
     try:
         page = await context.new_page()
         await page.goto(data.url)
-        return Response(await page.screenshot(), media_type="image/png")
+        return Response(await page.screenshot(full_page=data.fullPage), media_type="image/png")
     finally:
         await context.close()
 
@@ -54,20 +56,12 @@ async def serve(executable: str, port: int) -> None:
         await browser.close()
 
 
-def become(name: str) -> None:
-    """Put root down for good: Chromium's sandbox does not work for it."""
-    user = pwd.getpwnam(name)
-    os.setgroups([])
-    os.setgid(user.pw_gid)
-    os.setuid(user.pw_uid)
-
-
 def main() -> None:
     """Read the command line and serve."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--browser", required=True, metavar="PATH", help="the Chromium to launch")
     parser.add_argument("--port", type=int, default=8090)
-    parser.add_argument("--user", default="allscreenshots", help="whom to become when started as root")
+    parser.add_argument("--user", default=USER, help="whom to become when started as root")
     options = parser.parse_args()
     if os.geteuid() == 0:
         become(options.user)

@@ -1,282 +1,205 @@
-"""Measures the box beside a plain Playwright server: speed, CPU, memory, and what the box itself costs."""
+"""Measures the box beside two plain Playwright servers and the ceiling: speed, CPU and memory on four kinds of page."""
 
 import argparse
-import asyncio
-import http.client
-import json
-import os
-import platform
-import statistics
-import struct
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import httpx
+from benchmarks import lazy, report, stage
+from benchmarks.bars import LONG, MIX, bars
+from benchmarks.client import Answer, Order, Shape, connection, crowd, shoot
+from benchmarks.figures import Measured, mixed, summary
+from benchmarks.processes import cpu_seconds, memory
+from benchmarks.report import Row
+from benchmarks.stage import CHROMIUM, HEADLESS_SHELL, Target
 
-from benchmarks import stage
-from benchmarks.stage import Target
-
-CHROMIUM = "/usr/bin/chromium"
-HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
-ROUNDS = 3  # the servers take turns, so that a slower minute of the machine is everybody's
-WARM_UP = 3  # shots before anything counts: first compilations, first fonts
-CROWD = 4  # clients at once where throughput is measured
 SETTLE = 0.7  # seconds after the last answer in which its context is closed: that CPU belongs to the shot
-SHAPE = (1920, 1080)
-TICKS = os.sysconf("SC_CLK_TCK")
-KIB = 1024
+CROWD = 4  # clients at once where throughput is compared and the busy server is weighed
+WEIGHED_SECONDS = 1.0
+WEIGHED_AFTER = 0.7  # seconds, in the middle of that
+LONG_SHARE = 3  # a long page takes about as many times longer: so many times fewer shots of it
 
 
-class NotAPictureError(Exception):
-    """A server did not answer with the picture that was asked for."""
+@dataclass(frozen=True)
+class Page:
+    """A page to take, what is asked for (as a client would, and nothing more), and the size the picture must have."""
+
+    name: str
+    order: Order
+    shape: Shape = (1920, 1080)
 
 
-@dataclass
-class Measured:
-    """Everything seen of one server, over all rounds. Times are milliseconds, memory MiB."""
-
-    latencies: list[float] = field(default_factory=list)
-    overheads: list[float] = field(default_factory=list)
-    crowd_shots: int = 0
-    crowd_seconds: float = 0.0
-    cpu_seconds: float = 0.0
-    cpu_shots: int = 0
-    idle_memory: list[float] = field(default_factory=list)
-    busy_memory: list[float] = field(default_factory=list)
-    memory_is_pss: bool = True
-    picture_bytes: int = 0
+def pages(address: str) -> list[Page]:
+    """Give the pages, the long one last."""
+    site = f"http://{address}"
+    return [
+        Page("table", {"url": f"{site}/table.html"}),
+        Page("images", {"url": f"{site}/bench-images.html"}),
+        Page("scripts", {"url": f"{site}/bench-scripts.html"}),
+        Page(LONG, {"url": f"{site}/{lazy.NAME}", "fullPage": True}, lazy.SHAPE),
+    ]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """How much to measure in each round."""
+    """How much to measure. The servers take turns, so that a slower minute of the machine is everybody's."""
 
-    url: str
-    shots: int
-    seconds: float
+    rounds: int = 2
+    shots: int = 10  # at concurrency 1, in each round
+    seconds: float = 3.0  # at each higher concurrency
+    also: tuple[int, ...] = (2, 8, 16)  # concurrencies that are measured in the last round only
+    warm_up: int = 2  # shots of each page before anything counts: first compilations, first fonts
 
+    def levels(self, number: int) -> list[int]:
+        """Give the concurrencies, above 1, of one round."""
+        return sorted((CROWD, *self.also)) if number == self.rounds - 1 else [CROWD]
 
-async def shoot(client: httpx.AsyncClient, target: Target, url: str) -> httpx.Response:
-    """Take one picture and make sure that it is one, of the right size."""
-    address = f"http://127.0.0.1:{target.port}{target.path}"
-    response = await client.post(address, json={"url": url}, headers=target.headers)
-    if response.status_code != httpx.codes.OK or shape_of(response.content) != SHAPE:
-        raise NotAPictureError(f"{target.name}: {response.status_code} {response.content[:300]!r}")
-    return response
-
-
-def shape_of(picture: bytes) -> tuple[int, int]:
-    """Read width and height of a PNG; (0, 0) for anything else."""
-    if picture[:8] != b"\x89PNG\r\n\x1a\n" or len(picture) < 24:
-        return 0, 0
-    width, height = struct.unpack(">II", picture[16:24])
-    return width, height
+    def lighter(self) -> "Plan":
+        """Give the plan for the long page."""
+        return replace(self, shots=-(-self.shots // LONG_SHARE), also=())
 
 
-def alone(target: Target, plan: Plan, seen: Measured) -> None:
-    """Take pictures one after the other, with the plainest client there is: its own time counts as the server's."""
-    body = json.dumps({"url": plan.url}).encode()
-    headers = target.headers | {"Content-Type": "application/json"}
-    with closing(http.client.HTTPConnection("127.0.0.1", target.port, timeout=60)) as connection:
-        for _ in range(plan.shots):
-            began = time.perf_counter()
-            connection.request("POST", target.path, body, headers)
-            response = connection.getresponse()
-            picture = response.read()
-            elapsed = (time.perf_counter() - began) * 1000
-            if response.status != http.client.OK or shape_of(picture) != SHAPE:
-                raise NotAPictureError(f"{target.name}: {response.status} {picture[:300]!r}")
-            seen.latencies.append(elapsed)
-            seen.picture_bytes = len(picture)
-            if "X-Render-Time-Ms" in response.headers:
-                spent = float(response.headers["X-Render-Time-Ms"]) + float(response.headers["X-Queue-Time-Ms"])
-                seen.overheads.append(elapsed - spent)
+FULL = Plan()
+QUICK = Plan(rounds=1, shots=6, seconds=2.0, also=(), warm_up=1)
 
 
-async def crowd(client: httpx.AsyncClient, target: Target, url: str, seconds: float) -> tuple[int, float]:
-    """Take pictures as CROWD clients at once; gives how many, and in how many seconds."""
-    began = time.perf_counter()
-
-    async def keep_shooting() -> int:
-        shots = 0
-        while time.perf_counter() - began < seconds:
-            await shoot(client, target, url)
-            shots += 1
-        return shots
-
-    shots = sum(await asyncio.gather(*[keep_shooting() for _ in range(CROWD)]))
-    return shots, time.perf_counter() - began
+Results = dict[str, dict[str, Measured]]  # by page, by server
 
 
-async def measure(client: httpx.AsyncClient, target: Target, plan: Plan, seen: Measured) -> None:
-    """Run one round on one server."""
-    cpu = cpu_seconds(target.pid)
-    await asyncio.to_thread(alone, target, plan, seen)
-    shots, elapsed = await crowd(client, target, plan.url, plan.seconds)
-    await asyncio.sleep(SETTLE)
-    seen.cpu_seconds += cpu_seconds(target.pid) - cpu
-    seen.cpu_shots += plan.shots + shots
-    seen.crowd_shots += shots
-    seen.crowd_seconds += elapsed
-    await weigh(client, target, plan.url, seen)
+def alone(target: Target, page: Page, shots: int, seen: Measured) -> Answer:
+    """Take pictures one after the other; gives the last."""
+    with connection(target) as ask:
+        for _ in range(shots):
+            answer = shoot(ask, target, page.order, page.shape)
+            seen.latencies.append(answer.milliseconds)
+            if "x-render-time-ms" in answer.headers:
+                spent = float(answer.headers["x-render-time-ms"]) + float(answer.headers["x-queue-time-ms"])
+                seen.overheads.append(answer.milliseconds - spent)
+    seen.picture_bytes = len(answer.body)
+    return answer
 
 
-async def weigh(client: httpx.AsyncClient, target: Target, url: str, seen: Measured) -> None:
+def measure(target: Target, page: Page, plan: Plan, number: int, seen: Measured) -> None:
+    """Run one round on one server and one page."""
+    before = cpu_seconds(target.pid)
+    last = alone(target, page, plan.shots, seen)
+    seen.cpu_shots += plan.shots
+    for level in plan.levels(number):
+        shots, elapsed = crowd(target, page.order, page.shape, level, plan.seconds)
+        seen.crowds.setdefault(level, []).append((shots, elapsed))
+        seen.cpu_shots += shots
+    time.sleep(SETTLE)
+    seen.cpu_seconds += cpu_seconds(target.pid) - before
+    if page.name == LONG:
+        seen.shown.append(lazy.share_shown(last.body))
+
+
+def weigh(target: Target, page: Page, seen: Measured) -> None:
     """Weigh the server at rest and at work; apart from the timing, because weighing slows it down."""
     idle, idle_pss = memory(target.pid)
-    working = asyncio.create_task(crowd(client, target, url, 1.0))
-    await asyncio.sleep(0.8)
-    busy, busy_pss = await asyncio.to_thread(memory, target.pid)
-    await working
-    await asyncio.sleep(SETTLE)
+    with ThreadPoolExecutor(1) as pool:
+        working = pool.submit(crowd, target, page.order, page.shape, CROWD, WEIGHED_SECONDS)
+        time.sleep(WEIGHED_AFTER)
+        busy, busy_pss = memory(target.pid)
+        working.result()
     seen.idle_memory.append(idle)
     seen.busy_memory.append(busy)
     seen.memory_is_pss = seen.memory_is_pss and idle_pss and busy_pss
 
 
-def tree(pid: int) -> Iterator[int]:
-    """List a process and all of its living descendants."""
-    yield pid
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = task.read_text().split()
-        except OSError:
-            continue  # the thread ended in the meantime
-        for child in children:
-            yield from tree(int(child))
-
-
-def cpu_seconds(pid: int) -> float:
-    """Sum the CPU time, user and system, of a tree: the living, and the dead as their parents know them."""
-    total = 0
-    for member in tree(pid):
-        try:
-            fields = Path(f"/proc/{member}/stat").read_text().rpartition(")")[2].split()
-        except OSError:
-            continue
-        total += sum(int(ticks) for ticks in fields[11:15])  # utime, stime, cutime, cstime
-    return total / TICKS
-
-
-def memory(pid: int) -> tuple[float, bool]:
-    """Sum the MiB of a tree; True if every part is PSS, which counts shared pages once."""
-    parts = [weight for member in tree(pid) if (weight := process_memory(member))]
-    return sum(part for part, _ in parts) / KIB, all(is_pss for _, is_pss in parts)
-
-
-def process_memory(pid: int) -> tuple[int, bool] | None:
-    """Read a process's PSS in KiB, or its RSS (and False) where PSS may not be read."""
-    for file, name, is_pss in (("smaps_rollup", "Pss:", True), ("status", "VmRSS:", False)):
-        try:
-            text = Path(f"/proc/{pid}/{file}").read_text()
-        except OSError:
-            continue
-        rows = [line.split() for line in text.splitlines() if line.startswith(name)]
-        if rows:
-            return int(rows[0][1]), is_pss
-    return None
-
-
-def summary(seen: Measured) -> dict[str, float | str | None]:
-    """Boil one server's figures down to the row of the table."""
-    return {
-        "p50 ms": round(statistics.median(seen.latencies), 1),
-        "p95 ms": round(percentile(seen.latencies, 95), 1),
-        f"shots/s at {CROWD}": round(seen.crowd_shots / seen.crowd_seconds, 2),
-        "CPU s/shot": round(seen.cpu_seconds / seen.cpu_shots, 3),
-        "idle MiB": round(statistics.median(seen.idle_memory)),
-        "busy MiB": round(statistics.median(seen.busy_memory)),
-        "memory as": "PSS" if seen.memory_is_pss else "RSS",
-        "overhead ms": round(statistics.median(seen.overheads), 1) if seen.overheads else None,
-        "PNG kB": round(seen.picture_bytes / 1000),
-    }
-
-
-def percentile(values: list[float], percent: int) -> float:
-    """Give the value that *percent* of the values do not exceed."""
-    ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100) - 1)]
-
-
-def machine() -> dict[str, str]:
-    """Say what this was measured on."""
-    cpu = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
-    return {
-        "CPU": cpu[0].partition(":")[2].strip() if cpu else platform.machine(),
-        "cores": str(os.cpu_count()),
-        "memory": f"{os.sysconf('SC_PHYS_PAGES') * os.sysconf('SC_PAGE_SIZE') / 1e9:.1f} GB",
-        "kernel": platform.release(),
-        "Python": platform.python_version(),
-        "browser": browser_version(),
-        "date": f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC",
-    }
-
-
-def browser_version() -> str:
-    """Ask Chromium for its version."""
-    done = subprocess.run([CHROMIUM, "--version"], capture_output=True, text=True, check=False)
-    return done.stdout.strip() or "unknown"
-
-
-def markdown(rows: dict[str, dict[str, float | str | None]]) -> str:
-    """Set the rows as a Markdown table."""
-    names = list(next(iter(rows.values())))
-    lines = [["server", *names], ["---"] * (len(names) + 1)]
-    lines += [
-        [server, *("-" if row[name] is None else str(row[name]) for name in names)] for server, row in rows.items()
-    ]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
-
-
-async def benchmark(targets: list[Target], plan: Plan) -> dict[str, Measured]:
-    """Warm every server up, then let them take turns."""
-    results = {target.name: Measured() for target in targets}
-    async with httpx.AsyncClient(timeout=60, limits=httpx.Limits(max_connections=CROWD)) as client:
-        for target in targets:
-            for _ in range(WARM_UP):
-                await shoot(client, target, plan.url)
-        for number in range(ROUNDS):
-            for target in targets if number % 2 == 0 else targets[::-1]:
-                sys.stderr.write(f"round {number + 1} of {ROUNDS}: {target.name}\n")
-                await measure(client, target, plan, results[target.name])
+def benchmark(targets: list[Target], subjects: list[Page], plan: Plan) -> Results:
+    """Warm every server up, then let them take turns on every page."""
+    results = {page.name: {target.name: Measured() for target in targets} for page in subjects}
+    for target in targets:
+        warm_up(target, subjects, plan.warm_up)
+    for number in range(plan.rounds):
+        for page, target in turns(subjects, targets, number):
+            sys.stderr.write(f"round {number + 1} of {plan.rounds}: {page.name}: {target.name}\n")
+            seen = results[page.name][target.name]
+            measure(target, page, plan.lighter() if page.name == LONG else plan, number, seen)
+            if number == plan.rounds - 1:
+                weigh(target, page, seen)
     return results
+
+
+def turns(subjects: list[Page], targets: list[Target], number: int) -> Iterator[tuple[Page, Target]]:
+    """Give the order of one round: all servers on a page, then on the next; every other round the other way round."""
+    for page in subjects:
+        for target in targets if number % 2 == 0 else targets[::-1]:
+            yield page, target
+
+
+def warm_up(target: Target, subjects: list[Page], shots: int) -> None:
+    """Take each page before anything counts."""
+    with connection(target) as ask:
+        for page in subjects:
+            for _ in range(shots):
+                shoot(ask, target, page.order, page.shape)
+
+
+def tables(results: Results) -> dict[str, dict[str, Row]]:
+    """Give the table of each page, and that of the mix of all but the long one."""
+    found = {page: {server: summary(seen) for server, seen in rows.items()} for page, rows in results.items()}
+    mix = [rows for page, rows in results.items() if page != LONG]
+    return found | {MIX: {server: mixed([rows[server] for rows in mix]) for server in results[LONG]}}
 
 
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--page", default="table.html", help="the page of the test site to take")
-    parser.add_argument("--shots", type=int, default=60, help="shots of each server at concurrency 1, in all")
-    parser.add_argument("--seconds", type=float, default=12, help=f"seconds of each at concurrency {CROWD}, in all")
+    parser.add_argument("--quick", action="store_true", help="one round, and no concurrency but 1 and 4")
+    parser.add_argument("--rounds", type=int, help=f"how often the servers take turns ({FULL.rounds})")
+    parser.add_argument("--shots", type=int, help=f"shots at concurrency 1 in each round ({FULL.shots})")
+    parser.add_argument("--seconds", type=float, help=f"seconds at each higher concurrency ({FULL.seconds:g})")
     parser.add_argument("--plain", action="append", metavar="PATH", help="a Chromium for a plain server; repeatable")
-    parser.add_argument("--no-box", action="store_true", help="measure the plain servers only")
+    parser.add_argument("--no-box", action="store_true", help="measure the others only")
+    parser.add_argument("--no-plain", action="store_true", help="leave the plain servers out")
+    parser.add_argument(
+        "--both-ceilings", action="store_true", help="also one whose pages are created on their address"
+    )
+    parser.add_argument("--small", action="store_true", help="let the ceiling make small PNGs instead of fast ones")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
     return parser.parse_args()
 
 
+def plan_of(options: argparse.Namespace) -> Plan:
+    """Give the plan that the command line describes."""
+    given = {name: getattr(options, name) for name in ("rounds", "shots", "seconds")}
+    return replace(QUICK if options.quick else FULL, **{name: value for name, value in given.items() if value})
+
+
+def servers(options: argparse.Namespace, address: str, stack: ExitStack) -> list[Target]:
+    """Start everything that is to be measured."""
+    small = ["--small"] if options.small else []
+    plains = [] if options.no_plain else options.plain or (CHROMIUM, HEADLESS_SHELL)
+    contexts = [] if options.no_box else [stage.box(address)]
+    contexts += [stage.plain(path) for path in plains]
+    contexts += [stage.ceiling(*small)]
+    contexts += [stage.ceiling(*small, "--created-there")] if options.both_ceilings else []
+    return [stack.enter_context(context) for context in contexts]
+
+
 def main() -> None:
-    """Start the servers, measure them in turns, print the table."""
+    """Start the servers, measure them in turns, print the tables."""
     options = arguments()
     with ExitStack() as stack:
         address = stack.enter_context(stage.site())
-        targets = [] if options.no_box else [stack.enter_context(stage.box(address))]
-        targets += [stack.enter_context(stage.plain(path)) for path in options.plain or (CHROMIUM, HEADLESS_SHELL)]
-        plan = Plan(f"http://{address}/{options.page}", -(-options.shots // ROUNDS), options.seconds / ROUNDS)
-        results = asyncio.run(benchmark(targets, plan))
-    rows = {name: summary(seen) for name, seen in results.items()}
-    about = machine()
-    print("\n" + markdown(rows) + "\n")
-    print("; ".join(f"{name} {value}" for name, value in about.items()))
-    if options.json:
-        raw = {name: asdict(seen) for name, seen in results.items()}
-        text = json.dumps({"machine": about, "page": options.page, "summary": rows, "raw": raw}, indent=2)
-        options.json.write_text(text + "\n")
+        plan = plan_of(options)
+        results = benchmark(servers(options, address, stack), pages(address), plan)
+    found = tables(results)
+    for title, rows in found.items():
+        print(f"\n{title}\n\n{report.markdown('server', rows)}")
+    held = bars(found)
+    if held:
+        print(f"\nbars\n\n{report.markdown('bar', held)}")
+    about = report.machine()
+    print("\n" + report.line(about))
+    raw = {page: {server: asdict(seen) for server, seen in rows.items()} for page, rows in results.items()}
+    report.write(options.json, {"machine": about, "plan": asdict(plan), "tables": found, "bars": held, "raw": raw})
 
 
 if __name__ == "__main__":

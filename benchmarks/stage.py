@@ -2,20 +2,23 @@
 
 import http.client
 import os
+import pwd
 import shutil
 import socket
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BOX = Path(sys.executable).with_name("allscreenshots-box")
-USER = "allscreenshots"  # whom box and plain servers become when started as root
+CHROMIUM = "/usr/bin/chromium"
+HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
+USER = "allscreenshots"  # whom every server becomes when started as root
 START_LIMIT = 60.0  # seconds until a server answers /health: a cold Chromium on a small machine takes some
 STOP_LIMIT = 15.0  # seconds between SIGTERM and SIGKILL
 PLENTY = "1000000"  # a rate limit that no benchmark meets
@@ -31,6 +34,7 @@ class Target:
     port: int
     path: str = "/screenshot"
     headers: dict[str, str] = field(default_factory=dict)
+    temporary: Path | None = None  # where its temporary files are, if it says
 
 
 class StageError(Exception):
@@ -105,6 +109,14 @@ def site() -> Iterator[str]:
 
 
 @contextmanager
+def ads() -> Iterator[int]:
+    """Serve advertisements on their hosts; gives the port, the same on each."""
+    port = free_port()
+    with process([sys.executable, "-m", "benchmarks.adserver", "--port", str(port)], port, "/hits"):
+        yield port
+
+
+@contextmanager
 def plain(executable: str) -> Iterator[Target]:
     """Serve with the plain server and the given Chromium."""
     port = free_port()
@@ -114,15 +126,25 @@ def plain(executable: str) -> Iterator[Target]:
 
 
 @contextmanager
-def box(site_address: str) -> Iterator[Target]:
-    """Serve with the box: a data directory of its own, a key without a tight limit, only the site allowed."""
-    with data_dir() as folder:
-        secret = make_key(folder)
-        give_away(folder)
+def ceiling(*options: str) -> Iterator[Target]:
+    """Serve with the raw loop."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.ceiling", "--port", str(port), *options]
+    with process(command, port) as child:
+        yield Target(" ".join(("ceiling", *(option.strip("-") for option in options))), child.pid, port)
+
+
+@contextmanager
+def box(*allowed: str, options: Sequence[str] = (), folder: Path | None = None) -> Iterator[Target]:
+    """Serve with the box: a data directory of its own, a key without a tight limit, only these addresses allowed."""
+    with nullcontext(folder) if folder else data_dir() as place:
+        secret = make_key(place)
+        give_away(place)
         port = free_port()
-        command = [str(BOX), "serve", "--data-dir", str(folder), "--port", str(port), "--allow", site_address]
+        command = [str(BOX), "serve", "--data-dir", str(place), "--port", str(port)]
+        command += ["--allow", ",".join(allowed), *options]
         with process(command, port) as child:
-            yield Target("allscreenshots-box", child.pid, port, "/v1/screenshots", {"X-API-Key": secret})
+            yield Target("allscreenshots-box", child.pid, port, "/v1/screenshots", {"X-API-Key": secret}, place / "tmp")
 
 
 @contextmanager
@@ -148,6 +170,14 @@ def make_key(folder: Path) -> str:
     limits = [word for flag in LIMITS for word in (flag, PLENTY)]
     command_line(folder, "plans", "set", "benchmark", *limits)
     return command_line(folder, "keys", "create", "benchmark", "--plan", "benchmark").strip()
+
+
+def become(name: str) -> None:
+    """Put root down for good: Chromium's sandbox does not work for it."""
+    user = pwd.getpwnam(name)
+    os.setgroups([])
+    os.setgid(user.pw_gid)
+    os.setuid(user.pw_uid)
 
 
 def command_line(folder: Path, *words: str) -> str:

@@ -1,11 +1,14 @@
 """What tests share: a store, an app with a stand-in renderer, a test site, and the real box."""
 
 import asyncio
+import json
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlite_utils
@@ -18,10 +21,19 @@ from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
 from allscreenshots_box.render import Renderer, Rendering, Shot
+from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product
 from tests.box import Box
 from tests.site.server import Site
 
-BROWSER_SUITES = {"test_render.py", "test_serve.py", "test_show.py"}
+BROWSER_SUITES = {
+    "test_hard_pages.py",
+    "test_option_outputs.py",
+    "test_option_request.py",
+    "test_option_steps.py",
+    "test_options.py",
+    "test_render.py",
+    "test_serve.py",
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -38,6 +50,7 @@ class StandIn(Renderer):
     def __init__(self) -> None:
         self.shots: list[Shot] = []
         self.failure: Exception | None = None
+        self.rendering = Rendering(products=(), target_status=200, target_url="")
 
     async def render(self, shot: Shot) -> Rendering:
         """Answer at once, or fail as told."""
@@ -45,12 +58,34 @@ class StandIn(Renderer):
         await asyncio.sleep(0)
         if self.failure is not None:
             raise self.failure
-        return Rendering(
-            content=b"a picture of " + shot.url.encode(),
-            media_type=f"image/{shot.format}",
-            target_status=200,
-            target_url=shot.url,
+        return replace(
+            self.rendering, products=tuple(made(output, shot) for output in shot.outputs), target_url=shot.url
         )
+
+
+def made(output: Output, shot: Shot) -> Product:
+    """Return something that could have been made of a page."""
+    match output:
+        case Picture():
+            return Product(
+                id=output.id,
+                type="screenshot",
+                format=output.format,
+                content=b"a picture of " + shot.url.encode(),
+                width=shot.window.width,
+                height=shot.window.height,
+            )
+        case Pdf():
+            return Product(id=output.id, type="pdf", format="pdf", content=b"%PDF-" + bytes(range(256)))
+        case Html():
+            content = '<p title="\\">caf\u00e9 \U0001f600\n'.encode()
+            return Product(id=output.id, type="html", format="html", content=content)
+        case Markdown():
+            return Product(id=output.id, type="markdown", format="markdown", content=b"# Title\n")
+        case Extract():
+            value: dict[str, Any] = {field.name: [] if field.multiple else None for field in output.fields}
+            content = json.dumps(value).encode()
+            return Product(id=output.id, type="json", format="json", content=content, value=value)
 
 
 @pytest.fixture

@@ -1,4 +1,6 @@
+import base64
 import json
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -8,8 +10,9 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, limits
+from allscreenshots_box import errors, keys, limits, screenshots
 from allscreenshots_box.errors import BoxError, Overloaded
+from allscreenshots_box.render.shot import Click, Product, Rendering, Shot
 from tests.conftest import StandIn
 
 Api = TestClient[Litestar]
@@ -27,6 +30,111 @@ def test_the_answer_is_the_picture(api: Api, as_key: dict[str, str]) -> None:
     assert answer.headers["content-length"] == str(len(answer.content))
     assert answer.headers["x-target-status"] == "200"
     assert {"x-render-time-ms", "x-queue-time-ms", "x-target-url", "x-request-id"} <= set(answer.headers)
+
+
+@pytest.mark.parametrize(
+    ("format", "kind"),
+    [
+        ("png", "image/png"),
+        ("jpg", "image/jpeg"),
+        ("jpeg", "image/jpeg"),
+        ("webp", "image/webp"),
+        ("pdf", "application/pdf"),
+    ],
+)
+def test_a_file_has_its_content_type(api: Api, as_key: dict[str, str], format: str, kind: str) -> None:  # noqa: A002
+    answer = api.post("/v1/screenshots", json={**SHOT, "format": format}, headers=as_key)
+    assert answer.headers["content-type"] == kind
+
+
+def test_base64_is_the_picture_in_json(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
+    renderer.rendering = replace(renderer.rendering, render_seconds=1.2345)
+    body = {**SHOT, "responseType": "base64", "format": "jpg", "viewport": {"width": 640, "height": 480}}
+    answer = api.post("/v1/screenshots", json=body, headers=as_key)
+    picture = b"a picture of https://example.com"
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.json() == {
+        "url": "https://example.com",
+        "format": "jpeg",
+        "contentType": "image/jpeg",
+        "width": 640,
+        "height": 480,
+        "size": len(picture),
+        "renderTimeMs": 1234,
+        "cached": False,
+        "resultUrl": None,
+        "storageUrl": None,
+        "expiresAt": None,
+        "data": base64.b64encode(picture).decode(),
+        "encoding": "base64",
+    }
+
+
+def test_the_width_of_a_pdf_is_that_of_the_window(api: Api, as_key: dict[str, str]) -> None:
+    body = {**SHOT, "responseType": "BASE64", "format": "pdf", "viewport": {"width": 640}}
+    told = api.post("/v1/screenshots", json=body, headers=as_key).json()
+    assert (told["width"], told["height"], told["format"]) == (640, None, "pdf")
+    assert base64.b64decode(told["data"]).startswith(b"%PDF-")
+
+
+@pytest.mark.parametrize("response_type", ["BINARY", "BASE64"])
+def test_outputs_come_together_as_json(api: Api, as_key: dict[str, str], response_type: str) -> None:
+    specs = [
+        {"type": "screenshot", "format": "webp", "id": "a"},
+        {"type": "pdf"},
+        {"type": "html"},
+        {"type": "markdown"},
+        {"type": "json", "schema": {"b": {"selector": "b"}, "c": {"selector": "c", "multiple": True}}},
+    ]
+    body = {**SHOT, "outputs": specs, "responseType": response_type}
+    answer = api.post("/v1/screenshots", json=body, headers=as_key)
+    told = answer.json()
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["content-length"] == str(len(answer.content))
+    assert (told["url"], told["renderTimeMs"]) == ("https://example.com", 0)
+    picture, pdf, html, markdown, extract = told["outputs"].values()
+    assert list(told["outputs"]) == ["a", "pdf", "html", "markdown", "json"]
+    data = base64.b64encode(b"a picture of https://example.com").decode()
+    size = {"width": 1920, "height": 1080}
+    assert picture == {"type": "screenshot", "contentType": "image/webp", "size": 32, "encoding": "base64", **size} | {
+        "data": data
+    }
+    assert (pdf["contentType"], pdf["encoding"], pdf["width"]) == ("application/pdf", "base64", None)
+    assert (html["contentType"], html["encoding"], html["data"]) == (
+        "text/html",
+        "utf-8",
+        '<p title="\\">caf\u00e9 \U0001f600\n',
+    )
+    assert (markdown["contentType"], markdown["encoding"], markdown["data"]) == ("text/markdown", "utf-8", "# Title\n")
+    assert (extract["contentType"], extract["encoding"], extract["data"]) == (
+        "application/json",
+        "json",
+        {"b": None, "c": []},
+    )
+    assert html["size"] == len(html["data"].encode())
+
+
+@pytest.mark.parametrize("size", [0, 1, screenshots.STRETCH - 1, screenshots.STRETCH, screenshots.STRETCH * 2 + 1])
+def test_data_is_whole_whatever_its_size(size: int) -> None:
+    content = ('\u00e9"\n' * size)[:size].encode()
+    pictures = [Product(id="a", type="screenshot", format="png", content=content)]
+    products = [*pictures, Product(id="b", type="html", format="html", content=content)]
+    rendering = Rendering(products=tuple(products), target_status=200, target_url="")
+    one = json.loads(screenshots._one_as_json(Shot(url="x"), rendering))
+    both = json.loads(screenshots._several_as_json(Shot(url="x"), rendering))["outputs"]
+    assert base64.b64decode(one["data"]) == base64.b64decode(both["a"]["data"]) == both["b"]["data"].encode() == content
+
+
+@pytest.mark.parametrize("body", [{}, {"responseType": "BASE64"}, {"outputs": [{"type": "pdf"}]}])
+def test_every_answer_tells_how_it_went(api: Api, as_key: dict[str, str], renderer: StandIn, body: Any) -> None:
+    plain = api.post("/v1/screenshots", json=SHOT | body, headers=as_key).headers
+    assert {"x-not-awaited", "x-truncated"} & set(plain) == set()
+    renderer.rendering = replace(
+        renderer.rendering, target_status=404, not_awaited=("load", "fonts"), truncated=True, render_seconds=1.5
+    )
+    told = api.post("/v1/screenshots", json=SHOT | body, headers=as_key).headers
+    names = ["x-target-status", "x-target-url", "x-not-awaited", "x-truncated", "x-render-time-ms", "x-queue-time-ms"]
+    assert [told[name] for name in names] == ["404", "https://example.com", "load, fonts", "true", "1500", "0"]
 
 
 def bad_keys(db: sqlite_utils.Database, hasher: PasswordHasher) -> dict[str, str]:
@@ -147,6 +255,8 @@ def test_no_cors_header_is_ever_sent(api: Api, as_key: dict[str, str]) -> None:
         ({**SHOT, "delay": -1}, {"delay": "must be a whole number from 0 to 30000"}),
         ({**SHOT, "timeout": 999}, {"timeout": "must be a whole number from 1000 to 60000"}),
         ({**SHOT, "waitUntil": "soon"}, {"waitUntil": "must be one of load, domcontentloaded, networkidle, commit"}),
+        ({**SHOT, "outputs": [{"type": "json"}]}, {"outputs[0].schema": "is required"}),
+        ({**SHOT, "actions": [{"type": "click"}] * 26}, {"actions": "must be a list of at most 25 objects"}),
         ({**SHOT, "hideSelectors": "a"}, {"hideSelectors": "must be a list of at most 50 texts"}),
         ({**SHOT, "hideSelectors": ["a"] * 51}, {"hideSelectors": "must be a list of at most 50 texts"}),
         ({**SHOT, "customCss": "x" * 10_001}, {"customCss": "must be text of at most 10000 characters"}),
@@ -192,88 +302,32 @@ def test_a_body_over_one_mebibyte_is_413(api: Api, as_key: dict[str, str]) -> No
     assert (answer.status_code, answer.json()["error"]) == (413, "request_too_large")
 
 
-COMING = {
-    "device": "iPhone 14",
-    "actions": [{"type": "click", "selector": "a"}],
-    "outputs": [{"type": "pdf"}],
-    "session": {"cookies": []},
-    "blockLevel": "pro",
-    "stealthMode": True,
-    "freezeFixed": False,
-    "maxSections": 5,
-    "scrollInterval": 100,
-    "maxHeight": 5000,
-    "webhookUrl": "https://example.com/hook",
-    "webhookSecret": "x",
-    "format": "pdf",
-    "responseType": "BASE64",
-}
-
-
-@pytest.mark.parametrize("field", COMING)
-def test_what_is_not_done_yet_is_refused(api: Api, as_key: dict[str, str], field: str) -> None:
-    answer = api.post("/v1/screenshots", json={**SHOT, field: COMING[field]}, headers=as_key)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("webhookUrl", "https://example.com/hook"),
+        ("webhookSecret", "x"),
+        ("responseType", "URL"),
+        ("responseType", "json"),
+    ],
+)
+def test_what_is_not_done_yet_is_refused(api: Api, as_key: dict[str, str], field: str, value: str) -> None:
+    answer = api.post("/v1/screenshots", json={**SHOT, field: value}, headers=as_key)
     assert answer.status_code == 400
     assert list(answer.json()["errors"]) == [field]
     assert "this version" in answer.json()["message"]
 
 
-DEFAULTS = {
-    "blockAds": True,
-    "blockCookieBanners": True,
-    "blockPopups": True,
-    "blockLevel": "none",
-    "darkMode": False,
-    "fullPage": False,
-    "stealthMode": False,
-    "delay": 0,
-    "format": "png",
-    "freezeFixed": True,
-    "fullPageMode": "stitch",
-    "maxSections": 50,
-    "quality": 80,
-    "responseType": "BINARY",
-    "scrollInterval": 150,
-    "timeout": 30000,
-    "waitUntil": "domcontentloaded",
-    "viewport": None,
-    "device": None,
-    "actions": None,
-    "customCss": None,
-}
+def test_an_unknown_device_has_a_code_of_its_own(api: Api, as_key: dict[str, str]) -> None:
+    answer = api.post("/v1/screenshots", json={**SHOT, "device": "iPhone 99"}, headers=as_key)
+    assert (answer.status_code, answer.json()["error"]) == (400, "invalid_device")
+    assert list(answer.json()["errors"]) == ["device"]
 
 
-def test_spelled_out_defaults_mean_the_same_as_none(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
-    for body in (SHOT, SHOT | DEFAULTS):
-        assert api.post("/v1/screenshots", json=body, headers=as_key).status_code == 200
-    assert renderer.shots[0] == renderer.shots[1]
-
-
-@pytest.mark.parametrize(
-    ("given", "attribute", "value"),
-    [
-        ({"format": "JPG"}, "format", "jpeg"),
-        ({"format": "WebP"}, "format", "webp"),
-        ({"waitUntil": "LOAD"}, "wait_until", "load"),
-        ({"waitUntil": "commit"}, "wait_until", "commit"),
-        ({"viewport": {"width": 4096}}, "width", 4096),
-        ({"viewport": {"width": 1280.0}}, "width", 1280),
-        ({"viewport": []}, "width", 1920),
-        ({"viewport": {"height": 600}}, "height", 600),
-        ({"viewport": {"deviceScaleFactor": 2}}, "scale", 2),
-        ({"delay": 1500}, "delay", 1.5),
-        ({"timeout": 1000}, "timeout", 1.0),
-        ({"hideSelectors": [".a", "#b"]}, "hide_selectors", (".a", "#b")),
-        ({"selector": ""}, "selector", None),
-        ({"responseType": "binary"}, "format", "png"),
-    ],
-)
-def test_what_clients_say_becomes_a_shot(
-    api: Api, as_key: dict[str, str], renderer: StandIn, given: dict[str, Any], attribute: str, value: object
-) -> None:
-    answer = api.post("/v1/screenshots", json=SHOT | given, headers=as_key)
-    assert answer.status_code == 200, answer.text
-    assert getattr(renderer.shots[0], attribute) == value
+def test_what_the_body_says_reaches_the_renderer(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
+    body = {**SHOT, "delay": 1500, "actions": [{"type": "click", "selector": "a"}]}
+    assert api.post("/v1/screenshots", json=body, headers=as_key).status_code == 200
+    assert renderer.shots == [Shot(url=SHOT["url"], delay=1.5, actions=(Click(selector="a"),))]
 
 
 def test_unknown_fields_are_ignored_and_named(api: Api, as_key: dict[str, str]) -> None:
@@ -344,11 +398,14 @@ def test_a_400_and_a_shed_request_cost_nothing(
 EVERY_ERROR: list[BoxError] = [
     errors.InvalidRequest("bad", {"url": "is bad"}),
     errors.InvalidUrl("bad", {"url": "is bad"}),
+    errors.InvalidDevice("bad", {"device": "is bad"}),
     errors.TargetNotAllowed("169.254.169.254 is metadata", "allow"),
     errors.NotFound("gone"),
     errors.UrlUnreachable("dead"),
     errors.DeadlinePassed("slow"),
+    errors.HttpError("404"),
     errors.SelectorNotFound("none"),
+    errors.ActionFailed("actions[2] failed"),
     errors.NotAPage("download"),
     errors.PageTooLarge("tall"),
     errors.PageCrashed("crash"),

@@ -15,9 +15,9 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import cli, config, errors, keys
+from allscreenshots_box import cli, config, errors, keys, orders, sessions
 from allscreenshots_box.errors import BoxError
-from allscreenshots_box.screenshots import ScreenshotRequest, ViewportConfig
+from allscreenshots_box.render import devices
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -186,7 +186,29 @@ def fields_of(shape: type[msgspec.Struct], above: str = "") -> list[tuple[str, m
     return [(above + field.encode_name, field) for field in msgspec.structs.fields(shape)]
 
 
-FIELDS = fields_of(ScreenshotRequest) + fields_of(ViewportConfig, "viewport.")
+def fields_of_kinds(common: type[msgspec.Struct], above: str) -> list[tuple[str, msgspec.structs.FieldInfo]]:
+    """Return what all kinds of a thing have, and what each has beside it, by the word for the kind."""
+    shared = fields_of(common, above)
+    own = [
+        (name, field)
+        for kind in common.__subclasses__()
+        for name, field in fields_of(kind, f"{kind.__struct_config__.tag}.")
+        if field.name not in {field.name for _, field in shared}
+    ]
+    return shared + own
+
+
+FIELDS = (
+    fields_of(orders.ScreenshotRequest)
+    + fields_of(orders.ViewportConfig, "viewport.")
+    + fields_of_kinds(orders.PageAction, "actions[].")
+    + fields_of_kinds(orders.OutputSpec, "outputs[].")
+    + fields_of(orders.JsonFieldSpec, "json.schema.*.")
+    + fields_of(sessions.BrowserSessionRequest, "session.")
+    + fields_of(sessions.BrowserCookieRequest, "session.cookies[].")
+    + fields_of(sessions.BrowserHeaderRequest, "session.headers[].")
+    + fields_of(sessions.BrowserStorageOriginRequest, "session.storage[].")
+)
 
 
 @pytest.mark.parametrize(("name", "field"), FIELDS, ids=[name for name, _ in FIELDS])
@@ -199,6 +221,8 @@ def default_of(field: msgspec.structs.FieldInfo) -> str:
         return "required"
     if field.default is None:
         return "none"
+    if field.default == "":
+        return "empty"
     if isinstance(field.default, bool):
         return str(field.default).lower()
     return f"`{field.default}`" if isinstance(field.default, str) else str(field.default)
@@ -217,8 +241,11 @@ def bounds_of(info: msgspec.inspect.Type) -> Iterator[int]:
         case msgspec.inspect.UnionType():
             for one in info.types:
                 yield from bounds_of(one)
-        case msgspec.inspect.IntType(ge=int(low), le=int(high)):
-            yield from (low, high)
+        case msgspec.inspect.IntType() | msgspec.inspect.FloatType():
+            yield from (int(bound) for bound in (info.ge, info.le) if bound is not None)
+        case msgspec.inspect.DictType(max_length=int(most)):
+            yield most
+            yield from bounds_of(info.key_type)
         case msgspec.inspect.StrType(max_length=int(most)):
             yield most
         case msgspec.inspect.ListType(max_length=int(most)):
@@ -231,7 +258,39 @@ def bounds_of(info: msgspec.inspect.Type) -> Iterator[int]:
     [(name, bound) for name, field in FIELDS for bound in bounds_of(msgspec.inspect.type_info(field.type))],
 )
 def test_every_bound_of_a_request_field_is_documented(name: str, bound: int) -> None:
-    assert re.search(rf"\b{bound}\b", rows("docs/api.md", "The request")[name].split("|")[2])
+    assert re.search(rf"(?<![\w-]){bound}\b", rows("docs/api.md", "The request")[name].split("|")[2])
+
+
+def words_of(info: msgspec.inspect.Type) -> list[str]:
+    parts = info.types if isinstance(info, msgspec.inspect.UnionType) else (info,)
+    extras = [part.extra or {} for part in parts if isinstance(part, msgspec.inspect.Metadata)]
+    return [word for extra in extras for word in extra.get("choices", ())]
+
+
+@pytest.mark.parametrize(
+    ("name", "word"),
+    [
+        (name, word)
+        for name, field in FIELDS
+        for word in words_of(msgspec.inspect.type_info(field.type))
+        if word != "URL"  # refused for now
+    ],
+)
+def test_every_word_of_a_request_field_is_documented(name: str, word: str) -> None:
+    assert f"`{word}`" in rows("docs/api.md", "The request")[name].split("|")[2]
+
+
+def test_no_field_is_documented_that_there_is_not() -> None:
+    assert set(rows("docs/api.md", "The request")) == {name for name, _ in FIELDS} | set(devices.NAMES)
+
+
+@pytest.mark.parametrize("name", devices.NAMES)
+def test_every_device_is_documented_with_its_window(name: str) -> None:
+    window = devices.find(name)
+    assert window is not None
+    touch = "yes" if window.touch else "no"
+    row = f"| `{name}` | {window.width} x {window.height} | {window.scale:g} | {touch} |"
+    assert rows("docs/api.md", "The request")[name] == row
 
 
 def constants() -> Iterator[str]:

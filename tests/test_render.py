@@ -301,12 +301,6 @@ def test_fonts_for_other_scripts_and_emoji_in_colour_are_there(camera: Camera) -
     assert len(bright) > 50  # black glyphs and tofu have none
 
 
-def test_too_tall_for_the_browser_is_told(camera: Camera) -> None:
-    answer = camera.ask("/tall.html", fullPage=True, customCss="body { height: 20000px !important }")
-    assert (answer.status_code, answer.json()["error"]) == (422, "page_too_large")
-    assert "16384" in answer.json()["message"]
-
-
 def test_a_page_cannot_break_what_pictures_are_taken_with(camera: Camera) -> None:
     image = camera.shoot("/hostile.html", selector="#target", customCss="#target { background: #00f !important }")
     assert image.getcolors() == [(5000, (0, 0, 255))]

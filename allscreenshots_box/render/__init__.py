@@ -3,19 +3,22 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-
-from playwright.async_api import Error as PlaywrightError
 
 from .. import logs, outbound
 from ..errors import DeadlinePassed, InternalError, PageCrashed, ServiceUnavailable
+from .blocking import Blocking
 from .browser import Browser, BrowserGone
-from .capture import Take, capture
+from .capture import Studio, capture
+from .cdp import ProtocolError
 from .line import Line
+from .page import Page
+from .pictures import Encoder
+from .proxy import Proxy
 from .shot import Rendering, Shot
 
-__all__ = ["Renderer", "Rendering", "Shot", "running"]
+__all__ = ["Equipment", "Renderer", "Rendering", "Shot", "running"]
 
 ATTEMPTS = 2  # a browser that dies takes its shots along; each is tried once more
 RETRY_SECONDS = 2  # a new browser starts in less
@@ -24,11 +27,15 @@ RETRY_SECONDS = 2  # a new browser starts in less
 class Renderer:
     """Takes pictures, a few at a time, as long as its browser runs; and sees to it that it does."""
 
-    def __init__(self, browser: Browser, line: Line, policy: outbound.Policy, answer_within: float) -> None:
+    def __init__(
+        self, browser: Browser, line: Line, policy: outbound.Policy, equipment: "Equipment", blocking: Blocking
+    ) -> None:
         self._browser = browser
         self._line = line
         self._policy = policy
-        self._answer_within = answer_within
+        self._answer_within = equipment.answer_within
+        self._encoder = Encoder(small=equipment.small_png, memory=equipment.picture_memory)
+        self._blocking = blocking
 
     @property
     def description(self) -> dict[str, str]:
@@ -40,10 +47,11 @@ class Renderer:
         }
 
     async def render(self, shot: Shot) -> Rendering:
-        """Return the picture of *shot*, or raise the BoxError that tells why there is none."""
+        """Return what *shot* asks for, or raise the BoxError that tells why there is none."""
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
         target = await outbound.judge(shot.url, self._policy)
+        await self._blocking.ready(shot.blocked)
         async with self._line.turn(latest) as waited:
             begun = loop.time()
             wanted = begun + shot.timeout + shot.delay
@@ -74,14 +82,12 @@ class Renderer:
         tab = None
         try:
             async with asyncio.timeout_at(deadline), self._browser.tab() as tab:
-                return await capture(Take(tab, shot, target, deadline), self._policy)
-        except TimeoutError:
+                studio = Studio(self._blocking, self._encoder, self._browser.user_agent)
+                return await capture(Page(tab, shot, target, deadline), studio)
+        except (TimeoutError, PageCrashed):
             await self._browser.verify(tab)  # ours or the page's fault?
             raise
-        except PageCrashed:
-            await self._browser.verify(tab)
-            raise
-        except PlaywrightError as error:
+        except ProtocolError as error:
             await self._browser.verify(tab)
             logs.fault("capture_failed", error)
             raise InternalError("The page could not be captured.") from error
@@ -93,22 +99,41 @@ def _too_late(shot: Shot, cut_to: float | None) -> str:
     return f"The page was not ready within {shot.timeout + shot.delay:g} s (timeout + delay)."
 
 
+@dataclass(frozen=True, kw_only=True)
+class Equipment:
+    """What a renderer is made with. Spans in seconds, memory in bytes."""
+
+    executable: Path | None = None
+    sandbox: bool = True
+    slots: int = 2
+    line_length: int = 100
+    line_wait: float = 20
+    answer_within: float = 55
+    small_png: bool = False
+    picture_memory: int = 512 << 20
+    recycle_after: int = 1000
+    recycle_memory: int = 1024 << 20
+    lists: Path | None = None  # where fresher filter lists may be
+    block_rules: Path | None = None  # the operator's own
+
+
 @asynccontextmanager
-async def running(  # noqa: PLR0913 - each is a setting
-    *,
-    executable: Path | None,
-    sandbox: bool,
-    slots: int,
-    line_length: int,
-    line_wait: float,
-    answer_within: float,
-    policy: outbound.Policy,
-) -> AsyncIterator[Renderer]:
+async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
-    browser = Browser(executable, sandbox=sandbox, warm=slots)
-    await browser.start()
-    line = Line(slots, line_length, line_wait)
+    blocking = await asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules)
+    proxy = Proxy(policy)
+    browser = Browser(
+        equipment.executable,
+        proxy,
+        sandbox=equipment.sandbox,
+        warm=equipment.slots,
+        recycle_after=equipment.recycle_after,
+        recycle_memory=equipment.recycle_memory,
+    )
+    line = Line(equipment.slots, equipment.line_length, equipment.line_wait)
     try:
-        yield Renderer(browser, line, policy, answer_within)
+        await browser.start()
+        yield Renderer(browser, line, policy, equipment, blocking)
     finally:
         await browser.close()
+        await proxy.close()

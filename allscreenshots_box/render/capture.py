@@ -1,53 +1,71 @@
-"""The pipeline from a blank tab to a picture, one step a function."""
+"""The pipeline from a blank tab to what was asked for, one step a function."""
 
 import asyncio
 import base64
-import json
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
-from playwright.async_api import Error as PlaywrightError
-from playwright.async_api import Response
+import msgspec
 
 from .. import outbound
 from ..errors import (
     BoxError,
-    DeadlinePassed,
+    HttpError,
     InvalidRequest,
+    InvalidUrl,
     NotAPage,
-    PageCrashed,
     PageTooLarge,
     SelectorNotFound,
     TargetNotAllowed,
     UrlUnreachable,
 )
-from .browser import Tab, metrics
-from .shot import MEDIA_TYPES, Milestone, Rendering, Shot
+from . import consent, texts
+from .actions import act, check_keys, selectors
+from .blocking import Blocking
+from .emulation import emulate
+from .page import Page
+from .pictures import Encoder, picture
+from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 
-LARGEST_SIDE = 16_384  # device pixels; beyond it Chromium repeats or blanks what it draws
 LOAD_SECONDS = 3.0  # for pictures and the like, where the request does not ask to wait for them
 IDLE_SECONDS = 10.0  # many pages are never idle
 FONT_SECONDS = 1.5
+IMAGE_SECONDS = 2.0  # for lazy images in the window, which the load event does not wait for
 FRAME_SECONDS = 0.5
+BLANK_SECONDS = 2.0  # for a page that has drawn nothing yet
+BLANK_BYTES_PER_PIXEL = 0.02  # a picture with more than this and the next is not blank
+BLANK_BYTES = 4000
+MOST_NAMES = 2000  # classes and ids that are looked up among those of advertisements
+CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
-SCROLL_SECONDS = 5.0
-RESERVE_SECONDS = 1.0  # of the deadline, kept for taking the picture
-RESERVE_SHARE = 0.25  # and never more of it than this
 GRACE_SECONDS = 0.1  # for an answer to come back from the page
-NAVIGATIONS = 40  # a page may move on this often while it is being waited for ...
-BETWEEN_SECONDS = 0.05  # ... and has this long to arrive
+HTTP_ERRORS = 400  # the first status that is one
+PAPER_INCHES = {
+    "A0": (33.1, 46.8),
+    "A1": (23.4, 33.1),
+    "A2": (16.54, 23.4),
+    "A3": (11.7, 16.54),
+    "A4": (8.27, 11.69),
+    "A5": (5.83, 8.27),
+    "A6": (4.13, 5.83),
+    "Letter": (8.5, 11.0),
+    "Legal": (8.5, 14.0),
+    "Tabloid": (11.0, 17.0),
+    "Ledger": (17.0, 11.0),
+}
+LARGEST_PDF = 200_000_000  # bytes, as the browser sends it
 
 _NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
-_MOVED_ON = (
-    "navigated or closed",
-    "context was destroyed",
-    "Cannot find context",
-    "Promise was collected",
-    "was not found",
-)
-_CRASHES = ("crashed", "has been closed", "Target closed", "detached")
+_FAILURES = {
+    "refused": "the connection was refused",
+    "unreachable": "there is no route to it",
+    "timeout": "the connection timed out",
+    "unresolved": "its host name could not be resolved",
+    "reset": "the connection was reset",
+}
 _UNREACHABLE = {
     "ERR_NAME_NOT_RESOLVED": "its host name could not be resolved",
     "ERR_CONNECTION_REFUSED": "the connection was refused",
@@ -55,29 +73,10 @@ _UNREACHABLE = {
     "ERR_CONNECTION_CLOSED": "the connection was closed",
     "ERR_EMPTY_RESPONSE": "the server sent nothing",
     "ERR_CONNECTION_TIMED_OUT": "the connection timed out",
-    "ERR_ADDRESS_UNREACHABLE": "there is no route to it",
-    "ERR_INTERNET_DISCONNECTED": "this machine has no network",
     "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
     "ERR_INVALID_HTTP_RESPONSE": "the answer is not HTTP",
-    "ERR_HTTP_RESPONSE_CODE_FAILURE": "it answered with an error and no content",
     "ERR_UNSAFE_REDIRECT": "it redirects to something that is not a web page",
 }
-
-_SETTLE = """async ({load, fonts, frames}) => {
-  const missed = [];
-  const late = Symbol();
-  const within = async (promise, name, seconds) => {
-    const timer = new Promise(done => setTimeout(done, seconds * 1000, late));
-    if (await Promise.race([promise, timer]) === late) missed.push(name);
-  };
-  if (document.readyState !== 'complete')
-    await within(new Promise(done => addEventListener('load', done, {once: true})), 'load', load);
-  await within(document.fonts.ready, 'fonts', fonts);
-  const frame = () => new Promise(done => requestAnimationFrame(done));
-  await within(frame().then(frame), 'frames', frames);
-  const navigation = performance.getEntriesByType('navigation')[0];
-  return {missed, status: navigation ? navigation.responseStatus : 0, url: location.href};
-}"""
 
 _CHECK = """selectors => {
   const blank = document.createDocumentFragment();
@@ -93,302 +92,403 @@ _WAIT_FOR = """async ({selector, seconds}) => {
   return true;
 }"""
 
-_DRESS = """({hidden, css}) => {
+# One by one: no selector can swallow what comes after it. Adopted: no policy of the page can refuse it.
+_STYLE = """const style = (hidden, css) => {
   const sheet = new CSSStyleSheet();
   sheet.replaceSync(css);
-  for (const selector of hidden) {
+  for (const selector of hidden) try {
     const rule = sheet.cssRules[sheet.insertRule('html { display: none !important }', sheet.cssRules.length)];
-    rule.selectorText = '#selector-to-come';  // one by one: no selector can swallow what comes after it
+    rule.selectorText = '#selector-to-come';
     rule.selectorText = selector;
-  }
+  } catch {}
   document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}"""
+};"""
 
-_BOX = """selector => {
-  const element = document.querySelector(selector);
-  if (!element) return null;
-  const {x, y, width, height} = element.getBoundingClientRect();
-  return {x: x + scrollX, y: y + scrollY, width, height};
-}"""
+_HIDE = f"""hidden => {{
+  {_STYLE}
+  style(hidden, '');
+}}"""
 
-_WAKE = """async seconds => {
+# All that a simple page needs before its picture, in one round trip: the caller's style, what is still to come (each
+# for its budget), animations at their end and no caret. Tells where the page is, and the names that blocking asks for.
+_SETTLE = f"""async ({{hidden, css, load, fonts, images, frames, names}}) => {{
+  {_STYLE}
+  const missed = [];
+  let moved = false;
+  const sleep = seconds => new Promise(done => setTimeout(done, seconds * 1000));
+  const within = async (promise, name, seconds) => {{
+    const late = Symbol();
+    if (await Promise.race([promise, sleep(seconds).then(() => late)]) === late) missed.push(name);
+  }};
+  const frame = () => new Promise(done => requestAnimationFrame(done));
+  if (hidden.length || css) style(hidden, css), moved = true;
+  if (document.readyState !== 'complete')
+    await within(new Promise(done => addEventListener('load', done, {{once: true}})), 'load', load);
+  if (document.fonts.status !== 'loaded') {{
+    await within(document.fonts.ready, 'fonts', fonts);
+    moved = true;
+  }}
+  const late = [...document.images].filter(image => {{
+    if (image.complete) return false;
+    const box = image.getBoundingClientRect();
+    return box.bottom > 0 && box.top < innerHeight && box.width > 0;
+  }});
+  if (late.length && !missed.includes('load')) {{
+    const loaded = image => new Promise(done => image.onload = image.onerror = done);
+    await within(Promise.all(late.map(image => image.complete || loaded(image))), 'images', images);
+    moved = true;
+  }}
+  const documents = [document];
+  for (const inner of document.querySelectorAll('iframe')) try {{
+    if (inner.contentDocument) documents.push(inner.contentDocument);
+  }} catch {{}}
+  for (const one of documents) {{
+    for (const animation of one.getAnimations()) try {{
+      const timing = animation.effect && animation.effect.getComputedTiming();
+      if (!timing || animation.playState === 'finished') continue;
+      if (timing.endTime === Infinity) animation.cancel(); else animation.finish();
+      moved = true;
+    }} catch {{}}
+    let focused = one.activeElement;
+    while (focused && focused.shadowRoot && focused.shadowRoot.activeElement)
+      focused = focused.shadowRoot.activeElement;
+    if (focused && focused !== one.body) focused.style.setProperty('caret-color', 'transparent', 'important');
+  }}
+  if (moved) await within(frame().then(frame), 'frames', frames);
+  const navigation = performance.getEntriesByType('navigation')[0];
+  const told = {{missed, status: navigation ? navigation.responseStatus : 0, url: location.href}};
+  if (names) {{
+    const classes = new Set(), ids = new Set();
+    for (const element of document.querySelectorAll('[class], [id]')) {{
+      if (classes.size + ids.size > names) break;
+      if (element.id) ids.add(element.id);
+      for (const name of element.classList) classes.add(name);
+    }}
+    told.classes = [...classes];
+    told.ids = [...ids];
+  }}
+  return told;
+}}"""
+
+_PAINTED = """async seconds => {
+  const painted = () => performance.getEntriesByName('first-contentful-paint').length > 0;
+  if (painted() || !document.scripts.length) return null;
   const end = performance.now() + seconds * 1000;
-  const pause = milliseconds => new Promise(done => setTimeout(done, milliseconds));
-  const height = () => document.documentElement.scrollHeight;
-  for (let y = 0; y < height() && performance.now() < end; y += innerHeight) {
-    scrollTo({top: y, behavior: 'instant'});
-    await pause(50);
+  while (performance.now() < end) {
+    await new Promise(done => setTimeout(done, 25));
+    if (painted()) {
+      await new Promise(done => { setTimeout(done, 100); requestAnimationFrame(() => requestAnimationFrame(done)) });
+      return true;
+    }
   }
-  scrollTo({top: 0, behavior: 'instant'});
-  const waiting = () => [...document.images].some(image => !image.complete);
-  while (waiting() && performance.now() < end) await pause(50);
-  return waiting();
+  return false;
+}"""
+
+_ALONE = """selector => {
+  const wanted = document.querySelector(selector);
+  if (!wanted) return null;
+  const box = wanted.getBoundingClientRect();
+  for (let one = wanted; one && one !== document.documentElement; one = one.parentElement)
+    for (const other of one.parentElement.children)
+      if (other !== one && other !== document.head) other.style.setProperty('display', 'none', 'important');
+  return {width: box.width, height: box.height};
 }"""
 
 
-@dataclass
-class Take:
-    """One attempt at a shot: what it works with, and what it could not wait for."""
+@dataclass(frozen=True)
+class Studio:
+    """What all captures share."""
 
-    tab: Tab
-    shot: Shot
-    target: outbound.Target
-    deadline: float  # on the event loop's clock
-    missed: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        left = self.deadline - asyncio.get_running_loop().time()
-        self._ready_by = self.deadline - min(RESERVE_SECONDS, left * RESERVE_SHARE)
-
-    def left(self) -> float:
-        """Return the seconds until it is time to take the picture."""
-        return max(0.0, self._ready_by - asyncio.get_running_loop().time())
+    blocking: Blocking
+    encoder: Encoder
+    user_agent: str  # the browser's own
 
 
-async def capture(take: Take, policy: outbound.Policy) -> Rendering:
-    """Take the picture; the caller holds the deadline.
+async def capture(page: Page, studio: Studio) -> Rendering:
+    """Make what the shot asks for; the caller holds the deadline.
 
     Raises the PageError or InvalidRequest that tells what the page or the request has wrong, and
     TargetNotAllowed if the page leads where the box does not go.
     """
-    door = Door(take, policy)
-    steps = asyncio.create_task(_steps(take))
+    steps = asyncio.create_task(_steps(page, studio))
     try:
-        either: set[asyncio.Future[Any]] = {steps, door.shut}
+        either: set[asyncio.Future[Any]] = {steps, page.gone}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if door.shut.done():
-            raise door.shut.result()
+        if page.gone.done() and (not steps.done() or steps.exception() is not None):
+            raise page.gone.result()
         return await steps
-    except PlaywrightError as error:
-        raise _told(str(error)) from error
     finally:
         steps.cancel()
         await asyncio.gather(steps, return_exceptions=True)
 
 
-async def _steps(take: Take) -> Rendering:
-    await prepare(take)
-    response = await go(take)
-    await wait(take)
-    await dress(take)
-    page = await settle(take)
-    content = await shoot(take)
-    status, url = _where(response, page)
+async def _steps(page: Page, studio: Studio) -> Rendering:
+    await prepare(page, studio)
+    await go(page, studio.blocking)
+    await wait(page)
+    told = await settle(page)
+    await unclutter(page, studio.blocking, told)
+    products, truncated = await produce(page, studio.encoder)
     return Rendering(
-        content=content,
-        media_type=MEDIA_TYPES[take.shot.format],
-        target_status=status,
-        target_url=url,
-        not_awaited=tuple(take.missed),
+        products=tuple(products),
+        target_status=int(told["status"]),
+        target_url=told["url"],
+        not_awaited=tuple(page.missed),
+        truncated=truncated,
     )
 
 
-class Door:
-    """Watches where the tab goes, and shuts when it is a place that the box does not go to, or the tab is lost.
-
-    Each document is judged before it is fetched, redirects included. What a page had prefetched is shown without
-    being fetched, so where the tab arrives is judged as well.
-    """
-
-    def __init__(self, take: Take, policy: outbound.Policy) -> None:
-        self._tab = take.tab
-        self._vetted = {(take.target.host, take.target.port)}
-        self._policy = policy
-        self._tasks: set[asyncio.Task[None]] = set()
-        self.shut: asyncio.Future[BoxError] = asyncio.get_running_loop().create_future()
-        take.tab.session.on("Fetch.requestPaused", self._paused)
-        take.tab.session.on("Page.frameNavigated", self._arrived)
-        take.tab.page.on("crash", lambda _: self._shut(PageCrashed("The page closed itself or crashed.")))
-
-    def _shut(self, reason: BoxError) -> None:
-        if not self.shut.done():
-            self.shut.set_result(reason)
-
-    def _arrived(self, event: dict[str, Any]) -> None:
-        frame = event["frame"]
-        if frame["id"] != self._tab.frame_id or not frame["url"].startswith(("http:", "https:")):
-            return
-        target = outbound.parse(frame["url"])
-        if (target.host, target.port) not in self._vetted:
-            self._shut(TargetNotAllowed(f"the page went to {target.host}:{target.port} without being let"))
-
-    def _paused(self, event: dict[str, Any]) -> None:
-        task = asyncio.create_task(self._answer(event))
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-
-    async def _answer(self, event: dict[str, Any]) -> None:
-        request = {"requestId": event["requestId"]}
-        reason = await self._objection(event)
-        try:
-            if reason is None:
-                await self._tab.session.send("Fetch.continueRequest", request)
-            else:
-                await self._tab.session.send("Fetch.failRequest", request | {"errorReason": reason})
-        except PlaywrightError:
-            pass  # the tab is gone, and the request with it
-
-    async def _objection(self, event: dict[str, Any]) -> str | None:
-        """Return the network error that the browser shall report instead of asking, if any."""
-        url = event["request"]["url"].partition("#")[0]
-        try:
-            target = outbound.parse(url)
-            if (target.host, target.port) not in self._vetted:
-                await outbound.judge(url, self._policy)
-                self._vetted.add((target.host, target.port))
-        except UrlUnreachable:
-            return "NameNotResolved"
-        except BoxError as error:
-            if event["frameId"] == self._tab.frame_id:
-                known = isinstance(error, TargetNotAllowed)
-                self._shut(error if known else TargetNotAllowed("the page leads to what is not a web address"))
-            return "BlockedByClient"
-        return None
-
-
-async def prepare(take: Take) -> None:
-    """Give the blank tab its size and scheme; refuse what is not a CSS selector before anything is fetched."""
-    tab, shot = take.tab, take.shot
-    if (shot.width, shot.height, shot.scale) != (Shot.width, Shot.height, Shot.scale):
-        await tab.session.send("Emulation.setDeviceMetricsOverride", metrics(shot.width, shot.height, shot.scale))
-    if shot.dark_mode:
-        dark = {"name": "prefers-color-scheme", "value": "dark"}
-        await tab.session.send("Emulation.setEmulatedMedia", {"features": [dark]})
-    named = {"selector": shot.selector, "waitFor": shot.wait_for}
+async def prepare(page: Page, studio: Studio) -> None:
+    """Give the blank tab its window and its session; refuse what is not a CSS selector before anything is fetched."""
+    shot = page.shot
+    named = {"selector": _selector_of(shot), "waitFor": shot.wait_for}
     named |= {f"hideSelectors[{number}]": selector for number, selector in enumerate(shot.hide_selectors)}
-    given = {field: selector for field, selector in named.items() if selector is not None}
+    named |= selectors(shot.actions) | _selectors_of_outputs(shot)
+    given = {path: selector for path, selector in named.items() if selector is not None}
     if given:
-        good = await _in_page(tab, _CHECK, list(given.values()))
-        wrong = [field for field, fine in zip(given, good, strict=True) if not fine]
+        good = await page.run(_CHECK, list(given.values()))
+        wrong = [path for path, fine in zip(given, good, strict=True) if not fine]
         if wrong:
-            raise InvalidRequest(
-                f"{', '.join(wrong)} must be a CSS selector.", dict.fromkeys(wrong, "must be a CSS selector")
-            )
+            problem = "must be a CSS selector"
+            raise InvalidRequest(f"{', '.join(wrong)} {problem}.", dict.fromkeys(wrong, problem))
+    check_keys(shot.actions)
+    await emulate(page, studio.user_agent)
+    if shot.wait_until == "networkidle" or any(isinstance(one, Wait) and one.network_idle for one in shot.actions):
+        page.count_requests()
 
 
-async def go(take: Take) -> Response | None:
+def _selector_of(shot: Shot) -> str | None:
+    """Return the selector of a plain request, whose one output is the request itself."""
+    only = shot.outputs[0] if len(shot.outputs) == 1 else None
+    return only.selector if isinstance(only, Picture | Pdf) and not shot.several else None
+
+
+def _selectors_of_outputs(shot: Shot) -> dict[str, str | None]:
+    if not shot.several:
+        return {}
+    named: dict[str, str | None] = {}
+    for number, output in enumerate(shot.outputs):
+        if isinstance(output, Picture | Pdf):
+            named[f"outputs[{number}].selector"] = output.selector
+        elif isinstance(output, Extract):
+            named |= {f"outputs[{number}].schema.{field.name}.selector": field.selector for field in output.fields}
+    return named
+
+
+async def go(page: Page, blocking: Blocking) -> None:
     """Open the page up to its milestone. Only commit and domcontentloaded must come; the others have a budget."""
-    page, milestone = take.tab.page, take.shot.wait_until
-    first: Milestone = "commit" if milestone == "commit" else "domcontentloaded"
-    response = await page.goto(take.target.url, wait_until=first, timeout=0)
-    if milestone == "load" or milestone == "networkidle":  # noqa: PLR1714 - narrows the type
-        budget = take.left() if milestone == "load" else min(IDLE_SECONDS, take.left())
-        try:
-            async with asyncio.timeout(budget):
-                await page.wait_for_load_state(milestone, timeout=0)
-        except TimeoutError:
-            take.missed.append(milestone)
-    return response
+    shot = page.shot
+    page.tab.door.admit(page.target, _refusing(blocking, shot))
+    answer = await page.session.send("Page.navigate", url=page.target.url)
+    text = answer.get("errorText", "")
+    if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
+        raise _told(page, text)
+    page.arrived = True
+    milestone = shot.wait_until
+    if milestone == "commit":
+        return
+    await page.reach("domcontentloaded", page.deadline)  # the caller's deadline ends this
+    if milestone == "load" and not await page.reach("load", page.left()):
+        page.miss("load")
+    if milestone == "networkidle" and not await page.be_quiet(min(IDLE_SECONDS, page.left())):
+        page.miss("networkidle")
 
 
-async def wait(take: Take) -> None:
-    """Wait for the element that must be there, and then as long as the request says."""
-    shot = take.shot
+def _refusing(blocking: Blocking, shot: Shot) -> Callable[[str], bool] | None:
+    blocked = shot.blocked
+    if not (blocked.ads or blocked.cookie_banners or blocked.popups or blocked.level != "none"):
+        return None
+    return lambda url: blocking.refuses(url, shot.url, blocked)
+
+
+async def wait(page: Page) -> None:
+    """Wait for the element that must be there, do the actions, and then wait as long as the request says."""
+    shot = page.shot
     if shot.wait_for is not None:
-        await _need(take, "waitFor", shot.wait_for, take.left() - shot.delay)
-    if shot.selector is not None:
-        await _need(take, "selector", shot.selector, min(SELECTOR_SECONDS, take.left() - shot.delay))
+        await _need(page, "waitFor", shot.wait_for, page.left() - shot.delay)
+    await act(page, shot.actions)
+    for path, selector in {"selector": _selector_of(shot), **_selectors_of_outputs(shot)}.items():
+        if selector is not None and ".schema." not in path:
+            await _need(page, path, selector, min(SELECTOR_SECONDS, page.left() - shot.delay))
     if shot.delay:
         await asyncio.sleep(shot.delay)
 
 
-async def dress(take: Take) -> None:
-    """Add the caller's style, in a way that no content security policy of the page can refuse."""
-    hidden, css = take.shot.hide_selectors, take.shot.custom_css
-    if hidden or css:
-        await _in_page(take.tab, _DRESS, {"hidden": hidden, "css": css or ""})
-
-
-async def settle(take: Take) -> dict[str, Any]:
-    """Wait for pictures, fonts and two frames, each within its budget; return where the page is now."""
-    if take.shot.full_page and await _in_page(take.tab, _WAKE, min(SCROLL_SECONDS, take.left())):
-        take.missed.append("images")
-    load = 0 if take.missed else min(LOAD_SECONDS, take.left())
-    budgets = {"load": load, "fonts": min(FONT_SECONDS, take.left()), "frames": FRAME_SECONDS}
-    page: dict[str, Any] = await _in_page(take.tab, _SETTLE, budgets)
-    take.missed.extend(name for name in page["missed"] if name not in take.missed)
-    return page
-
-
-async def shoot(take: Take) -> bytes:
-    """Take the picture."""
-    tab, shot = take.tab, take.shot
-    order: dict[str, Any] = {"format": shot.format, "optimizeForSpeed": True}
-    if shot.format != "png":
-        order["quality"] = shot.quality
-    if shot.selector is not None or shot.full_page:
-        box = await _in_page(tab, _BOX, shot.selector) if shot.selector is not None else await _whole_page(tab)
-        if box is None:
-            raise SelectorNotFound("The element of selector has gone from the page again.")
-        _require_drawable(box, shot)
-        order |= {"clip": box | {"scale": 1}, "captureBeyondViewport": True}
-    answer = await tab.session.send("Page.captureScreenshot", order)
-    return await asyncio.to_thread(base64.b64decode, answer["data"])
-
-
-async def _whole_page(tab: Tab) -> dict[str, float]:
-    sizes = await tab.session.send("Page.getLayoutMetrics")
-    return {"x": 0, "y": 0} | {side: sizes["cssContentSize"][side] for side in ("width", "height")}
-
-
-def _require_drawable(box: dict[str, float], shot: Shot) -> None:
-    width, height = box["width"] * shot.scale, box["height"] * shot.scale
-    if min(width, height) < 1:
-        raise SelectorNotFound("The element of selector has no size.")
-    if max(width, height) > LARGEST_SIDE:
-        raise PageTooLarge(
-            f"The picture would be {width:.0f} x {height:.0f} pixels, and {LARGEST_SIDE} is the most for a side: "
-            "ask for an element with selector, a smaller deviceScaleFactor, or no fullPage."
-        )
-
-
-async def _need(take: Take, name: str, selector: str, seconds: float) -> None:
+async def _need(page: Page, name: str, selector: str, seconds: float) -> None:
     seconds = max(0.1, seconds)
     try:
         async with asyncio.timeout(seconds + GRACE_SECONDS):
-            found = await _in_page(take.tab, _WAIT_FOR, {"selector": selector, "seconds": seconds})
+            found = await page.run(_WAIT_FOR, {"selector": selector, "seconds": seconds})
     except TimeoutError:
         found = False
     if not found:
         raise SelectorNotFound(f"No element matched {name} within {seconds:.1f} s.")
 
 
-async def _in_page(tab: Tab, function: str, argument: Any) -> Any:
-    """Call a JavaScript function beside the page's own, again if the page moves on meanwhile.
+async def settle(page: Page) -> dict[str, Any]:
+    """Wait for pictures and fonts, each within its budget, and still what moves; return where the page is now.
 
-    In a world of its own: it sees the page's document, and none of what the page's scripts did to the language.
+    Raises UrlUnreachable or TargetNotAllowed if it has gone nowhere, HttpError if the request wants that.
     """
-    call = {"expression": f"({function})({json.dumps(argument)})", "awaitPromise": True, "returnByValue": True}
-    for attempt in range(1, NAVIGATIONS + 1):
-        try:
-            world = await tab.session.send("Page.createIsolatedWorld", {"frameId": tab.frame_id})
-            answer = await tab.session.send("Runtime.evaluate", call | {"contextId": world["executionContextId"]})
-            break
-        except PlaywrightError as error:
-            if not any(words in str(error) for words in _MOVED_ON):
-                raise
-            if attempt == NAVIGATIONS:
-                raise DeadlinePassed("The page moved on again and again while it was waited for.") from error
-            await asyncio.sleep(BETWEEN_SECONDS)
-    if "exceptionDetails" in answer:
-        raise PageCrashed("The page is not one that can be looked into.")
-    return answer["result"].get("value")
+    shot = page.shot
+    blocked = shot.blocked
+    told: dict[str, Any] = await page.run(
+        _SETTLE,
+        {
+            "hidden": shot.hide_selectors,
+            "css": shot.custom_css or "",
+            "load": 0 if page.missed else min(LOAD_SECONDS, page.left()),
+            "fonts": min(FONT_SECONDS, page.left()),
+            "images": min(IMAGE_SECONDS, page.left()),
+            "frames": FRAME_SECONDS,
+            "names": MOST_NAMES if blocked.ads or blocked.cookie_banners or blocked.popups else 0,
+        },
+    )
+    for name in told["missed"]:
+        page.miss(name)
+    if told["url"].startswith("chrome-error:"):
+        await _find_status(page, told)
+    if shot.fail_on_http_error and told["status"] >= HTTP_ERRORS:
+        raise HttpError(f"The page answered with status {told['status']}, and failOnHttpError is set.")
+    return told
 
 
-def _where(response: Response | None, page: dict[str, Any]) -> tuple[int, str]:
-    """Return the status and address of the document in the picture."""
-    if page["url"].startswith("chrome-error:"):
-        raise UrlUnreachable("The page went on to an address that could not be reached.")
-    if response is not None and urlsplit(response.url)[:4] == urlsplit(page["url"])[:4]:
-        return response.status, page["url"]
-    return int(page["status"]), page["url"]
+async def _find_status(page: Page, told: dict[str, Any]) -> None:
+    """Find the status of an answer without content, for which the browser shows a page of its own."""
+    if _refusal(page, page.unreachable) is not None:
+        raise _told(page, "")
+    status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+
+    def answered(event: dict[str, Any]) -> None:
+        if event["type"] == "Document" and event["frameId"] == page.tab.target and not status.done():
+            status.set_result(event["response"]["status"])
+
+    page.session.on("Network.responseReceived", answered)
+    page.session.send("Network.enable", maxTotalBufferSize=0, maxResourceBufferSize=0)
+    answer = await page.session.send("Page.navigate", url=page.unreachable)
+    text = answer.get("errorText", "")
+    if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:
+        raise _told(page, text)
+    told |= {"status": await status, "url": page.unreachable}
 
 
-def _told(text: str) -> BoxError:
-    """Say in our words what the driver said; its own never leave the box."""
+async def unclutter(page: Page, blocking: Blocking, told: dict[str, Any]) -> None:
+    """Hide advertisements, banners and pop-ups, and answer those who ask for consent."""
+    if "classes" not in told or not page.left():
+        return
+    blocked = page.shot.blocked
+    hidden = blocking.hiding(told["url"], told["classes"], told["ids"], blocked)
+    if hidden:
+        await page.run(_HIDE, hidden)
+    if blocked.cookie_banners or blocked.popups:
+        seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
+        with suppress(LookupError, TypeError, ValueError):  # the page's own world may answer anything
+            await consent.clear(page.evaluate, seen, blocked, min(CONSENT_SECONDS, page.left()))
+
+
+async def produce(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:
+    """Make every output, in order; tell whether a picture ends before the page does."""
+    products, truncated = [], False
+    # A PDF of one element takes the page apart, so those come last.
+    order = sorted(page.shot.outputs, key=lambda one: isinstance(one, Pdf) and one.selector is not None)
+    for output in order:
+        if isinstance(output, Picture):
+            product, cut = await _painted(page, output, encoder)
+            truncated = truncated or cut
+        else:
+            product = await _printed(page, output) if isinstance(output, Pdf) else await _told_as_text(page, output)
+        products.append(product)
+    places = {output.id: number for number, output in enumerate(page.shot.outputs)}
+    return sorted(products, key=lambda product: places[product.id]), truncated
+
+
+async def _painted(page: Page, output: Picture, encoder: Encoder) -> tuple[Product, bool]:
+    """Take a picture; if it is blank and its page has yet to draw, once more when it has."""
+    product, cut = await picture(page, output, encoder)
+    pixels = (product.width or 0) * (product.height or 0)
+    if len(product.content) < BLANK_BYTES + pixels * BLANK_BYTES_PER_PIXEL and output.selector is None:
+        painted = await page.run(_PAINTED, min(BLANK_SECONDS, page.left()))
+        if painted is False:
+            page.miss("blank")
+        elif painted:
+            return await picture(page, output, encoder)
+    return product, cut
+
+
+async def _printed(page: Page, output: Pdf) -> Product:
+    order: dict[str, Any] = dict.fromkeys(("marginTop", "marginBottom", "marginLeft", "marginRight"), 0)
+    order |= {"landscape": output.landscape, "printBackground": output.background}
+    width, height = PAPER_INCHES[output.paper]
+    order |= {"paperWidth": width, "paperHeight": height, "transferMode": "ReturnAsStream"}
+    if output.selector is not None and await page.run(_ALONE, output.selector) is None:
+        raise SelectorNotFound("The element of selector has gone from the page again.")
+    stream = (await page.session.send("Page.printToPDF", **order))["stream"]
+    content = await _stream(page, stream)
+    return Product(id=output.id, type="pdf", format="pdf", content=content)
+
+
+async def _stream(page: Page, handle: str) -> bytes:
+    parts: list[bytes] = []
+    size = 0
+    while size <= LARGEST_PDF:
+        part = await page.session.send("IO.read", handle=handle, size=1 << 20)
+        data = part["data"]
+        parts.append(base64.b64decode(data) if part.get("base64Encoded") else data.encode())
+        size += len(parts[-1])
+        if part["eof"]:
+            page.session.send("IO.close", handle=handle)
+            return b"".join(parts)
+    raise PageTooLarge(
+        f"The PDF would be over {LARGEST_PDF // 1_000_000} MB: ask for a part of the page with selector."
+    )
+
+
+async def _told_as_text(page: Page, output: Html | Markdown | Extract) -> Product:
+    if isinstance(output, Extract):
+        found = await page.run(texts.EXTRACT, [asdict(one) for one in output.fields])
+        values = await asyncio.to_thread(texts.extracted, found, output.fields)
+        content = await asyncio.to_thread(msgspec.json.encode, values)
+        return Product(id=output.id, type="json", format="json", content=content, value=values)
+    told = await page.run(texts.SOURCE, {"largest": texts.LARGEST_SOURCE})
+    source = told["source"]
+    if source is None:
+        raise PageTooLarge(f"The source of the page is over {texts.LARGEST_SOURCE} characters: ask for a picture.")
+    if isinstance(output, Html):
+        text = await asyncio.to_thread(texts.html, source, told["url"], clean=output.clean, main=output.main)
+        return Product(id=output.id, type="html", format="html", content=text.encode())
+    text = await asyncio.to_thread(texts.markdown, source, told["url"], main=output.main)
+    return Product(id=output.id, type="markdown", format="markdown", content=text.encode())
+
+
+# --- what went wrong ----------------------------------------------------------------------------
+
+
+def _refusal(page: Page, url: str) -> BoxError | None:
+    """Return why our own door did not let the page through to *url*, if it did not."""
+    door = page.tab.door
+    if not page.arrived:  # nothing but the document and its redirects has been asked for
+        return next(iter(door.refusals.values()), None) or _failure(next(iter(door.failures.values()), None))
+    try:
+        target = outbound.parse(url or page.target.url)
+        key = (target.host, target.port)
+    except InvalidUrl:
+        return None
+    return door.refusals.get(key) or _failure(door.failures.get(key))
+
+
+def _failure(word: str | None) -> BoxError | None:
+    if word is None:
+        return None
+    return UrlUnreachable(f"The page could not be reached: {_FAILURES.get(word, 'the connection failed')}.")
+
+
+def _told(page: Page, text: str) -> BoxError:
+    """Say in our words what the browser said; its own never leave the box."""
     found = _NET_ERROR.search(text)
     code = found[1] if found else ""
-    if code == "ERR_ABORTED" or "Download is starting" in text:
+    if refused := _refusal(page, page.unreachable):
+        return refused
+    if code == "ERR_ABORTED":
         return NotAPage("The URL is a download, a PDF or has no content: there is no page to take a picture of.")
     if code == "ERR_UNSAFE_PORT":
         return TargetNotAllowed("the browser refuses this port")
@@ -396,6 +496,4 @@ def _told(text: str) -> BoxError:
         return UrlUnreachable("The page could not be reached: its certificate or TLS set-up is not valid.")
     if code:
         return UrlUnreachable(f"The page could not be reached: {_UNREACHABLE.get(code, 'the connection failed')}.")
-    if any(words in text for words in _CRASHES):
-        return PageCrashed("The page closed itself or crashed.")
-    raise PlaywrightError(text)
+    return UrlUnreachable("The page went on to an address that could not be reached.")

@@ -2,28 +2,20 @@
 
 import argparse
 import contextlib
-import json
 import mimetypes
-import re
 import socket
-import struct
 import sys
 import threading
-import zlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from functools import lru_cache
-from html import escape
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from tests.site.routes import ADS_HOST, HTML, OTHER_HOST, TEXT, Answer, Visit, find, page
+
 PAGES = Path(__file__).parent / "pages"
-HTML = "text/html; charset=utf-8"
-TEXT = "text/plain; charset=utf-8"
 BODILESS = {204, 304}  # statuses that HTTP sends without a body and without a Content-Length
-LONGEST_SIDE = 4000  # pixels of a generated image: enough for any page here, and never a memory hog
 PAGE_HEADERS: dict[str, dict[str, str]] = {
     "/csp.html": {"Content-Security-Policy": "default-src 'none'; style-src 'none'"},
 }
@@ -37,164 +29,27 @@ class SiteRequest(NamedTuple):
     headers: dict[str, str]
 
 
-@dataclass(frozen=True)
-class Visit:
-    """What a route may know: the last part of the path, the query, the headers, and the site's end."""
-
-    name: str
-    query: Mapping[str, str]
-    headers: Mapping[str, str]
-    closing: threading.Event
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What a route sends back."""
-
-    body: bytes = b""
-    type: str = HTML
-    status: int = 200
-    headers: Mapping[str, str] = field(default_factory=dict)
-
-
 Connection = socket.socket | tuple[bytes, socket.socket]  # what socketserver calls a request
 type_of = mimetypes.MimeTypes().guess_type  # the built-in table, not the machine's
 
 
-def page(title: str, body: str, head: str = "") -> bytes:
-    """Give a whole HTML document."""
-    return f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>{head}{body}\n".encode()
-
-
-def status(visit: Visit) -> Answer:
-    """Answer with any final status, and say which."""
-    return Answer(page(visit.name, f"<h1>{visit.name}</h1>"), status=final_status(visit.name))
-
-
-def empty_status(visit: Visit) -> Answer:
-    """Answer with any final status and not one byte."""
-    return Answer(status=final_status(visit.name))
-
-
-def final_status(text: str) -> int:
-    """Read a status; a 1xx would leave the client waiting for the real one."""
-    return int(text) if re.fullmatch(r"[2-5]\d\d", text) else 400
-
-
-def redirect(visit: Visit) -> Answer:
-    """Send the visitor on with a Location header."""
-    location = visit.query["to"].replace("\r", "").replace("\n", "")
-    return Answer(status=302, headers={"Location": location})
-
-
-def meta_redirect(visit: Visit) -> Answer:
-    """Send the visitor on with a meta refresh."""
-    return Answer(page("meta", "", f'<meta http-equiv=refresh content="0; url={escape(visit.query["to"])}">'))
-
-
-def js_redirect(visit: Visit) -> Answer:
-    """Send the visitor on with a script."""
-    target = json.dumps(visit.query["to"]).replace("<", "\\u003c")
-    return Answer(page("script", f"<script>location.replace({target})</script>"))
-
-
-def hang(visit: Visit) -> Answer | None:
-    """Accept, and never answer while the site is open."""
-    visit.closing.wait()
-    return None
-
-
-def slow(visit: Visit) -> Answer | None:
-    """Answer after `ms` milliseconds."""
-    wait = float(visit.query.get("ms", "1000")) / 1000
-    return None if visit.closing.wait(wait) else Answer(page("slow", "<p>At last.</p>"))
-
-
-def download(_: Visit) -> Answer:
-    """Offer a file to be saved instead of a page."""
-    disposition = 'attachment; filename="file.bin"'
-    return Answer(b"\0" * 1024, "application/octet-stream", headers={"Content-Disposition": disposition})
-
-
-def no_content(_: Visit) -> Answer:
-    """Answer that there is nothing to show."""
-    return Answer(status=204)
-
-
-def cookie(visit: Visit) -> Answer:
-    """Set a cookie; green for a visitor without one, red for a visitor who brings it back."""
-    colour = "rgb(255, 0, 0)" if "visited=" in visit.headers.get("cookie", "") else "rgb(0, 128, 0)"
-    style = f"<style>html {{ background: {colour} }}</style>"
-    return Answer(page("cookie", "<body>", style), headers={"Set-Cookie": "visited=yes; Path=/"})
-
-
-def image(visit: Visit) -> Answer:
-    """Paint `size` (width x height) in one `color` (rrggbb), as a PNG."""
-    red, green, blue = bytes.fromhex(visit.query.get("color", "808080"))
-    width, _, height = visit.query.get("size", "100x100").partition("x")
-    return Answer(solid_png((red, green, blue), side(width), side(height)), "image/png")
-
-
-def side(text: str) -> int:
-    """Read a length in pixels, within bounds."""
-    return min(max(int(text), 1), LONGEST_SIDE)
-
-
-@lru_cache(maxsize=32)
-def solid_png(colour: tuple[int, int, int], width: int, height: int) -> bytes:
-    """Make an 8-bit RGB picture of one colour."""
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    rows = (b"\0" + bytes(colour) * width) * height
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(chunk(name, data) for name, data in chunks)
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    """Wrap data as one PNG chunk."""
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
-
-
-def echo(visit: Visit) -> Answer:
-    """Show the visitor's own headers."""
-    return Answer(json.dumps(dict(visit.headers), indent=2).encode(), TEXT)
-
-
-Route = Callable[[Visit], Answer | None]
-ROUTES: dict[str, Route] = {
-    "/status/": status,
-    "/status-empty/": empty_status,
-    "/redirect": redirect,
-    "/meta-redirect": meta_redirect,
-    "/js-redirect": js_redirect,
-    "/hang": hang,
-    "/slow": slow,
-    "/download": download,
-    "/no-content": no_content,
-    "/cookie": cookie,
-    "/image": image,
-    "/echo": echo,
-}
-
-
-def find(path: str) -> Route | None:
-    """Find the route of a path: the path itself, or the folder that it lies in."""
-    return ROUTES.get(path) or ROUTES.get(path[: path.rfind("/") + 1])
-
-
-def static(path: str) -> Answer:
+def static(path: str, origins: dict[bytes, str]) -> Answer:
     """Read a page from its file; only a plain name directly in the folder is one."""
     file = PAGES / path.removeprefix("/")
     if "/" in path[1:] or not file.is_file():
         return Answer(page("404", "<h1>404</h1>"), status=404)
     kind = HTML if file.suffix == ".html" else type_of(file.name)[0] or "application/octet-stream"
-    return Answer(file.read_bytes(), kind, headers=PAGE_HEADERS.get(path, {}))
+    content = file.read_bytes()
+    for mark, origin in origins.items():
+        content = content.replace(mark, origin.encode())
+    return Answer(content, kind, headers=PAGE_HEADERS.get(path, {}))
 
 
-def respond(path: str, visit: Visit) -> Answer | None:
+def respond(path: str, visit: Visit, origins: dict[bytes, str]) -> Answer | None:
     """Ask the route or the page; a bad query is the client's fault, not a traceback."""
     route = find(path)
     try:
-        return route(visit) if route else static(path)
+        return route(visit) if route else static(path, origins)
     except (KeyError, ValueError) as error:
         return Answer(f"Bad query: {error}\n".encode(), TEXT, 400)
 
@@ -210,13 +65,13 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         """Record the request, ask its route, and send what it answers."""
+        site = self.server.site
         headers = {name.lower(): value for name, value in self.headers.items()}
-        self.server.site.record(SiteRequest(self.command, self.path, headers))
+        site.record(SiteRequest(self.command, self.path, headers))
         url = urlsplit(self.path)
         path = unquote(url.path)
-        query = dict(parse_qsl(url.query))
-        visit = Visit(path.rpartition("/")[2], query, headers, self.server.site.closing)
-        answer = respond(path, visit)
+        visit = Visit(path.rpartition("/")[2], dict(parse_qsl(url.query)), headers, site.closing)
+        answer = respond(path, visit, site.origins)
         if answer is None:
             self.close_connection = True
         else:
@@ -224,22 +79,52 @@ class Handler(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 - the base class looks for this name
 
+    def do_POST(self) -> None:
+        """Take what is sent, and go on as for any other visit."""
+        self.rfile.read(int(self.headers.get("content-length", "0")))
+        self.do_GET()
+
     def reply(self, answer: Answer) -> None:
         """Send an answer, its body only where HTTP lets it have one."""
         self.send_response(answer.status)
         for name, value in answer.headers.items():
             self.send_header(name, value)
+        if isinstance(answer.body, bytes):
+            self.send_whole(answer, answer.body)
+        else:
+            self.send_in_parts(answer, answer.body)
+
+    def send_whole(self, answer: Answer, body: bytes) -> None:
+        """Finish an answer whose length is known."""
         if answer.status not in BODILESS:
             self.send_header("Content-Type", answer.type)
-            self.send_header("Content-Length", str(len(answer.body)))
+            self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         if self.command != "HEAD" and answer.status not in BODILESS:
-            self.wfile.write(answer.body)
+            self.wfile.write(body)
+
+    def send_in_parts(self, answer: Answer, parts: Iterator[bytes]) -> None:
+        """Finish an answer that goes on until its parts end or the other side has gone."""
+        if "Connection" not in answer.headers:
+            self.send_header("Content-Type", answer.type)
+            self.send_header("Connection", "close")
+        self.close_connection = True
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.flush()
+            for part in parts:
+                self.wfile.write(part)
+                self.wfile.flush()
 
     def handle(self) -> None:
         """Serve one connection until either side is gone."""
         with contextlib.suppress(ConnectionError):
             super().handle()
+
+    def finish(self) -> None:
+        """Let go of a connection, also of one that was cut in the middle of an answer."""
+        with contextlib.suppress(ConnectionError):
+            super().finish()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class named it
         """Stay quiet: a test reads `Site.requests` instead."""
@@ -251,11 +136,23 @@ class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, port: int, site: "Site") -> None:
-        """Listen on loopback, any free port for 0."""
+    def __init__(self, host: str, port: int, site: "Site") -> None:
+        """Listen on a loopback address, any free port for 0."""
         self.site = site
         self.open: set[socket.socket] = set()
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__((host, port), Handler)
+        self.address = f"{host}:{self.server_port}"
+        self._thread = threading.Thread(target=self.serve_forever, args=(0.05,), daemon=True)
+
+    def begin(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def end(self) -> None:
+        """Close, and wait until nothing is answered any more."""
+        self.shutdown()
+        self.server_close()
+        self._thread.join()
 
     def process_request(self, request: Connection, client_address: object) -> None:
         """Remember the connection while it lasts."""
@@ -278,37 +175,42 @@ class Server(ThreadingHTTPServer):
 
 
 class Site:
-    """The site on a loopback port, open for as long as the `with` block lasts."""
+    """The site on a loopback port, open for as long as the `with` block lasts.
+
+    It answers on two more hosts: `other`, for what a page has from another origin, and `ads`, for what
+    it has from people who sell. In the pages `@OTHER@` and `@ADS@` stand for their origins.
+    """
 
     def __init__(self, port: int = 0) -> None:
-        """Take the port at once, so that its number is known before the first request."""
+        """Take the ports at once, so that their numbers are known before the first request."""
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._requests: list[SiteRequest] = []
-        self._server = Server(port, self)
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self._servers = [Server("127.0.0.1", port, self), Server(OTHER_HOST, 0, self), Server(ADS_HOST, 0, self)]
+        self.address, self.other, self.ads = (server.address for server in self._servers)
+        self.origins = {b"@OTHER@": f"http://{self.other}", b"@ADS@": f"http://{self.ads}"}
 
     def __enter__(self) -> Self:
         """Begin to answer."""
-        self._thread.start()
+        for server in self._servers:
+            server.begin()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Let every waiting route go, and close."""
         self.closing.set()
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        for server in self._servers:
+            server.end()
 
     @property
     def port(self) -> int:
-        """The port it listens on."""
-        return self._server.server_port
+        """The port of its first host."""
+        return self._servers[0].server_port
 
     @property
-    def address(self) -> str:
-        """Host and port, as an allow list wants them."""
-        return f"127.0.0.1:{self.port}"
+    def addresses(self) -> str:
+        """Hosts and ports of all of it, as an allow list wants them."""
+        return ",".join(server.address for server in self._servers)
 
     @property
     def requests(self) -> list[SiteRequest]:

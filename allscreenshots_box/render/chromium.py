@@ -1,0 +1,219 @@
+"""A Chromium process: found, started on a pipe in its sandbox, weighed, and ended with all that it started."""
+
+import asyncio
+import os
+import shutil
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from ..errors import OperatorError
+from .cdp import Connection, ProtocolError
+
+EXECUTABLES = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell", "chromium", "google-chrome")
+POLITE_SECONDS = 2.0  # for the browser to end by itself
+LAST_WORDS = 4096  # bytes of its stderr that are kept, to tell why it did not start
+SECCOMP_FILTER = "2"  # /proc's word for a process that runs under a system call filter
+PAGE = os.sysconf("SC_PAGE_SIZE")
+BLANK_ENVIRONMENT = ("HOME", "TMPDIR", "PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
+# Chromium reads its commands from descriptor 3 and answers on 4, which here may be anything's.
+BECOME = """import fcntl, os, sys
+commands, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+os.dup2(commands, 3)
+os.dup2(answers, 4)
+os.closerange(5, 256)
+os.execv(sys.argv[3], sys.argv[3:])"""
+
+DISABLED_FEATURES = (
+    "DestroyProfileOnBrowserClose",
+    "DialMediaRouteProvider",
+    "GlobalMediaControls",
+    "HttpsUpgrades",
+    "HttpsFirstBalancedModeAutoEnable",
+    "LensOverlay",
+    "MediaRouter",
+    "NetworkTimeServiceQuerying",
+    "OptimizationHints",
+    "PaintHolding",
+    "PreconnectToSearch",
+    "Translate",
+)
+SWITCHES = (
+    "--headless",
+    "--remote-debugging-pipe",
+    "--no-startup-window",
+    "--no-first-run",
+    "--no-default-browser-check",
+    "--lang=en-US",
+    # Nothing of its own over the network, nothing kept, nothing asked.
+    "--disable-background-networking",
+    "--disable-breakpad",
+    "--disable-client-side-phishing-detection",
+    "--disable-component-update",
+    "--disable-default-apps",
+    "--disable-domain-reliability",
+    "--disable-extensions",
+    "--disable-search-engine-choice-screen",
+    "--disable-sync",
+    "--metrics-recording-only",
+    "--no-pings",
+    "--no-service-autorun",
+    "--password-store=basic",
+    # A picture is of one page: what it would open beside itself is not looked at by anybody.
+    "--block-new-web-contents",
+    # Pages may not send packets past the proxy; the two builds read one each.
+    "--webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+    "--disable-quic",
+    # The page is drawn as in a window that somebody looks at with a mouse.
+    "--hide-scrollbars",
+    "--mute-audio",
+    "--force-color-profile=srgb",
+    "--disable-backgrounding-occluded-windows",
+    "--disable-background-timer-throttling",
+    "--disable-renderer-backgrounding",
+    "--disable-back-forward-cache",
+    "--disable-hang-monitor",
+    "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
+    # Else the first frame may lack pictures that have long been loaded.
+    "--disable-checker-imaging",
+    f"--disable-features={','.join(DISABLED_FEATURES)}",
+)
+
+
+class Chromium:
+    """One browser process and the connection to it."""
+
+    connection: Connection
+
+    def __init__(self, path: Path, profile: Path, *, sandbox: bool) -> None:
+        self._path = path
+        self._profile = profile  # a directory of its own, removed with it
+        self._sandbox = sandbox
+        self._process: asyncio.subprocess.Process | None = None
+        self._said = bytearray()
+        self._listening: asyncio.Task[None] | None = None
+        self.version = ""
+        self.user_agent = ""
+
+    @property
+    def pid(self) -> int:
+        """The browser's own process."""
+        return self._process.pid if self._process is not None else 0
+
+    async def start(self, lost: Callable[[], None]) -> None:
+        """Start it and have it say its version. Raises OperatorError; *lost* is called if it ends later."""
+        commands, to_browser = os.pipe()
+        from_browser, answers = os.pipe()
+        switches = [*SWITCHES, f"--user-data-dir={self._profile}", *([] if self._sandbox else ["--no-sandbox"])]
+        try:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-ISc",
+                BECOME,
+                str(commands),
+                str(answers),
+                str(self._path),
+                *switches,
+                pass_fds=(commands, answers),
+                start_new_session=True,  # a group of its own, to be ended as one
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.DEVNULL,
+                stderr=asyncio.subprocess.PIPE,
+                env={name: os.environ[name] for name in BLANK_ENVIRONMENT if name in os.environ},
+            )
+        finally:
+            os.close(commands)
+            os.close(answers)
+        self._listening = asyncio.create_task(self._listen(self._process))
+        self.connection = Connection(from_browser, to_browser, lost)
+        try:
+            told = await self.connection.browser.send("Browser.getVersion")
+        except ProtocolError as error:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._listening, POLITE_SECONDS)  # it is dead, and this is why
+            await self.end()
+            raise OperatorError(_advice(self._said.decode(errors="replace"), self._path)) from error
+        self.version, self.user_agent = told["product"].rpartition("/")[2], told["userAgent"]
+
+    async def _listen(self, process: asyncio.subprocess.Process) -> None:
+        assert process.stderr is not None  # noqa: S101 - it was asked for
+        while words := await process.stderr.read(LAST_WORDS):
+            self._said += words
+            del self._said[:-LAST_WORDS]
+
+    async def end(self) -> None:
+        """End the process and all that it started, and remove its profile."""
+        if self._process is None:
+            return
+        if self._process.returncode is None:
+            with suppress(ProtocolError, TimeoutError):
+                async with asyncio.timeout(POLITE_SECONDS):
+                    await self.connection.browser.send("Browser.close")
+                    await self._process.wait()
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, signal.SIGKILL)  # the group is ours, and lives as long as a member of it
+        await self._process.wait()
+        if hasattr(self, "connection"):
+            self.connection.close()
+        if self._listening is not None:
+            self._listening.cancel()
+        await asyncio.to_thread(shutil.rmtree, self._profile, ignore_errors=True)
+
+    def memory(self) -> int:
+        """Return the bytes that the browser's own process holds, its pages not counted."""
+        try:
+            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE
+        except OSError:
+            return 0
+
+    def prove_sandbox(self) -> str:
+        """Return the evidence that pages run inside the sandbox. Raises OperatorError if there is none."""
+        for pid in descendants(self.pid):
+            with suppress(OSError, KeyError):
+                if b"--type=renderer" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    continue
+                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+                status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+                if status["Seccomp"] == SECCOMP_FILTER and len(status["NSpid"].split()) > 1:
+                    return f"on (renderer {pid}: system call filter, own process namespace)"
+        raise OperatorError(
+            "Chromium runs, but its pages are not in a sandbox: allow unprivileged user namespaces "
+            "(`sysctl kernel.unprivileged_userns_clone=1`), or set dangerously_disable_sandbox if you must."
+        )
+
+
+def find_executable() -> Path:
+    """Return the Chromium to drive: headless shell is twice as fast as the full browser. Raises OperatorError."""
+    for name in EXECUTABLES:
+        if found := shutil.which(name):
+            return Path(found)
+    raise OperatorError(
+        "No Chromium was found: `apt-get install chromium-headless-shell`, or name one with the setting browser."
+    )
+
+
+def descendants(pid: int) -> set[int]:
+    """Return every process below *pid*."""
+    found: set[int] = set()
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found |= {int(child) for child in listing.read_text().split()}
+    for child in list(found):
+        found |= descendants(child)
+    return found
+
+
+def _advice(text: str, executable: Path) -> str:
+    if "sandbox" in text.lower():
+        return (
+            "Chromium cannot build its sandbox here: allow unprivileged user namespaces "
+            "(`sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu "
+            "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`) and do not run as root."
+        )
+    return (
+        f"The browser {executable} does not start: run it by hand with --headless --version to see "
+        "why, or name another with the setting browser."
+    )

@@ -1,0 +1,179 @@
+"""What the page finds itself on: window, device, colours, and somebody's session."""
+
+import asyncio
+import json
+from typing import Any
+from urllib.parse import urlsplit
+
+from .page import Page
+from .shot import Cookie, Header, Storage, Window
+
+_SEED = """({origin, local, session}) => {
+  if (location.origin !== origin) return;
+  for (const [area, values] of [[localStorage, local], [sessionStorage, session]])
+    for (const [key, value] of Object.entries(values)) if (area.getItem(key) === null) area.setItem(key, value);
+}"""
+
+# What automation leaves visible, made to look as in a window that somebody sits at.
+_STEALTH = """() => {
+  const define = (object, name, value) => Object.defineProperty(object, name, {get: () => value, configurable: true});
+  define(Navigator.prototype, 'webdriver', false);
+  define(Navigator.prototype, 'languages', Object.freeze(['en-US', 'en']));
+  if (!navigator.plugins.length) {
+    const names = ['PDF Viewer', 'Chrome PDF Viewer', 'Chromium PDF Viewer', 'Microsoft Edge PDF Viewer',
+      'WebKit built-in PDF'];
+    const plugins = names.map(name => Object.assign(Object.create(Plugin.prototype), {}));
+    plugins.forEach((plugin, number) => {
+      define(plugin, 'name', names[number]);
+      define(plugin, 'filename', 'internal-pdf-viewer');
+      define(plugin, 'description', 'Portable Document Format');
+      define(plugin, 'length', 0);
+    });
+    const list = Object.create(PluginArray.prototype);
+    plugins.forEach((plugin, number) => define(list, number, plugin));
+    define(list, 'length', plugins.length);
+    define(Navigator.prototype, 'plugins', list);
+    define(Navigator.prototype, 'pdfViewerEnabled', true);
+  }
+  if (!window.chrome) window.chrome = {app: {isInstalled: false}, runtime: {}, csi() {}, loadTimes() {}};
+  const query = Permissions.prototype.query;
+  Permissions.prototype.query = function (wanted) {
+    return wanted && wanted.name === 'notifications'
+      ? Promise.resolve(Object.setPrototypeOf({state: 'prompt', onchange: null}, PermissionStatus.prototype))
+      : query.call(this, wanted);
+  };
+  define(Notification, 'permission', 'default');
+  for (const kind of [globalThis.WebGLRenderingContext, globalThis.WebGL2RenderingContext]) if (kind) {
+    const read = kind.prototype.getParameter;
+    kind.prototype.getParameter = function (name) {
+      return name === 37445 ? 'Google Inc. (Intel)' : name === 37446
+        ? 'ANGLE (Intel, Mesa Intel(R) UHD Graphics 620 (KBL GT2), OpenGL 4.6)' : read.call(this, name);
+    };
+  }
+}"""
+
+
+async def emulate(page: Page, user_agent: str) -> None:
+    """Set up the tab as the shot wants it; a shot that wants nothing special costs nothing."""
+    shot = page.shot
+    wishes = [*_window(page, shot.window, user_agent), *_session(page)]
+    if shot.dark_mode:
+        dark = {"name": "prefers-color-scheme", "value": "dark"}
+        wishes.append(page.session.send("Emulation.setEmulatedMedia", features=[dark]))
+    if shot.stealth:
+        wishes.append(page.session.send("Page.addScriptToEvaluateOnNewDocument", source=f"({_STEALTH})()"))
+        wishes.append(page.session.send("Emulation.setAutomationOverride", enabled=False))
+    if wishes:
+        await asyncio.gather(*wishes)
+
+
+def _window(page: Page, window: Window, user_agent: str) -> list[asyncio.Future[dict[str, Any]]]:
+    wishes = []
+    if (window.width, window.height, window.scale, window.mobile) != (1920, 1080, 1, False):
+        metrics = {
+            "width": window.width,
+            "height": window.height,
+            "screenWidth": window.width,
+            "screenHeight": window.height,
+            "deviceScaleFactor": window.scale,
+            "mobile": window.mobile,
+        }
+        wishes.append(page.session.send("Emulation.setDeviceMetricsOverride", **metrics))
+    if window.touch:
+        wishes.append(page.session.send("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=5))
+    agent = window.user_agent or (user_agent.replace("Headless", "") if page.shot.stealth else None)
+    if agent is not None:
+        wishes.append(page.session.send("Emulation.setUserAgentOverride", **_agent(agent, user_agent, window)))
+    return wishes
+
+
+def _agent(agent: str, own: str, window: Window) -> dict[str, Any]:
+    """Return the user agent, and what the page's client hints say to match it."""
+    version = own.partition("Chrome/")[2].partition(" ")[0] or "1"
+    text = agent.replace("{chrome}", version)
+    order: dict[str, Any] = {"userAgent": text, "acceptLanguage": "en-US,en;q=0.9"}
+    if "Chrome/" not in text:  # other browsers send no client hints
+        return order
+    major = version.partition(".")[0]
+    brands = [{"brand": name, "version": major} for name in ("Chromium", "Google Chrome")]
+    platform = "Android" if "Android" in text else "macOS" if "Mac OS" in text else "Linux"
+    order["platform"] = (
+        "Linux armv81" if platform == "Android" else "MacIntel" if platform == "macOS" else "Linux x86_64"
+    )
+    order["userAgentMetadata"] = {
+        "brands": [*brands, {"brand": "Not_A Brand", "version": "24"}],
+        "fullVersion": version,
+        "platform": platform,
+        "platformVersion": "",
+        "architecture": "" if window.mobile else "x86",
+        "model": "",
+        "mobile": window.mobile,
+    }
+    return order
+
+
+# --- somebody's session -------------------------------------------------------------------------
+
+
+def _session(page: Page) -> list[asyncio.Future[dict[str, Any]]]:
+    session, tab = page.shot.session, page.tab
+    wishes = []
+    if session.cookies:
+        cookies = [_cookie(cookie, page.target.url) for cookie in session.cookies]
+        browser = tab.life.chromium.connection.browser
+        wishes.append(browser.send("Storage.setCookies", cookies=cookies, browserContextId=tab.context))
+    if session.headers:
+        _Headers(page, session.headers)
+        wishes.append(page.session.send("Fetch.enable", patterns=[{"urlPattern": "*"}]))
+    for storage in session.storage:
+        order = {"source": f"({_SEED})({json.dumps(_seed(storage))})", "worldName": "session"}
+        wishes.append(page.session.send("Page.addScriptToEvaluateOnNewDocument", **order))
+    return wishes
+
+
+def _seed(storage: Storage) -> dict[str, Any]:
+    return {"origin": storage.origin, "local": storage.local, "session": storage.session}
+
+
+def _cookie(cookie: Cookie, url: str) -> dict[str, Any]:
+    order: dict[str, Any] = {"name": cookie.name, "value": cookie.value, "path": cookie.path}
+    order |= {"domain": cookie.domain} if cookie.domain else {"url": url}
+    order |= {"httpOnly": cookie.http_only, "secure": cookie.secure}
+    if cookie.expires is not None:
+        order["expires"] = cookie.expires
+    if cookie.same_site is not None:
+        order["sameSite"] = cookie.same_site
+    return order
+
+
+class _Headers:
+    """Adds headers to the requests of their origins and to no others, wherever a redirect leads."""
+
+    def __init__(self, page: Page, headers: tuple[Header, ...]) -> None:
+        own = origin_of(page.target.url)
+        self._session = page.session
+        self._added = [(header.origin or own, header.name, header.value) for header in headers]
+        self._names = {name.lower() for _, name, _ in self._added}
+        page.session.on("Fetch.requestPaused", self._paused)
+
+    def _paused(self, event: dict[str, Any]) -> None:
+        request = event["request"]
+        origin = origin_of(request["url"])
+        # After a redirect the browser still has what was added before it.
+        kept = {name: value for name, value in request["headers"].items() if name.lower() not in self._names}
+        kept |= {name: value for wanted, name, value in self._added if wanted == origin}
+        headers = [{"name": name, "value": value} for name, value in kept.items()]
+        self._session.send("Fetch.continueRequest", requestId=event["requestId"], headers=headers)
+
+
+def origin_of(url: str) -> str:
+    """Return scheme, host and port as browsers compare them."""
+    parts = urlsplit(url)
+    default = {"http": 80, "https": 443}.get(parts.scheme)
+    try:
+        port = parts.port
+    except ValueError:
+        return ""
+    host = parts.hostname or ""
+    shown = f"[{host}]" if ":" in host else host
+    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, default} else "")
