@@ -85,6 +85,8 @@ class Connection:
         os.close(self._reading)
         os.close(self._writing)
         self._fail(None, ConnectionLost("The browser is gone."))
+        for session in list(self._sessions.values()):
+            session.tell(DETACHED, {})
 
     def _write(self) -> None:
         try:

@@ -128,12 +128,12 @@ class Chromium:
             os.close(commands)
             os.close(answers)
         self._listening = asyncio.create_task(self._listen(self._process))
-        self.connection = Connection(from_browser, to_browser, lost)
+        # Before its version is known, whoever starts it hears of its end.
+        self.connection = Connection(from_browser, to_browser, lambda: lost() if self.version else None)
         try:
             told = await self.connection.browser.send("Browser.getVersion")
         except ProtocolError as error:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._listening, POLITE_SECONDS)  # it is dead, and this is why
+            await asyncio.wait({self._listening}, timeout=POLITE_SECONDS)  # it is dead, and this is why
             await self.end()
             raise OperatorError(_advice(self._said.decode(errors="replace"), self._path)) from error
         self.version, self.user_agent = told["product"].rpartition("/")[2], told["userAgent"]

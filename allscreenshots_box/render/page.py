@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from .. import outbound
@@ -25,6 +25,7 @@ _MOVED_ON = (
     "was not found",
     "No frame for given id",
     "uniqueContextId not found",
+    "Not attached to an active page",
 )
 
 
@@ -165,25 +166,33 @@ class Page:
 
         In a world of its own: it sees the page's document, and none of what the page's scripts did to the language.
         """
-        expression = f"({function})({json.dumps(argument)})"
+        call = {"expression": f"({function})({json.dumps(argument)})", "awaitPromise": True, "returnByValue": True}
+
+        async def ask() -> dict[str, Any]:
+            return await self.session.send("Runtime.evaluate", contextId=await self._own_world(), **call)
+
+        answer = await self._again(ask)
+        if "exceptionDetails" in answer:
+            raise PageCrashed("The page is not one that can be looked into.")
+        return answer["result"].get("value")
+
+    async def command(self, method: str, **params: Any) -> dict[str, Any]:
+        """Send the page a command, again if the page moves on meanwhile."""
+
+        async def ask() -> dict[str, Any]:
+            return await self.session.send(method, **params)
+
+        return await self._again(ask)
+
+    async def _again(self, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
         for _ in range(NAVIGATIONS):
             try:
-                answer = await self.session.send(
-                    "Runtime.evaluate",
-                    expression=expression,
-                    contextId=await self._own_world(),
-                    awaitPromise=True,
-                    returnByValue=True,
-                )
+                return await ask()
             except ProtocolError as error:
                 if not any(words in str(error) for words in _MOVED_ON):
                     raise
                 self._world = None
                 await asyncio.sleep(BETWEEN_SECONDS)
-            else:
-                if "exceptionDetails" in answer:
-                    raise PageCrashed("The page is not one that can be looked into.")
-                return answer["result"].get("value")
         raise DeadlinePassed("The page moved on again and again while it was waited for.")
 
     async def evaluate(self, expression: str) -> Any:

@@ -243,7 +243,7 @@ async def _clip(page: Page, region: _Region, order: dict[str, Any]) -> bytes:
 
 
 async def _capture(page: Page, order: dict[str, Any]) -> bytes:
-    answer = await page.session.send("Page.captureScreenshot", **order)
+    answer = await page.command("Page.captureScreenshot", **order)
     return await asyncio.to_thread(base64.b64decode, answer["data"])
 
 
