@@ -26,8 +26,8 @@ from . import consent, texts
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
 from .emulation import emulate
-from .page import Page
-from .pictures import Encoder, picture
+from .page import WORLD, Page
+from .pictures import WATCH, Encoder, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 
 LOAD_SECONDS = 3.0  # for pictures and the like, where the request does not ask to wait for them
@@ -111,7 +111,7 @@ _HIDE = f"""hidden => {{
 
 # All that a simple page needs before its picture, in one round trip: the caller's style, what is still to come (each
 # for its budget), animations at their end and no caret. Tells where the page is, and the names that blocking asks for.
-_SETTLE = f"""async ({{hidden, css, load, fonts, images, frames, names}}) => {{
+_SETTLE = f"""async ({{whole, hidden, css, load, fonts, images, frames, names}}) => {{
   {_STYLE}
   const missed = [];
   let moved = false;
@@ -121,6 +121,8 @@ _SETTLE = f"""async ({{hidden, css, load, fonts, images, frames, names}}) => {{
     if (await Promise.race([promise, sleep(seconds).then(() => late)]) === late) missed.push(name);
   }};
   const frame = () => new Promise(done => requestAnimationFrame(done));
+  if (whole && document.readyState === 'loading')
+    await new Promise(done => document.addEventListener('DOMContentLoaded', done, {{once: true}}));
   if (hidden.length || css) style(hidden, css), moved = true;
   if (document.readyState !== 'complete')
     await within(new Promise(done => addEventListener('load', done, {{once: true}})), 'load', load);
@@ -156,7 +158,8 @@ _SETTLE = f"""async ({{hidden, css, load, fonts, images, frames, names}}) => {{
   }}
   if (moved) await within(frame().then(frame), 'frames', frames);
   const navigation = performance.getEntriesByType('navigation')[0];
-  const told = {{missed, status: navigation ? navigation.responseStatus : 0, url: location.href}};
+  const scripted = document.scripts.length > 0 || document.querySelector('iframe') !== null;
+  const told = {{scripted, missed, status: navigation ? navigation.responseStatus : 0, url: location.href}};
   if (names) {{
     const classes = new Set(), ids = new Set();
     for (const element of document.querySelectorAll('[class], [id]')) {{
@@ -253,6 +256,8 @@ async def prepare(page: Page, studio: Studio) -> None:
             raise InvalidRequest(f"{', '.join(wrong)} {problem}.", dict.fromkeys(wrong, problem))
     check_keys(shot.actions)
     await emulate(page, studio.user_agent)
+    if any(isinstance(one, Picture) and one.full_page for one in shot.outputs):
+        page.session.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH, worldName=WORLD)
     if shot.wait_until == "networkidle" or any(isinstance(one, Wait) and one.network_idle for one in shot.actions):
         page.count_requests()
 
@@ -285,8 +290,8 @@ async def go(page: Page, blocking: Blocking) -> None:
         raise _told(page, text)
     page.arrived = True
     milestone = shot.wait_until
-    if milestone == "commit":
-        return
+    if milestone == "commit" or (milestone == "domcontentloaded" and not (shot.wait_for or shot.actions or shot.delay)):
+        return  # settling waits for the document, one round trip less
     await page.reach("domcontentloaded", page.deadline)  # the caller's deadline ends this
     if milestone == "load" and not await page.reach("load", page.left()):
         page.miss("load")
@@ -335,6 +340,7 @@ async def settle(page: Page) -> dict[str, Any]:
     told: dict[str, Any] = await page.run(
         _SETTLE,
         {
+            "whole": shot.wait_until != "commit",
             "hidden": shot.hide_selectors,
             "css": shot.custom_css or "",
             "load": 0 if page.missed else min(LOAD_SECONDS, page.left()),
@@ -376,14 +382,15 @@ async def unclutter(page: Page, blocking: Blocking, told: dict[str, Any]) -> Non
     """Hide advertisements, banners and pop-ups, and answer those who ask for consent."""
     if "classes" not in told or not page.left():
         return
+    if not (told["scripted"] or told["classes"] or told["ids"]):
+        return  # no advertisement, banner or pop-up was ever made of so little
     blocked = page.shot.blocked
     hidden = blocking.hiding(told["url"], told["classes"], told["ids"], blocked)
     if hidden:
         await page.run(_HIDE, hidden)
-    if blocked.cookie_banners or blocked.popups:
-        seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
-        with suppress(LookupError, TypeError, ValueError):  # the page's own world may answer anything
-            await consent.clear(page.evaluate, seen, blocked, min(CONSENT_SECONDS, page.left()))
+    seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
+    with suppress(LookupError, TypeError, ValueError):  # the page's own world may answer anything
+        await consent.clear(page.evaluate, seen, blocked, min(CONSENT_SECONDS, page.left()))
 
 
 async def produce(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:

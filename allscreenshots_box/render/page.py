@@ -15,6 +15,7 @@ RESERVE_SECONDS = 1.0  # of the deadline, kept for taking the picture
 RESERVE_SHARE = 0.25  # and never more of it than this
 NAVIGATIONS = 40  # a page may move on this often while it is being waited for ...
 BETWEEN_SECONDS = 0.05  # ... and has this long to arrive
+WORLD = "box"  # the name of ours
 QUIET_SECONDS = 0.5  # without a request: what networkidle means
 
 _MOVED_ON = (
@@ -45,7 +46,7 @@ class Page:
         self._ready_by = deadline - min(RESERVE_SECONDS, (deadline - self._loop.time()) * RESERVE_SHARE)
         self._reached: set[str] = set()
         self._changed = asyncio.Event()
-        self._world: int | None = None
+        self._world: asyncio.Future[dict[str, Any]] | None = None
         self._moving = False
         self._requests: set[str] | None = None  # in flight, once they are counted
         self._quiet_since = 0.0
@@ -85,7 +86,7 @@ class Page:
     def _navigated(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self.tab.target:
             self._reached.clear()
-            self._world = None
+            self._enter()
             self.unreachable = event["frame"].get("unreachableUrl", "")
 
     def _reach(self, milestone: str) -> None:
@@ -203,7 +204,10 @@ class Page:
         return answer["result"].get("value")
 
     async def _own_world(self) -> int:
-        if self._world is None:
-            made = await self.session.send("Page.createIsolatedWorld", frameId=self.tab.target)
-            self._world = int(made["executionContextId"])
+        made = await asyncio.shield(self._world or self._enter())  # others want it too
+        return int(made["executionContextId"])
+
+    def _enter(self) -> asyncio.Future[dict[str, Any]]:
+        """Have a world of our own made in the document, as soon as it is there: it is wanted before long."""
+        self._world = self.session.send("Page.createIsolatedWorld", frameId=self.tab.target, worldName=WORLD)
         return self._world

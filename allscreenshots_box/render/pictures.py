@@ -11,12 +11,15 @@ from ..errors import PageTooLarge, SelectorNotFound
 from .page import Page
 from .shot import ImageFormat, Picture, Product
 
-LARGEST_TILE = 8192  # device pixels of height; past 16,384 Chromium repeats or blanks what it draws
+LARGEST_TILE = 16_000  # device pixels of height; past 16,384 Chromium repeats or blanks what it draws
 LARGEST_SIDES = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}  # what the formats can hold
 LARGEST_WIDTH = 16_384  # device pixels; tiles are as wide as their picture
 BYTES_PER_PIXEL = 3
+STILL_SECONDS = 5.0  # for all the images of a page that is drawn in one piece
+MOST_ELEMENTS = 10_000  # looked at one by one
 LOADING_SECONDS = 1.0  # for the images that a section brings into view
 ROUND_TRIP_SECONDS = 0.15  # of a section, beside its pause
+MOST_AT_ONCE = 1_000_000  # characters that are decoded on the event loop, in a millisecond
 FAST_COMPRESSION = 1
 SMALL_COMPRESSION = 6
 
@@ -31,6 +34,38 @@ _SIZE = """() => {
   const root = document.scrollingElement || document.documentElement;
   return {width: Math.max(root.scrollWidth, innerWidth), height: Math.max(root.scrollHeight, innerHeight),
     window: innerHeight};
+}"""
+
+# Notes whether there ever was a script in the document, which may have removed itself. The browser runs this when the
+# document's own world is made: before any of it, or just as its first script begins.
+WATCH = """globalThis.scripted = document.querySelector('script') !== null;
+new MutationObserver((records, observer) => {
+  for (const {addedNodes} of records) for (const node of addedNodes)
+    if (node.nodeName.toLowerCase() === 'script' || node.querySelector && node.querySelector('script')) {
+      globalThis.scripted = true;
+      observer.disconnect();
+    }
+}).observe(document, {childList: true, subtree: true});"""
+
+# Whether the page cannot tell a scroll from none: no scripts, nothing that sticks to the window or is only drawn in
+# it. Then its pictures need no scrolling to be loaded, and it may be drawn in one piece. Tells what was late.
+_STAND_STILL = """async ({seconds, most, elements}) => {
+  const handlers = '[onload], [onscroll], [onwheel], [onanimationstart], [onanimationend], [ontransitionend]';
+  if (globalThis.scripted || document.querySelector(`script, iframe, object, embed, ${handlers}`))
+    return null;
+  const all = document.querySelectorAll('*');
+  if (all.length > elements || document.getAnimations().length) return null;
+  for (const element of all) {
+    const style = getComputedStyle(element);
+    if (style.position === 'fixed' || style.position === 'sticky' || style.contentVisibility === 'auto'
+        || style.backgroundAttachment === 'fixed' || element.shadowRoot) return null;
+  }
+  const wanted = [...document.images].filter(image => !image.complete && image.getBoundingClientRect().top < most);
+  const loaded = image => new Promise(done => image.onload = image.onerror = done);
+  const waiting = wanted.map(image => { image.loading = 'eager'; return image.complete || loaded(image) });
+  const late = Symbol();
+  const timer = new Promise(done => setTimeout(done, seconds * 1000, late));
+  return await Promise.race([Promise.all(waiting), timer]) === late;
 }"""
 
 # Goes to a section: scrolls, pauses, and waits for the images in view. Tells where it really is.
@@ -164,6 +199,8 @@ async def _element(page: Page, wanted: Picture, encoder: Encoder) -> Product:
 async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: dict[str, float]) -> tuple[Product, bool]:
     shot = page.shot
     most = min(shot.max_height or float("inf"), shot.max_sections * size["window"])
+    if (region := await _still(page, size, most)) is not None:
+        return _product(wanted, await _drawn(page, wanted, encoder, region)), region.height < size["height"]
     if not shot.stitch:
         seconds = min(page.left(), size["height"] / size["window"] * (shot.scroll_interval + ROUND_TRIP_SECONDS))
         wake = {"pause": shot.scroll_interval, "seconds": seconds, "bottom": min(most, size["height"] * 2)}
@@ -176,6 +213,19 @@ async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: dict[s
     tiles, done, height = await _sections(page, wanted, encoder, size, most)
     await page.run(_THAW)
     return _product(wanted, await _joined(tiles, wanted, encoder)), done < height
+
+
+async def _still(page: Page, size: dict[str, float], most: float) -> _Region | None:
+    """Return the part of the page to draw, if it is one that scrolling does nothing to."""
+    budget = {"seconds": min(STILL_SECONDS, page.left()), "most": min(most, size["height"]), "elements": MOST_ELEMENTS}
+    late = await page.run(_STAND_STILL, budget)
+    if late is None:
+        return None
+    if late:
+        page.miss("images")
+    whole = await page.run(_SIZE)  # pictures without sizes have theirs now
+    size |= whole
+    return _Region(0, 0, whole["width"], min(whole["height"], most))
 
 
 async def _sections(
@@ -244,7 +294,8 @@ async def _clip(page: Page, region: _Region, order: dict[str, Any]) -> bytes:
 
 async def _capture(page: Page, order: dict[str, Any]) -> bytes:
     answer = await page.command("Page.captureScreenshot", **order)
-    return await asyncio.to_thread(base64.b64decode, answer["data"])
+    data = answer["data"]
+    return base64.b64decode(data) if len(data) < MOST_AT_ONCE else await asyncio.to_thread(base64.b64decode, data)
 
 
 def _require_drawable(page: Page, kind: ImageFormat, encoder: Encoder, width: float, height: float) -> None:
