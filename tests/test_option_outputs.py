@@ -244,3 +244,17 @@ def test_an_answer_of_several_is_as_the_contract_says(camera: Camera, site: Site
     assert (answer["url"], isinstance(answer["renderTimeMs"], int)) == (site.url("/green.html"), True)
     assert answer["outputs"]["screenshot"]["encoding"] == "base64"
     assert answer["outputs"]["html"]["encoding"] == "utf-8"
+
+
+@pytest.mark.parametrize(
+    ("spec", "is_there"),
+    [
+        ({"type": "html"}, False),
+        ({"type": "markdown", "mainContentOnly": False}, False),
+        ({"type": "html", "clean": False}, True),
+    ],
+    ids=str,
+)
+def test_what_is_hidden_is_in_the_raw_source_alone(camera: Camera, spec: dict[str, Any], is_there: bool) -> None:  # noqa: FBT001
+    output = camera.outputs("/article.html", spec, hideSelectors=["pre"])[spec["type"]]
+    assert ("--heat 250" in output["data"]) == is_there

@@ -291,6 +291,11 @@ def asked_ads(site: Site) -> int:
     return sum(request.headers.get("host") == site.ads for request in site.requests)
 
 
+def test_a_way_that_leads_through_what_is_blocked_arrives(camera: Camera, site: Site) -> None:
+    counter = f"http://{site.ads}/redirect?to={site.url('/colors.html')}"
+    assert camera.ask(f"/redirect?to={counter}").headers["x-target-url"] == site.url("/colors.html")
+
+
 @pytest.mark.parametrize(
     ("body", "asked"),
     [

@@ -190,6 +190,13 @@ def test_a_cookie_lasts_until_it_expires(camera: Camera, expires: int | None, co
     assert brought(camera, {"name": "who", "value": "me", "expires": expires})["cookies"] == cookie
 
 
+def test_a_cookie_that_the_browser_refuses_is_named(camera: Camera) -> None:
+    cookies = [{"name": "who", "value": "me"}, {"name": "__Host-who", "value": "me", "secure": True, "path": "/deep"}]
+    answer = camera.ask("/session.html", session={"cookies": cookies})
+    assert answer.status_code == 400
+    assert list(answer.json()["errors"]) == ["session.cookies[1]"]
+
+
 @pytest.mark.parametrize(("domain", "cookie"), [(None, "who=me"), ("127.0.0.1", "who=me"), (OTHER_HOST, "")])
 def test_a_cookie_belongs_to_its_domain(camera: Camera, domain: str | None, cookie: str) -> None:
     assert brought(camera, {"name": "who", "value": "me", "domain": domain})["cookies"] == cookie

@@ -14,8 +14,9 @@ from allscreenshots_box.config import Address
 from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
 from allscreenshots_box.outbound import Policy
 from allscreenshots_box.render import http1
-from allscreenshots_box.render import proxy as proxies
-from allscreenshots_box.render.proxy import Bounds, Door, Proxy
+from allscreenshots_box.render.door import HIGH_WATER, REMEMBERED, Bounds, Door, Resolve
+from allscreenshots_box.render.proxy import Proxy
+from allscreenshots_box.render.relay import Inside, Outside
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Scene = Callable[["Stage"], Coroutine[Any, Any, None]]
@@ -466,9 +467,9 @@ def test_bytes_sent_before_the_tunnel_stands_are_kept() -> None:
     play(scene)
 
 
-def _both(door: Door) -> tuple[proxies._Inside, proxies._Outside]:
-    inside = next(end for end in door._ends if isinstance(end, proxies._Inside))
-    outside = next(end for end in door._ends if isinstance(end, proxies._Outside))
+def _both(door: Door) -> tuple[Inside, Outside]:
+    inside = next(end for end in door._ends if isinstance(end, Inside))
+    outside = next(end for end in door._ends if isinstance(end, Outside))
     return inside, outside
 
 
@@ -482,7 +483,7 @@ def test_a_slow_browser_makes_the_target_wait(plain: bool) -> None:  # noqa: FBT
         await (client.get(f"http://{target.at}/") if plain else client.say(f"CONNECT {target.at} HTTP/1.1\r\n\r\n"))
         await until(lambda: len(door._ends) == 2 and not _both(door)[1].transport.is_reading())
         waiting = _both(door)[0].transport.get_write_buffer_size()
-        assert proxies.HIGH_WATER <= waiting <= proxies.HIGH_WATER + (1 << 20)
+        assert HIGH_WATER <= waiting <= HIGH_WATER + (1 << 20)
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
         await client.reader.readuntil(b"\r\n\r\n")
         await client.reader.readexactly(64 << 20)
@@ -521,7 +522,7 @@ def test_a_slow_target_makes_the_browser_wait(plain: bool) -> None:  # noqa: FBT
         client.writer.write(bytes(64 << 20))
         await until(lambda: len(door._ends) == 2 and not _both(door)[0].transport.is_reading())
         waiting = _both(door)[1].transport.get_write_buffer_size()
-        assert proxies.HIGH_WATER <= waiting <= proxies.HIGH_WATER + (1 << 20)
+        assert HIGH_WATER <= waiting <= HIGH_WATER + (1 << 20)
         goes_on.set()
         await client.hears(OK)
 
@@ -680,7 +681,7 @@ async def unknown(_: outbound.Target) -> list[Address]:
 @pytest.mark.parametrize(
     ("resolve", "word"), [(outbound.resolve, "refused"), (nowhere, "unreachable"), (unknown, "unresolved")]
 )
-def test_why_a_target_cannot_be_reached_is_told(resolve: proxies.Resolve, word: str, plain: bool) -> None:  # noqa: FBT001
+def test_why_a_target_cannot_be_reached_is_told(resolve: Resolve, word: str, plain: bool) -> None:  # noqa: FBT001
     async def scene(stage: Stage) -> None:
         async with Target().listening() as gone:
             port = gone.port
@@ -735,9 +736,9 @@ def test_a_target_that_hangs_up_without_a_word_is_a_reset(plain: bool) -> None: 
 def test_only_so_many_problems_are_remembered() -> None:
     async def scene(stage: Stage) -> None:
         door = await stage.door(resolve=unknown)
-        for number in range(proxies.REMEMBERED + 1):
+        for number in range(REMEMBERED + 1):
             assert await (await stage.client(door)).tunnel(f"h{number}.example:443") == b"502"
-        assert len(door.refusals) == len(door.failures) == proxies.REMEMBERED
+        assert len(door.refusals) == len(door.failures) == REMEMBERED
 
     play(scene)
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from allscreenshots_box.errors import InvalidRequest, PageTooLarge
-from allscreenshots_box.render import texts
+from allscreenshots_box.render import markup
 from allscreenshots_box.render.shot import Field
 from allscreenshots_box.render.texts import LARGEST_SOURCE, extracted, html, markdown
 
@@ -239,7 +239,7 @@ def test_a_hostile_page_keeps_its_text_without_growing(source: str) -> None:
     "source",
     [
         "x" * (LARGEST_SOURCE + 1),
-        "<p>x" * (texts.MOST_ELEMENTS + 1),
+        "<p>x" * (markup.MOST_ELEMENTS + 1),
         f"<base href={URL}>" + f"<a href=y{'z' * 40}>" * 60_000,
     ],
     ids=["characters", "elements", "links"],

@@ -21,6 +21,7 @@ from .shot import Rendering, Shot
 __all__ = ["Equipment", "Renderer", "Rendering", "Shot", "running"]
 
 ATTEMPTS = 2  # a browser that dies takes its shots along; each is tried once more
+MOST_BYTES = 1 << 30  # that one shot may fetch; then its connections are cut
 RETRY_SECONDS = 2  # a new browser starts in less
 
 
@@ -121,7 +122,7 @@ class Equipment:
 async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
     blocking = await asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules)
-    proxy = Proxy(policy)
+    proxy = Proxy(policy, MOST_BYTES)
     browser = Browser(
         equipment.executable,
         proxy,

@@ -14,7 +14,8 @@ from .. import logs
 from ..errors import OperatorError
 from .cdp import ConnectionLost, ProtocolError, Session
 from .chromium import Chromium, find_executable
-from .proxy import Door, Proxy
+from .door import Door
+from .proxy import Proxy
 from .shot import Window
 
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it
@@ -218,7 +219,7 @@ class Browser:
         await asyncio.sleep(PUT_AWAY_SECONDS)
         with suppress(ProtocolError, TimeoutError, OSError):  # whoever waited for the tab has heard of it
             await self._close(life, await used)
-        if life.retiring and not life.inside:
+        if life is not self._life and not life.inside and not life.dead:  # its successor is there
             await self._end(life)
         elif not life.dead:
             self._refill(life)

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import re
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -283,9 +282,13 @@ def _selectors_of_outputs(shot: Shot) -> dict[str, str | None]:
 async def go(page: Page, blocking: Blocking) -> None:
     """Open the page up to its milestone. Only commit and domcontentloaded must come; the others have a budget."""
     shot = page.shot
-    page.tab.door.admit(page.target, _refusing(blocking, shot))
-    answer = await page.session.send("Page.navigate", url=page.target.url)
-    text = answer.get("errorText", "")
+    sieve = _Sieve(blocking, shot)
+    page.tab.door.admit(page.target, sieve)
+    text = await _navigate(page)
+    if text and page.tab.door.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
+        sieve.off = True
+        text = await _navigate(page)
+        sieve.off = False
     if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
         raise _told(page, text)
     page.arrived = True
@@ -299,11 +302,21 @@ async def go(page: Page, blocking: Blocking) -> None:
         page.miss("networkidle")
 
 
-def _refusing(blocking: Blocking, shot: Shot) -> Callable[[str], bool] | None:
-    blocked = shot.blocked
-    if not (blocked.ads or blocked.cookie_banners or blocked.popups or blocked.level != "none"):
-        return None
-    return lambda url: blocking.refuses(url, shot.url, blocked)
+async def _navigate(page: Page) -> str:
+    """Go to the target; return the browser's words if it could not."""
+    return str((await page.session.send("Page.navigate", url=page.target.url)).get("errorText", ""))
+
+
+@dataclass
+class _Sieve:
+    """Says of a URL whether this shot does without it."""
+
+    blocking: Blocking
+    shot: Shot
+    off: bool = False
+
+    def __call__(self, url: str) -> bool:
+        return not self.off and self.blocking.refuses(url, self.shot.url, self.shot.blocked)
 
 
 async def wait(page: Page) -> None:
@@ -456,7 +469,8 @@ async def _told_as_text(page: Page, output: Html | Markdown | Extract) -> Produc
         values = await asyncio.to_thread(texts.extracted, found, output.fields)
         content = await asyncio.to_thread(msgspec.json.encode, values)
         return Product(id=output.id, type="json", format="json", content=content, value=values)
-    told = await page.run(texts.SOURCE, {"largest": texts.LARGEST_SOURCE})
+    only_shown = not (isinstance(output, Html) and not output.clean)
+    told = await page.run(texts.SOURCE, {"largest": texts.LARGEST_SOURCE, "onlyShown": only_shown})
     source = told["source"]
     if source is None:
         raise PageTooLarge(f"The source of the page is over {texts.LARGEST_SOURCE} characters: ask for a picture.")

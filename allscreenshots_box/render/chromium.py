@@ -164,10 +164,12 @@ class Chromium:
 
     def memory(self) -> int:
         """Return the bytes that the browser's own process holds, its pages not counted."""
-        try:
-            return int(Path(f"/proc/{self.pid}/statm").read_text().split()[1]) * PAGE
-        except OSError:
-            return 0
+        total = 0
+        for pid in {self.pid} | descendants(self.pid):  # Debian starts it by a shell script that stays
+            with suppress(OSError):
+                if b"--type=" not in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+        return total
 
     def prove_sandbox(self) -> str:
         """Return the evidence that pages run inside the sandbox. Raises OperatorError if there is none."""

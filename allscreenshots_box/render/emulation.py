@@ -5,6 +5,8 @@ import json
 from typing import Any
 from urllib.parse import urlsplit
 
+from ..errors import InvalidRequest
+from .cdp import ConnectionLost, ProtocolError
 from .page import Page
 from .shot import Cookie, Header, Storage, Window
 
@@ -56,6 +58,7 @@ _STEALTH = """() => {
 async def emulate(page: Page, user_agent: str) -> None:
     """Set up the tab as the shot wants it; a shot that wants nothing special costs nothing."""
     shot = page.shot
+    await _set_cookies(page)
     wishes = [*_window(page, shot.window, user_agent), *_session(page)]
     if shot.dark_mode:
         dark = {"name": "prefers-color-scheme", "value": "dark"}
@@ -116,12 +119,8 @@ def _agent(agent: str, own: str, window: Window) -> dict[str, Any]:
 
 
 def _session(page: Page) -> list[asyncio.Future[dict[str, Any]]]:
-    session, tab = page.shot.session, page.tab
+    session = page.shot.session
     wishes = []
-    if session.cookies:
-        cookies = [_cookie(cookie, page.target.url) for cookie in session.cookies]
-        browser = tab.life.chromium.connection.browser
-        wishes.append(browser.send("Storage.setCookies", cookies=cookies, browserContextId=tab.context))
     if session.headers:
         _Headers(page, session.headers)
         wishes.append(page.session.send("Fetch.enable", patterns=[{"urlPattern": "*"}]))
@@ -129,6 +128,22 @@ def _session(page: Page) -> list[asyncio.Future[dict[str, Any]]]:
         order = {"source": f"({_SEED})({json.dumps(_seed(storage))})", "worldName": "session"}
         wishes.append(page.session.send("Page.addScriptToEvaluateOnNewDocument", **order))
     return wishes
+
+
+async def _set_cookies(page: Page) -> None:
+    """Place the cookies, one by one: only so does the browser tell which it refuses. Raises InvalidRequest."""
+    if not page.shot.session.cookies:
+        return
+    browser, context = page.tab.life.chromium.connection.browser, page.tab.context
+    orders = [_cookie(cookie, page.target.url) for cookie in page.shot.session.cookies]
+    placed = [browser.send("Storage.setCookies", cookies=[order], browserContextId=context) for order in orders]
+    results = await asyncio.gather(*placed, return_exceptions=True)
+    wrong = [f"session.cookies[{number}]" for number, one in enumerate(results) if isinstance(one, ProtocolError)]
+    if lost := next((one for one in results if isinstance(one, ConnectionLost)), None):
+        raise lost
+    if wrong:
+        problem = "is refused by the browser: look at domain, path, secure, sameSite and the prefix of its name"
+        raise InvalidRequest(f"{', '.join(wrong)} {problem}.", dict.fromkeys(wrong, problem))
 
 
 def _seed(storage: Storage) -> dict[str, Any]:

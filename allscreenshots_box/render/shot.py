@@ -108,7 +108,7 @@ class Type(Action):
     """Type text into a field, emptied first if *clear*."""
 
     selector: str
-    text: str
+    text: str = field(repr=False)  # passwords are typed, too
     clear: bool = True
 
 

@@ -1,0 +1,318 @@
+"""One shot's way out of the browser: who comes in, where it may lead, and how much may pass."""
+
+import asyncio
+import contextlib
+import math
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+from .. import outbound
+from ..config import Address
+from ..errors import BoxError, UrlUnreachable
+from .http1 import HTTP_PORT
+
+Key = tuple[str, int]  # host and port
+Resolve = Callable[[outbound.Target], Awaitable[list[Address]]]
+
+HIGH_WATER = 128 * 1024  # bytes held for a slow reader before its source is paused
+CLOSE_SECONDS = 1.0  # until sockets that were cut are gone; they take a moment, and no shot waits for a stuck one
+REMEMBERED = 64  # refusals and failures a door keeps, each; a hostile page makes any number
+
+_PROBLEMS = {TimeoutError: "timeout", ConnectionRefusedError: "refused", ConnectionResetError: "reset"}
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """What one door allows; times in seconds."""
+
+    head_length: int = 64 * 1024  # bytes, with the blank line
+    head: float = 10.0  # from the first byte of a head to its last
+    idle: float = 60.0  # without a byte either way
+    attempt: float = 4.0  # to connect to one address
+    dial: float = 10.0  # to connect to any of them
+    connections: int = 256
+    names: int = 512  # different hosts
+    lookups: int = 8  # at once: other shots want the resolver too
+    sweep: float = 1.0  # between two looks for what has expired
+
+
+class End(asyncio.Protocol):
+    """One end of what passes through: it is read only while what it says has somewhere to go."""
+
+    transport: asyncio.Transport
+    until: float = math.inf  # when it is cut
+    inside = False  # whether it is one from the browser
+    congested = False
+
+    def __init__(self, door: "Door") -> None:
+        self._door = door
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self.transport = cast("asyncio.Transport", transport)
+        self.transport.set_write_buffer_limits(HIGH_WATER)
+        self._door.enter(self)
+
+    def connection_lost(self, _: Exception | None) -> None:
+        self._door.leave(self)
+
+    def pause_writing(self) -> None:
+        self.congested = True
+        self.steer_source()
+
+    def resume_writing(self) -> None:
+        self.congested = False
+        self.steer_source()
+
+    def steer_source(self) -> None:
+        """Let whoever writes here wait or go on."""
+
+    def expire(self) -> None:
+        """Cut a connection on which nothing happened for too long."""
+        self.transport.abort()
+
+    def steer(self, *, waits: bool) -> None:
+        """Stop to read, or go on."""
+        if not self.transport.is_closing():
+            (self.transport.pause_reading if waits else self.transport.resume_reading)()
+
+
+class Door:
+    """The way out for one shot: a port of its own, whose every connection is known, counted and cut with it."""
+
+    def __init__(
+        self,
+        policy: outbound.Policy,
+        largest: int | None,
+        resolve: Resolve,
+        bounds: Bounds,
+    ) -> None:
+        self.port = 0
+        self.received = self.sent = 0  # bytes from and to targets
+        self.blocked = 0  # requests
+        self.closed = False
+        self.exhausted = False  # *largest* bytes have passed, and no more do
+        self.refusals: dict[Key, BoxError] = {}
+        self.failures: dict[Key, str] = {}  # refused, unreachable, timeout, unresolved or reset
+        self.bounds = bounds
+        self._policy, self._largest, self._resolve = policy, largest, resolve
+        self._loop = asyncio.get_running_loop()
+        self._ends: set[End] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._targets: dict[str, outbound.Target | None] = {}  # by origin
+        self._lookups: dict[str, asyncio.Task[list[Address] | UrlUnreachable]] = {}  # by host: each is asked once
+        self._looking = asyncio.Semaphore(bounds.lookups)
+        self._admitted = False
+        self._refuses: Callable[[str], bool] | None = None
+        self._own: set[str] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._empty = asyncio.Event()
+
+    @property
+    def url(self) -> str:
+        """What the browser is told."""
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def open_connections(self) -> int:
+        """The number of connections from the browser."""
+        return sum(end.inside for end in self._ends)
+
+    def admit(self, vetted: outbound.Target, refuses: Callable[[str], bool] | None) -> None:
+        """Begin the shot of *vetted*. *refuses* says of a URL whether it is blocked; of a tunnel it hears the origin.
+
+        The page that is asked for is never blocked.
+        """
+        host = f"[{vetted.host}]" if ":" in vetted.host else vetted.host
+        netloc = host if vetted.port == HTTP_PORT else f"{host}:{vetted.port}"
+        page = urlsplit(vetted.url)._replace(netloc=netloc, fragment="")
+        self._own = {page._replace(path=page.path or "/").geturl(), f"https://{host}/", f"https://{netloc}/"}
+        self._refuses, self._admitted = refuses, True
+        self._lookup(vetted)  # while the browser is still on its way
+        self._sweep()
+
+    async def close(self) -> None:
+        """Cut everything and free the port."""
+        self._admitted, self.closed = False, True
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+        if self._server is not None:
+            self._server.close()
+        self._cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await self._gone()
+
+    async def _gone(self) -> None:
+        while self._ends:
+            self._empty.clear()
+            await self._empty.wait()
+        if self._server is not None:
+            await self._server.wait_closed()
+
+    async def listen(self, make: Callable[[], End]) -> None:
+        """Take a port; *make* makes the ends of what comes in."""
+        while True:
+            listener = socket.socket(proto=socket.IPPROTO_TCP)
+            listener.bind(("127.0.0.1", 0))
+            self.port = listener.getsockname()[1]
+            # A door that leads to a door would be a loop.
+            if all(port != self.port for _, port in self._policy.allow):
+                break
+            listener.close()
+        self._server = await self._loop.create_server(make, sock=listener, backlog=self.bounds.connections)
+
+    # What its connections ask it.
+
+    def lets_in(self, peer: str) -> bool:
+        """Say whether a connection from *peer*, that is already counted, may stay."""
+        room = self._admitted and not self.exhausted and self.open_connections <= self.bounds.connections
+        return room and peer.startswith("127.")
+
+    def enter(self, end: End) -> None:
+        """Know of a connection."""
+        self._ends.add(end)
+        if not self._admitted:
+            end.transport.abort()
+
+    def leave(self, end: End) -> None:
+        """Forget a connection that is gone."""
+        self._ends.discard(end)
+        if not self._ends:
+            self._empty.set()
+
+    def soon(self) -> float:
+        """Return when a head must be complete."""
+        return self._loop.time() + self.bounds.head
+
+    def later(self) -> float:
+        """Return when a connection must have carried a byte."""
+        return self._loop.time() + self.bounds.idle
+
+    def count(self, received: int = 0, sent: int = 0) -> bool:
+        """Count bytes; say whether they may pass."""
+        self.received += received
+        self.sent += sent
+        if self._largest is None or self.received + self.sent <= self._largest:
+            return True
+        self.exhausted = True
+        self._cut()
+        return False
+
+    def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
+        """Start what ends with the door at the latest."""
+        task = self._loop.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def blocks(self, url: str) -> bool:
+        """Say whether *url* is blocked, and count it."""
+        if self._refuses is None or url in self._own or not self._refuses(url):
+            return False
+        self.blocked += 1
+        return True
+
+    def locate(self, origin: str) -> outbound.Target | None:
+        """Return where *origin* is; None, and a refusal, when it is no place."""
+        if origin not in self._targets:
+            try:
+                target = outbound.parse(origin)
+            except BoxError as error:
+                _remember(self.refusals, (origin.split("/")[2], 0), error.with_traceback(None))
+                return None
+            if len(self._targets) >= self.bounds.names:
+                return target
+            self._targets[origin] = target
+        return self._targets[origin]
+
+    async def reach(self, target: outbound.Target, make: Callable[[], End]) -> int | None:
+        """Connect to *target* if that may be; else return the status that says why not."""
+        key = (target.host, target.port)
+        if key in self.refusals:
+            return self._refuse(key, self.refusals[key])
+        if target.host not in self._lookups and len(self._lookups) >= self.bounds.names:
+            return self._refuse(key, UrlUnreachable("The page asks for too many host names."))
+        found = await asyncio.shield(self._lookup(target))  # others wait for the same
+        if isinstance(found, UrlUnreachable):
+            return self._refuse(key, found)
+        try:
+            outbound.decide(target, found, self._policy)
+        except BoxError as error:
+            return self._refuse(key, error)
+        problem = await self._dial(target.port, found, make)
+        if problem is None:
+            self.failures.pop(key, None)
+            return None
+        self.fail(key, problem)
+        return 502
+
+    def _refuse(self, key: Key, error: BoxError) -> int:
+        _remember(self.refusals, key, error.with_traceback(None))
+        if not isinstance(error, UrlUnreachable):
+            return 403
+        self.fail(key, "unresolved")
+        return 502
+
+    def fail(self, key: Key, problem: str) -> None:
+        """Remember why a target did not answer."""
+        _remember(self.failures, key, problem)
+
+    # What it does for them.
+
+    def _lookup(self, target: outbound.Target) -> asyncio.Task[list[Address] | UrlUnreachable]:
+        """Return the one lookup of a host: all that is decided and dialled in this shot goes by its answer."""
+        if target.host not in self._lookups:
+            self._lookups[target.host] = self.spawn(self._look_up(target))
+        return self._lookups[target.host]
+
+    async def _look_up(self, target: outbound.Target) -> list[Address] | UrlUnreachable:
+        try:
+            async with self._looking:
+                return list(dict.fromkeys(await self._resolve(target)))
+        except UrlUnreachable as error:
+            return error.with_traceback(None)
+
+    async def _dial(self, port: int, addresses: list[Address], make: Callable[[], End]) -> str | None:
+        """Connect to the first address that answers; else say what was wrong with the last."""
+        problem = "unreachable"
+        latest = self._loop.time() + self.bounds.dial
+        for address in addresses:
+            try:
+                async with asyncio.timeout_at(min(self._loop.time() + self.bounds.attempt, latest)):
+                    await self._connect(make(), str(address), port)
+                return None
+            except OSError as error:
+                problem = next((word for kind, word in _PROBLEMS.items() if isinstance(error, kind)), "unreachable")
+        return problem
+
+    async def _connect(self, outside: End, address: str, port: int) -> None:
+        try:
+            await self._loop.create_connection(lambda: outside, address, port)
+        except BaseException:
+            outside.connection_lost(None)  # cancelled just after it was made: uvloop closes it and tells nobody
+            raise
+
+    def _sweep(self) -> None:
+        if self.closed:
+            return
+        now = self._loop.time()
+        for end in list(self._ends):
+            if end.until < now:
+                end.expire()
+        self._sweeper = self._loop.call_later(self.bounds.sweep, self._sweep)
+
+    def _cut(self) -> None:
+        for end in self._ends:
+            end.transport.abort()
+
+
+def _remember(where: dict[Key, Any], key: Key, value: Any) -> None:
+    if key in where or len(where) < REMEMBERED:
+        where[key] = value
