@@ -26,7 +26,7 @@ from .actions import act, check_keys, selectors
 from .blocking import Blocking
 from .emulation import emulate
 from .page import WORLD, Page
-from .pictures import WATCH, Encoder, picture
+from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 
 LOAD_SECONDS = 3.0  # for pictures and the like, where the request does not ask to wait for them
@@ -35,8 +35,6 @@ FONT_SECONDS = 1.5
 IMAGE_SECONDS = 2.0  # for lazy images in the window, which the load event does not wait for
 FRAME_SECONDS = 0.5
 BLANK_SECONDS = 2.0  # for a page that has drawn nothing yet
-BLANK_BYTES_PER_PIXEL = 0.02  # a picture with more than this and the next is not blank
-BLANK_BYTES = 4000
 MOST_NAMES = 2000  # classes and ids that are looked up among those of advertisements
 CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
@@ -425,8 +423,7 @@ async def produce(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:
 async def _painted(page: Page, output: Picture, encoder: Encoder) -> tuple[Product, bool]:
     """Take a picture; if it is blank and its page has yet to draw, once more when it has."""
     product, cut = await picture(page, output, encoder)
-    pixels = (product.width or 0) * (product.height or 0)
-    if len(product.content) < BLANK_BYTES + pixels * BLANK_BYTES_PER_PIXEL and output.selector is None:
+    if output.selector is None and await is_blank(product):
         painted = await page.run(_PAINTED, min(BLANK_SECONDS, page.left()))
         if painted is False:
             page.miss("blank")

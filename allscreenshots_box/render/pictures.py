@@ -21,6 +21,9 @@ LOADING_SECONDS = 1.0  # for the images that a section brings into view
 ROUND_TRIP_SECONDS = 0.15  # of a section, beside its pause
 MOST_AT_ONCE = 1_000_000  # characters that are decoded on the event loop, in a millisecond
 FAST_COMPRESSION = 1
+BLANK_BYTES = 4000  # a picture with more than this, and than this to a pixel, is not blank
+BLANK_BYTES_PER_PIXEL = 0.02
+BLANK = {(255, 255, 255), (18, 18, 18)}  # what a window shows that nothing has been drawn in, light and dark
 SMALL_COMPRESSION = 6
 
 _BOX = """selector => {
@@ -339,6 +342,23 @@ def _join(tiles: list[_Tile], wanted: Picture, encoder: Encoder) -> bytes:
         case "webp":
             content = whole.webpsave_buffer(Q=wanted.quality)
     return bytes(content)
+
+
+async def is_blank(product: Product) -> bool:
+    """Tell whether a picture shows an empty window."""
+    pixels = (product.width or 0) * (product.height or 0)
+    if len(product.content) > BLANK_BYTES + pixels * BLANK_BYTES_PER_PIXEL:
+        return False
+    return await asyncio.to_thread(_shows_nothing, product.content)
+
+
+def _shows_nothing(content: bytes) -> bool:
+    import pyvips  # as above: only when it is needed
+
+    image = pyvips.Image.new_from_buffer(content, "")
+    bands = [image.extract_band(number) for number in range(BYTES_PER_PIXEL)]
+    lowest, highest = ([getattr(band, name)() for band in bands] for name in ("min", "max"))
+    return lowest == highest and tuple(round(value) for value in lowest) in BLANK
 
 
 def _product(wanted: Picture, content: bytes) -> Product:
