@@ -1,31 +1,25 @@
 """The pipeline from a blank tab to what was asked for, one step a function."""
 
 import asyncio
-import base64
-import re
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
 
-from .. import outbound
 from ..errors import (
-    BoxError,
     HttpError,
     InvalidRequest,
-    InvalidUrl,
-    NotAPage,
     PageTooLarge,
     SelectorNotFound,
-    TargetNotAllowed,
-    UrlUnreachable,
 )
 from . import consent, texts
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
 from .emulation import emulate
+from .failures import reason, refusal
 from .page import WORLD, Page
+from .paper import printed
 from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 
@@ -40,40 +34,7 @@ CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
 GRACE_SECONDS = 0.1  # for an answer to come back from the page
 HTTP_ERRORS = 400  # the first status that is one
-PAPER_INCHES = {
-    "A0": (33.1, 46.8),
-    "A1": (23.4, 33.1),
-    "A2": (16.54, 23.4),
-    "A3": (11.7, 16.54),
-    "A4": (8.27, 11.69),
-    "A5": (5.83, 8.27),
-    "A6": (4.13, 5.83),
-    "Letter": (8.5, 11.0),
-    "Legal": (8.5, 14.0),
-    "Tabloid": (11.0, 17.0),
-    "Ledger": (17.0, 11.0),
-}
-LARGEST_PDF = 200_000_000  # bytes, as the browser sends it
 
-_NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
-_FAILURES = {
-    "refused": "the connection was refused",
-    "unreachable": "there is no route to it",
-    "timeout": "the connection timed out",
-    "unresolved": "its host name could not be resolved",
-    "reset": "the connection was reset",
-}
-_UNREACHABLE = {
-    "ERR_NAME_NOT_RESOLVED": "its host name could not be resolved",
-    "ERR_CONNECTION_REFUSED": "the connection was refused",
-    "ERR_CONNECTION_RESET": "the connection was reset",
-    "ERR_CONNECTION_CLOSED": "the connection was closed",
-    "ERR_EMPTY_RESPONSE": "the server sent nothing",
-    "ERR_CONNECTION_TIMED_OUT": "the connection timed out",
-    "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
-    "ERR_INVALID_HTTP_RESPONSE": "the answer is not HTTP",
-    "ERR_UNSAFE_REDIRECT": "it redirects to something that is not a web page",
-}
 
 _CHECK = """selectors => {
   const blank = document.createDocumentFragment();
@@ -184,16 +145,6 @@ _PAINTED = """async seconds => {
   return false;
 }"""
 
-_ALONE = """selector => {
-  const wanted = document.querySelector(selector);
-  if (!wanted) return null;
-  const box = wanted.getBoundingClientRect();
-  for (let one = wanted; one && one !== document.documentElement; one = one.parentElement)
-    for (const other of one.parentElement.children)
-      if (other !== one && other !== document.head) other.style.setProperty('display', 'none', 'important');
-  return {width: box.width, height: box.height};
-}"""
-
 
 @dataclass(frozen=True)
 class Studio:
@@ -288,7 +239,7 @@ async def go(page: Page, blocking: Blocking) -> None:
         text = await _navigate(page)
         sieve.off = False
     if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
-        raise _told(page, text)
+        raise reason(page, text)
     page.arrived = True
     milestone = shot.wait_until
     if milestone == "commit" or (milestone == "domcontentloaded" and not (shot.wait_for or shot.actions or shot.delay)):
@@ -372,8 +323,8 @@ async def settle(page: Page) -> dict[str, Any]:
 
 async def _find_status(page: Page, told: dict[str, Any]) -> None:
     """Find the status of an answer without content, for which the browser shows a page of its own."""
-    if _refusal(page, page.unreachable) is not None:
-        raise _told(page, "")
+    if refusal(page, page.unreachable) is not None:
+        raise reason(page, "")
     status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
 
     def answered(event: dict[str, Any]) -> None:
@@ -385,7 +336,7 @@ async def _find_status(page: Page, told: dict[str, Any]) -> None:
     answer = await page.session.send("Page.navigate", url=page.unreachable)
     text = answer.get("errorText", "")
     if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:
-        raise _told(page, text)
+        raise reason(page, text)
     told |= {"status": await status, "url": page.unreachable}
 
 
@@ -414,7 +365,7 @@ async def produce(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:
             product, cut = await _painted(page, output, encoder)
             truncated = truncated or cut
         else:
-            product = await _printed(page, output) if isinstance(output, Pdf) else await _told_as_text(page, output)
+            product = await printed(page, output) if isinstance(output, Pdf) else await _told_as_text(page, output)
         products.append(product)
     places = {output.id: number for number, output in enumerate(page.shot.outputs)}
     return sorted(products, key=lambda product: places[product.id]), truncated
@@ -430,34 +381,6 @@ async def _painted(page: Page, output: Picture, encoder: Encoder) -> tuple[Produ
         elif painted:
             return await picture(page, output, encoder)
     return product, cut
-
-
-async def _printed(page: Page, output: Pdf) -> Product:
-    order: dict[str, Any] = dict.fromkeys(("marginTop", "marginBottom", "marginLeft", "marginRight"), 0)
-    order |= {"landscape": output.landscape, "printBackground": output.background}
-    width, height = PAPER_INCHES[output.paper]
-    order |= {"paperWidth": width, "paperHeight": height, "transferMode": "ReturnAsStream"}
-    if output.selector is not None and await page.run(_ALONE, output.selector) is None:
-        raise SelectorNotFound("The element of selector has gone from the page again.")
-    stream = (await page.session.send("Page.printToPDF", **order))["stream"]
-    content = await _stream(page, stream)
-    return Product(id=output.id, type="pdf", format="pdf", content=content)
-
-
-async def _stream(page: Page, handle: str) -> bytes:
-    parts: list[bytes] = []
-    size = 0
-    while size <= LARGEST_PDF:
-        part = await page.session.send("IO.read", handle=handle, size=1 << 20)
-        data = part["data"]
-        parts.append(base64.b64decode(data) if part.get("base64Encoded") else data.encode())
-        size += len(parts[-1])
-        if part["eof"]:
-            page.session.send("IO.close", handle=handle)
-            return b"".join(parts)
-    raise PageTooLarge(
-        f"The PDF would be over {LARGEST_PDF // 1_000_000} MB: ask for a part of the page with selector."
-    )
 
 
 async def _told_as_text(page: Page, output: Html | Markdown | Extract) -> Product:
@@ -476,42 +399,3 @@ async def _told_as_text(page: Page, output: Html | Markdown | Extract) -> Produc
         return Product(id=output.id, type="html", format="html", content=text.encode())
     text = await asyncio.to_thread(texts.markdown, source, told["url"], main=output.main)
     return Product(id=output.id, type="markdown", format="markdown", content=text.encode())
-
-
-# --- what went wrong ----------------------------------------------------------------------------
-
-
-def _refusal(page: Page, url: str) -> BoxError | None:
-    """Return why our own door did not let the page through to *url*, if it did not."""
-    door = page.tab.door
-    if not page.arrived:  # nothing but the document and its redirects has been asked for
-        return next(iter(door.refusals.values()), None) or _failure(next(iter(door.failures.values()), None))
-    try:
-        target = outbound.parse(url or page.target.url)
-        key = (target.host, target.port)
-    except InvalidUrl:
-        return None
-    return door.refusals.get(key) or _failure(door.failures.get(key))
-
-
-def _failure(word: str | None) -> BoxError | None:
-    if word is None:
-        return None
-    return UrlUnreachable(f"The page could not be reached: {_FAILURES.get(word, 'the connection failed')}.")
-
-
-def _told(page: Page, text: str) -> BoxError:
-    """Say in our words what the browser said; its own never leave the box."""
-    found = _NET_ERROR.search(text)
-    code = found[1] if found else ""
-    if refused := _refusal(page, page.unreachable):
-        return refused
-    if code == "ERR_ABORTED":
-        return NotAPage("The URL is a download, a PDF or has no content: there is no page to take a picture of.")
-    if code == "ERR_UNSAFE_PORT":
-        return TargetNotAllowed("the browser refuses this port")
-    if code.startswith(("ERR_CERT", "ERR_SSL")):
-        return UrlUnreachable("The page could not be reached: its certificate or TLS set-up is not valid.")
-    if code:
-        return UrlUnreachable(f"The page could not be reached: {_UNREACHABLE.get(code, 'the connection failed')}.")
-    return UrlUnreachable("The page went on to an address that could not be reached.")

@@ -1,0 +1,63 @@
+"""Why a page could not be reached, in words of ours: the browser's never leave the box."""
+
+import re
+
+from .. import outbound
+from ..errors import BoxError, InvalidUrl, NotAPage, TargetNotAllowed, UrlUnreachable
+from .page import Page
+
+_NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
+_FAILURES = {
+    "refused": "the connection was refused",
+    "unreachable": "there is no route to it",
+    "timeout": "the connection timed out",
+    "unresolved": "its host name could not be resolved",
+    "reset": "the connection was reset",
+}
+_UNREACHABLE = {
+    "ERR_NAME_NOT_RESOLVED": "its host name could not be resolved",
+    "ERR_CONNECTION_REFUSED": "the connection was refused",
+    "ERR_CONNECTION_RESET": "the connection was reset",
+    "ERR_CONNECTION_CLOSED": "the connection was closed",
+    "ERR_EMPTY_RESPONSE": "the server sent nothing",
+    "ERR_CONNECTION_TIMED_OUT": "the connection timed out",
+    "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
+    "ERR_INVALID_HTTP_RESPONSE": "the answer is not HTTP",
+    "ERR_UNSAFE_REDIRECT": "it redirects to something that is not a web page",
+}
+
+
+def refusal(page: Page, url: str) -> BoxError | None:
+    """Return why our own door did not let the page through to *url*, if it did not."""
+    door = page.tab.door
+    if not page.arrived:  # nothing but the document and its redirects has been asked for
+        return next(iter(door.refusals.values()), None) or _failure(next(iter(door.failures.values()), None))
+    try:
+        target = outbound.parse(url or page.target.url)
+        key = (target.host, target.port)
+    except InvalidUrl:
+        return None
+    return door.refusals.get(key) or _failure(door.failures.get(key))
+
+
+def _failure(word: str | None) -> BoxError | None:
+    if word is None:
+        return None
+    return UrlUnreachable(f"The page could not be reached: {_FAILURES.get(word, 'the connection failed')}.")
+
+
+def reason(page: Page, text: str) -> BoxError:
+    """Say in our words what the browser said; its own never leave the box."""
+    found = _NET_ERROR.search(text)
+    code = found[1] if found else ""
+    if refused := refusal(page, page.unreachable):
+        return refused
+    if code == "ERR_ABORTED":
+        return NotAPage("The URL is a download, a PDF or has no content: there is no page to take a picture of.")
+    if code == "ERR_UNSAFE_PORT":
+        return TargetNotAllowed("the browser refuses this port")
+    if code.startswith(("ERR_CERT", "ERR_SSL")):
+        return UrlUnreachable("The page could not be reached: its certificate or TLS set-up is not valid.")
+    if code:
+        return UrlUnreachable(f"The page could not be reached: {_UNREACHABLE.get(code, 'the connection failed')}.")
+    return UrlUnreachable("The page went on to an address that could not be reached.")
