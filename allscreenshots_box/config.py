@@ -186,9 +186,7 @@ class Settings:
     answer_within: float = _setting(
         55.0, _within(2, 600), "How long waiting and rendering may take together; clients give up at 60s."
     )
-    png: str = _setting(
-        "fast", _one_of("fast", "small"), "How PNGs are packed: fast, or a quarter smaller for more time (small)."
-    )
+    png: str = _setting("fast", _one_of("fast", "small"), "How PNGs are packed: fast, or small for more time.")
     picture_memory: int = _setting(
         512, _whole(32, 16_384), "MiB that a full page may take, at three bytes a pixel, before it is refused."
     )

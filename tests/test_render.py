@@ -160,6 +160,7 @@ def test_milestones(camera: Camera, milestone: str) -> None:
     [
         ("/slow-image.html", {}, "load"),
         ("/slow-image.html", {"waitUntil": "load", "timeout": 2000}, "load"),
+        ("/slow-image.html", {"waitUntil": "load", "timeout": 2000, "delay": 1000}, "load"),
         ("/never-idle.html", {"waitUntil": "networkidle", "timeout": 3000}, "networkidle"),
     ],
 )

@@ -272,13 +272,12 @@ async def wait(page: Page) -> None:
     """Wait for the element that must be there, do the actions, and then wait as long as the request says."""
     shot = page.shot
     if shot.wait_for is not None:
-        await _need(page, "waitFor", shot.wait_for, page.left() - shot.delay)
+        await _need(page, "waitFor", shot.wait_for, page.left())
     await act(page, shot.actions)
     for path, selector in {"selector": _selector_of(shot), **_selectors_of_outputs(shot)}.items():
         if selector is not None and ".schema." not in path:
-            await _need(page, path, selector, min(SELECTOR_SECONDS, page.left() - shot.delay))
-    if shot.delay:
-        await asyncio.sleep(shot.delay)
+            await _need(page, path, selector, min(SELECTOR_SECONDS, page.left()))
+    await page.rest()
 
 
 async def _need(page: Page, name: str, selector: str, seconds: float) -> None:

@@ -94,7 +94,7 @@ def _agent(agent: str, own: str, window: Window) -> dict[str, Any]:
     """Return the user agent, and what the page's client hints say to match it."""
     version = own.partition("Chrome/")[2].partition(" ")[0] or "1"
     text = agent.replace("{chrome}", version)
-    order: dict[str, Any] = {"userAgent": text, "acceptLanguage": "en-US,en;q=0.9"}
+    order: dict[str, Any] = {"userAgent": text, "acceptLanguage": "en-US,en"}
     if "Chrome/" not in text:  # other browsers send no client hints
         return order
     major = version.partition(".")[0]

@@ -43,7 +43,9 @@ class Page:
         self.unreachable = ""  # the address that the browser shows an error about, if it does
         self.gone: asyncio.Future[BoxError] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
-        self._ready_by = deadline - min(RESERVE_SECONDS, (deadline - self._loop.time()) * RESERVE_SHARE)
+        allowed = deadline - self._loop.time() - shot.delay
+        self._ready_by = deadline - min(RESERVE_SECONDS, allowed * RESERVE_SHARE)
+        self._delay = shot.delay  # still to come, and nobody else's time
         self._reached: set[str] = set()
         self._changed = asyncio.Event()
         self._world: asyncio.Future[dict[str, Any]] | None = None
@@ -74,7 +76,13 @@ class Page:
 
     def left(self) -> float:
         """Return the seconds until it is time to take the picture."""
-        return max(0.0, self._ready_by - self._loop.time())
+        return max(0.0, self._ready_by - self._loop.time() - self._delay)
+
+    async def rest(self) -> None:
+        """Wait as long as the request says."""
+        delay, self._delay = self._delay, 0.0
+        if delay:
+            await asyncio.sleep(delay)
 
     def miss(self, name: str) -> None:
         """Note what was not waited for to its end."""
