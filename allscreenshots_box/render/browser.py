@@ -78,6 +78,7 @@ class Browser:
         self._life: _Life | None = None
         self._launching: asyncio.Task[_Life] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
+        self._ending: set[asyncio.Task[Any]] = set()  # those of them that see a browser out; they take seconds at most
         self.evidence = "not started"  # of the sandbox
         self.version = ""
         self.user_agent = ""
@@ -95,7 +96,7 @@ class Browser:
         life, self._life = self._life, None
         if life is not None:
             await self._end(life)
-        for task in self._tasks:
+        for task in self._tasks - self._ending:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
@@ -269,7 +270,7 @@ class Browser:
         life.dead = True
         if life is self._life:  # not while closing, and not one that has a successor
             logs.event("browser_lost", reason=reason)
-        self._in_background(self._end(life))
+        self._ending.add(self._in_background(self._end(life)))
 
     async def _end(self, life: _Life) -> None:
         life.dead = True
@@ -288,6 +289,7 @@ class Browser:
 
     def _forget(self, task: asyncio.Task[Any]) -> None:
         self._tasks.discard(task)
+        self._ending.discard(task)
         if not task.cancelled():
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
 

@@ -148,13 +148,15 @@ class Chromium:
         """End the process and all that it started, and remove its profile."""
         if self._process is None:
             return
-        if self._process.returncode is None:
-            with suppress(ProtocolError, TimeoutError):
-                async with asyncio.timeout(POLITE_SECONDS):
-                    await self.connection.browser.send("Browser.close")
-                    await self._process.wait()
-        with suppress(ProcessLookupError, PermissionError):
-            os.killpg(self._process.pid, signal.SIGKILL)  # the group is ours, and lives as long as a member of it
+        try:
+            if self._process.returncode is None:
+                with suppress(ProtocolError, TimeoutError):
+                    async with asyncio.timeout(POLITE_SECONDS):
+                        await self.connection.browser.send("Browser.close")
+                        await self._process.wait()
+        finally:  # also when there is no time for that
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, signal.SIGKILL)  # the group is ours, and lives as long as a member of it
         await self._process.wait()
         if hasattr(self, "connection"):
             self.connection.close()
