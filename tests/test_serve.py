@@ -251,6 +251,18 @@ def test_a_frozen_helper_of_the_browser_is_found_out_and_replaced(box: Box, site
     assert box.shoot(secret, site.url("/colors.html")).status_code == 200
 
 
+def test_a_picture_beyond_the_memory_for_it_is_told_with_the_setting(data_dir: Path, site: Site) -> None:
+    with Box(data_dir, "--allow", f"127.0.0.1:{site.port}", "--picture-memory", "32") as box:
+        secret = box.key("svc")  # 32 MiB are 11.1 million pixels, and these are 1920 a row
+        fits, too_tall = (
+            box.shoot(secret, site.url(f"/pattern?height={height}&scale=1"), fullPage=True) for height in (5_800, 5_900)
+        )
+        assert fits.status_code == 200
+        assert (too_tall.status_code, too_tall.json()["error"]) == (422, "page_too_large")
+        for word in ("1920 x 5900", "picture_memory", "maxHeight"):
+            assert word in too_tall.json()["message"]
+
+
 def test_a_half_sent_request_does_not_keep_a_stopping_server(data_dir: Path) -> None:
     with Box(data_dir) as box, socket.create_connection(("127.0.0.1", box.port)) as half:
         head = (
