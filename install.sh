@@ -17,7 +17,10 @@ config_file=/etc/allscreenshots-box/config.toml
 command_link=/usr/local/bin/allscreenshots-box
 unit_file=/etc/systemd/system/allscreenshots-box.service
 emoji_file=/etc/fonts/conf.d/50-allscreenshots-box-emoji.conf
+apparmor_file=/etc/apparmor.d/allscreenshots-box-browser
+userns_switch=/proc/sys/kernel/apparmor_restrict_unprivileged_userns # Ubuntu's
 browser_package=chromium-headless-shell
+tool_packages=libnss3-tools # tells the browser of the authorities in ca_dir
 font_packages="fonts-liberation fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji"
 python_packages="python3 python3-venv"
 
@@ -104,7 +107,7 @@ install_packages() {
     if ! is_installed "$browser_package" && { ! is_installed chromium || apt_knows "$browser_package"; }; then
         missing="$missing $browser_package"
     fi
-    for package in $font_packages; do
+    for package in $font_packages $tool_packages; do
         is_installed "$package" || missing="$missing $package"
     done
     # A bare Debian has no curl, and the line that we print for the first key is made of it; nothing else needs it.
@@ -142,6 +145,20 @@ lay_font_settings() {
         say "Pages set in DejaVu Sans will have black emoji, until root runs:" \
             "install -m 0644 '$here/systemd/fonts-emoji.conf' $emoji_file"
     fi
+}
+
+# Lets the browser build its sandbox where AppArmor would keep it from that; see the file itself.
+lay_browser_profile() {
+    [ -e "$userns_switch" ] && command -v apparmor_parser >/dev/null || return 0
+    if ! is_root; then
+        cmp -s "$here/systemd/apparmor.profile" "$apparmor_file" ||
+            say "If the browser cannot build its sandbox, root has to run:" \
+                "install -m 0644 '$here/systemd/apparmor.profile' $apparmor_file && apparmor_parser -r $apparmor_file"
+        return 0
+    fi
+    install -D -m 0644 "$here/systemd/apparmor.profile" "$apparmor_file"
+    quietly apparmor_parser -r "$apparmor_file" ||
+        say "AppArmor did not take $apparmor_file; if the browser cannot build its sandbox, see docs/install.md."
 }
 
 # --- the interpreter ------------------------------------------------------------------------------------------
@@ -286,6 +303,7 @@ set_up_checkout() {
     fi
     fill_venv "$@"
     lay_font_settings
+    lay_browser_profile
 }
 
 # --- the modes ------------------------------------------------------------------------------------------------
@@ -322,7 +340,8 @@ base_url() {
 from allscreenshots_box.config import load
 settings = load({}).settings
 host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
-print("http://" + (f"[{host}]" if ":" in host else host) + f":{settings.port}")
+scheme = "https" if getattr(settings, "tls_cert", None) else "http"
+print(f"{scheme}://" + (f"[{host}]" if ":" in host else host) + f":{settings.port}")
 '
 }
 
@@ -387,6 +406,7 @@ install_service() {
     install -d /usr/local/bin
     ln -sfn "$venv/bin/allscreenshots-box" "$command_link"
     lay_font_settings
+    lay_browser_profile
 
     install -d -m 0700 -o "$box_user" -g "$box_user" "$data_dir"
     # The folder is open and the file is not, so that another user's command finds "not for you", and uses the defaults.

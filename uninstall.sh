@@ -11,6 +11,7 @@ config_dir=/etc/allscreenshots-box
 command_link=/usr/local/bin/allscreenshots-box
 unit_file=/etc/systemd/system/allscreenshots-box.service
 emoji_file=/etc/fonts/conf.d/50-allscreenshots-box-emoji.conf
+apparmor_file=/etc/apparmor.d/allscreenshots-box-browser
 
 usage() {
     cat <<'EOF'
@@ -67,7 +68,10 @@ main() {
     if [ -d /run/systemd/system ] && [ -e "$unit_file" ]; then
         systemctl disable --now --quiet allscreenshots-box || say "The service could not be stopped; going on."
     fi
-    rm -f "$unit_file" "$emoji_file"
+    if [ -e "$apparmor_file" ] && command -v apparmor_parser >/dev/null; then
+        apparmor_parser -R "$apparmor_file" || say "AppArmor keeps the profile in $apparmor_file until the next boot."
+    fi
+    rm -f "$unit_file" "$emoji_file" "$apparmor_file"
     [ ! -d /run/systemd/system ] || systemctl daemon-reload
     case $(readlink "$command_link" || :) in
     "$prefix"/*) rm -f "$command_link" ;;

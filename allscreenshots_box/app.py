@@ -21,7 +21,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import __version__, admin, bodies, database, keys, logs, outbound, render, screenshots
 from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
-from .config import Network, Settings
+from .config import Settings
 from .dialects import error_body
 from .errors import (
     BoxError,
@@ -33,6 +33,7 @@ from .errors import (
     TargetNotAllowed,
 )
 from .limits import Buckets, Kind, Standing
+from .places import Network
 from .render import Renderer
 
 MIB = 1024 * 1024  # bytes
@@ -86,10 +87,14 @@ def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
         answer_within=settings.answer_within,
         small_png=settings.png == "small",
         picture_memory=settings.picture_memory * MIB,
+        fetch_limit=settings.fetch_limit * MIB,
         recycle_after=settings.recycle_after,
         recycle_memory=settings.recycle_memory * MIB,
+        page_memory=settings.page_memory * MIB,
         lists=settings.lists_dir,
         block_rules=settings.block_rules,
+        ca_dir=settings.ca_dir,
+        insecure_hosts=settings.insecure_hosts,
     )
     return render.running(equipment, outbound.policy_of(settings))
 
@@ -194,6 +199,7 @@ class Front:
             gate: Gate = self._state.gate
             visit.admission = await gate.admit(list(scope["headers"]), visit.client, kind)
             visit.standing = visit.admission.standing
+            scope["state"]["admission"] = visit.admission
         await self._inner(scope, receive, send)
 
     def _log(self, scope: Scope, visit: Visit) -> None:
@@ -209,6 +215,8 @@ class Front:
             ms=round((time.monotonic() - visit.begun) * 1000, 1),
             queueMs=scope["state"].get("queue_ms"),
             renderMs=scope["state"].get("render_ms"),
+            fetched=scope["state"].get("fetched"),
+            refused=scope["state"].get("refused") or None,
             target=logs.shown_url(target, with_query=self._log_queries) if target else None,
             error=visit.error.code if visit.error else None,
             reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed) else None,

@@ -146,6 +146,13 @@ def config_command(context: click.Context, /, *, as_json: bool, **flags: Any) ->
 # --- keys ---------------------------------------------------------------------------------------
 
 JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+ALLOW_HOST = click.option(
+    "--allow-host",
+    multiple=True,
+    metavar="PLACE",
+    help="All that its shots may load from: a host, *.DOMAIN, an address or a network, with :PORT or without; "
+    "may be given many times.  [default: wherever the box may go]",
+)
 YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 
@@ -162,8 +169,17 @@ def keys_group() -> None:
 @click.option("--plan", default="default", show_default=True, help="What it may ask for; see `plans list`.")
 @click.option("--environment", help="A label: production, staging, ...")
 @click.option("--organization", default=keys.DEFAULT_ORGANIZATION, show_default=True, help="Who its results belong to.")
+@ALLOW_HOST
 @click.option("--expires", type=Duration(), help="How long it works: 24h, 90d, ...  [default: for ever]")
-def create(name: str, plan: str, environment: str | None, organization: str, expires: timedelta | None) -> None:
+def create(  # noqa: PLR0913 - each is one option
+    name: str,
+    *,
+    plan: str,
+    environment: str | None,
+    organization: str,
+    allow_host: tuple[str, ...],
+    expires: timedelta | None,
+) -> None:
     """Make a key called NAME and print it, this once."""
     with opened() as (db, settings):
         key, _ = keys.create(
@@ -173,6 +189,7 @@ def create(name: str, plan: str, environment: str | None, organization: str, exp
             plan=plan,
             environment=environment,
             organization=organization,
+            allow_hosts=allow_host,
             lifetime=expires,
             deliver=_hand_over,
         )
@@ -246,12 +263,16 @@ def revoke(key: str, *, yes: bool) -> None:
 @click.option("--name", help="A new name.")
 @click.option("--plan", help="Another plan.")
 @click.option("--environment", help="Another label; empty for none.")
+@ALLOW_HOST
 @click.option("--expires", type=Expiry(), help="Work this long from now, or never expire.")
 def edit(key: str, **changes: Any) -> None:
     """Change what KEY is called, may do, or how long it works; its secret stays."""
     given = _given(changes)
+    hosts = given.pop("allow_host", ())
+    if hosts:  # an empty one lifts the restriction
+        given["allow_hosts"] = hosts
     if not given:
-        raise click.UsageError("Say what to change: --name, --plan, --environment or --expires.")
+        raise click.UsageError("Say what to change: --name, --plan, --environment, --allow-host or --expires.")
     if "environment" in given:
         given["environment"] = given["environment"] or None
     if given.get("expires") == "never":
@@ -260,7 +281,7 @@ def edit(key: str, **changes: Any) -> None:
         edited = keys.edit(db, key, given)
     click.echo(
         f"Key {edited.prefix} is {edited.name!r} on plan {edited.plan.name!r}, "
-        f"environment {edited.environment or 'none'}; it {_until(edited)}.",
+        f"environment {edited.environment or 'none'}, for {edited.allow_hosts or 'all hosts'}; it {_until(edited)}.",
         err=True,
     )
 
@@ -377,6 +398,30 @@ def _folder_of_lists() -> Path:
     settings = _load(click.get_current_context(), {}).settings
     identity.enter(settings)
     return settings.data_dir / lists.FOLDER
+
+
+# --- doctor -------------------------------------------------------------------------------------
+
+
+@main.command("doctor")
+@settings_options
+@JSON
+@click.pass_context
+def doctor_command(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
+    """Check this machine and this box, with a server running or not.
+
+    Each failure names what mends it. The exit code is 1 if there is one.
+    """
+    from . import doctor  # the renderer takes a while that no other command needs
+
+    def tell(finding: doctor.Finding) -> None:
+        if not as_json:
+            click.echo("\n".join(doctor.lines(finding)))
+
+    findings = doctor.examine(lambda: _load(context, flags), tell)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    context.exit(int(any(finding.state == "failed" for finding in findings)))
 
 
 # --- printing -----------------------------------------------------------------------------------

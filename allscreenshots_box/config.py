@@ -11,18 +11,16 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from . import places
 from .errors import OperatorError
+from .places import Network, Place
 
 ENVIRONMENT_PREFIX = "ALLSCREENSHOTS_BOX_"
 SERVICE_DATA_DIR = Path("/var/lib/allscreenshots-box")
 SERVICE_CONFIG = Path("/etc/allscreenshots-box/config.toml")
 
-Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
-
 _DURATION = re.compile(r"(\d{1,9})(s|m|h|d)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
-_HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?")
 _TRUTH = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
 
@@ -89,42 +87,28 @@ def _networks(value: Any) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word, strict=False) for word in _words(value))
 
 
-def _host(text: str) -> str:
-    """Return a literal address or host name as URLs spell it, lower case and without brackets."""
-    bare = text.strip().lower().removeprefix("[").removesuffix("]").rstrip(".")
-    try:
-        return str(ipaddress.ip_address(bare))
-    except ValueError:
-        if not _HOST.fullmatch(bare) or bare.startswith("*."):
-            raise ValueError(f"{text!r} is not a host name or address") from None
-        return bare
+def _host(value: Any) -> str:
+    return places.host(str(value))
 
 
-def _endpoints(value: Any) -> tuple[tuple[str, int], ...]:
-    return tuple(_endpoint(word) for word in _words(value))
+def _places(value: Any) -> tuple[Place, ...]:
+    return tuple(places.read(word) for word in _words(value))
 
 
-def _endpoint(word: str) -> tuple[str, int]:
-    host, colon, port = word.rpartition(":")
-    if not colon or not port.isdecimal() or not 1 <= int(port) <= 65535:  # noqa: PLR2004 - the ports there are
-        raise ValueError(f"{word!r} must be HOST:PORT, such as 127.0.0.1:3000")
-    return _host(host), int(port)
+def _exceptions(value: Any) -> tuple[Place, ...]:
+    for place in (found := _places(value)):
+        if not isinstance(place.where, str) and place.where.is_loopback and place.port is None:
+            raise ValueError(f"{place} is this machine, which is opened by HOST:PORT only, such as 127.0.0.1:3000")
+    return found
 
 
-def _patterns(value: Any) -> tuple[Network | str, ...]:
-    return tuple(_pattern(word) for word in _words(value))
-
-
-def _pattern(word: str) -> Network | str:
-    try:
-        return ipaddress.ip_network(word.strip("[]"), strict=False)
-    except ValueError:
-        name = word.lower().rstrip(".")
-        if not _HOST.fullmatch(name):
+def _hosts(value: Any) -> tuple[Place, ...]:
+    for place in (found := _places(value)):
+        if not isinstance(place.where, str) and place.where.num_addresses > 1:
             raise ValueError(
-                f"{word!r} must be a host name, *.DOMAIN, an address or a network such as 10.0.0.0/8"
-            ) from None
-        return name
+                f"{place} is a network: name hosts, such as wiki.corp.example, *.lab.example or 10.0.0.5:8443"
+            )
+    return found
 
 
 def _optional_path(value: Any) -> Path | None:
@@ -157,18 +141,42 @@ class Settings:
     """The settings in force. A Settings that exists has been checked."""
 
     data_dir: Path = _setting(default_data_dir, _directory, "Where keys and work files are kept.")
-    host: str = _setting("127.0.0.1", lambda value: _host(str(value)), "The address to listen on.")
+    host: str = _setting("127.0.0.1", _host, "The address to listen on.")
     port: int = _setting(8080, _whole(1, 65535), "The port to listen on.")
-    user: str = _setting("allscreenshots", str, "Who the server becomes when it is started as root.")
-    allow: tuple[tuple[str, int], ...] = _setting(
-        (),
-        _endpoints,
-        "HOST:PORT pairs on this machine that may be shot, comma-separated; loopback is refused otherwise.",
+    tls_cert: Path | None = _setting(
+        None, _optional_path, "A PEM file: the box's certificate, then those that lead to its authority; turns TLS on."
     )
-    deny: tuple[Network | str, ...] = _setting(
+    tls_key: Path | None = _setting(None, _optional_path, "A PEM file: the key of that certificate.")
+    connections: int = _setting(
+        1000, _whole(10, 60_000), "How many connections of clients may be open at the same time."
+    )
+    arrive_within: float = _setting(
+        30.0,
+        _within(1, 600),
+        "How long the head of a request may take to arrive, its body too, and a connection stay without a request.",
+    )
+    user: str = _setting("allscreenshots", str, "Who the server becomes when it is started as root.")
+    allow: tuple[Place, ...] = _setting(
         (),
-        _patterns,
-        "Hosts, *.DOMAINs, addresses and networks that may never be shot, comma-separated; wins over allow.",
+        _exceptions,
+        "What may be reached although a rule refuses it, comma-separated: HOST:PORT on this machine, and private "
+        "hosts, *.DOMAINs, addresses or networks that public pages may use.",
+    )
+    deny: tuple[Place, ...] = _setting(
+        (),
+        _places,
+        "Hosts, *.DOMAINs, addresses and networks that may never be shot or used by a page, comma-separated; "
+        "wins over allow.",
+    )
+    ca_dir: Path | None = _setting(
+        None,
+        _optional_path,
+        "A directory of PEM files with certificates of your own authorities, trusted beside those of the browser.",
+    )
+    insecure_hosts: tuple[Place, ...] = _setting(
+        (),
+        _hosts,
+        "Hosts, *.DOMAINs and addresses, maybe with :PORT, whose certificates are NOT checked, comma-separated.",
     )
     trusted_proxy: tuple[Network, ...] = _setting(
         (), _networks, "Networks of the reverse proxies whose X-Forwarded-For is believed, comma-separated."
@@ -190,9 +198,15 @@ class Settings:
     picture_memory: int = _setting(
         512, _whole(32, 16_384), "MiB that a full page may take, at three bytes a pixel, before it is refused."
     )
+    fetch_limit: int = _setting(
+        1024, _whole(1, 1_000_000), "MiB that one shot may fetch; then its connections are cut."
+    )
     recycle_after: int = _setting(1000, _whole(10, 1_000_000), "After how many shots the browser is replaced.")
     recycle_memory: int = _setting(
         1024, _whole(256, 65_536), "MiB that the browser's own process may hold before it is replaced."
+    )
+    page_memory: int = _setting(
+        2048, _whole(512, 65_536), "MiB that the process of one page may hold before it is ended; then the page is 422."
     )
     block_rules: Path | None = _setting(
         None, _optional_path, "A file with blocking rules of your own, in the syntax of EasyList."
@@ -295,15 +309,8 @@ def spelled(value: Any) -> str:
     if isinstance(value, float):
         return f"{value:g}s"
     if isinstance(value, tuple):
-        return ",".join(_spelled_item(item) for item in value)
+        return ",".join(map(str, value))
     return "" if value is None else str(value)
-
-
-def _spelled_item(item: Any) -> str:
-    if isinstance(item, tuple):
-        host, port = item
-        return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-    return str(item)
 
 
 def table() -> list[tuple[str, str, str, str]]:

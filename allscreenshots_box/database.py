@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -63,6 +64,12 @@ def m001_keys(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m002_allow_hosts(db: sqlite_utils.Database) -> None:
+    """Let a key be made for some hosts only."""
+    db.execute("alter table keys add column allow_hosts text")
+
+
 def open_database(path: Path) -> sqlite_utils.Database:
     """Open the database at *path*, made and brought up to date as needed.
 
@@ -75,7 +82,7 @@ def open_database(path: Path) -> sqlite_utils.Database:
         try:
             db.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
             db.execute("pragma foreign_keys = on")
-            db.enable_wal()
+            _enter_wal(db)
             _refuse_newer(db, path)
             if migrations.pending(db):
                 with writing(db):  # two first starts at once: one waits, then finds nothing to do
@@ -84,6 +91,19 @@ def open_database(path: Path) -> sqlite_utils.Database:
             db.close()
             raise
     return db
+
+
+def _enter_wal(db: sqlite_utils.Database) -> None:
+    """Switch to WAL, once and for all; two first starts at once meet here, and SQLite does not wait by itself."""
+    end = time.monotonic() + BUSY_MILLISECONDS / 1000
+    while True:
+        try:
+            db.enable_wal()
+            return
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > end:
+                raise
+            time.sleep(0.02)
 
 
 @contextmanager

@@ -9,9 +9,11 @@ BoxError                        answered over HTTP
  ├─ TargetNotAllowed            403  target_not_allowed
  ├─ NotFound                    404  not_found
  ├─ MethodNotAllowed            405  method_not_allowed
+ ├─ RequestTimeout              408  request_timeout
  ├─ RequestTooLarge             413  request_too_large
  ├─ PageError                   422
  │   ├─ UrlUnreachable          422  url_unreachable
+ │   ├─ CertificateInvalid      422  certificate_invalid
  │   ├─ HttpError               422  http_error
  │   ├─ DeadlinePassed          422  timeout
  │   ├─ SelectorNotFound        422  selector_not_found
@@ -111,6 +113,13 @@ class MethodNotAllowed(BoxError):
     code = "method_not_allowed"
 
 
+class RequestTimeout(BoxError):
+    """The body did not arrive in time. Costs a token: a slow sender holds a connection."""
+
+    status = 408
+    code = "request_timeout"
+
+
 class RequestTooLarge(BoxError):
     """The body is over the bound."""
 
@@ -129,6 +138,12 @@ class UrlUnreachable(PageError):
     """The target did not answer, or not in HTTP."""
 
     code = "url_unreachable"
+
+
+class CertificateInvalid(PageError):
+    """The target's certificate does not prove that it is who it says."""
+
+    code = "certificate_invalid"
 
 
 class HttpError(PageError):

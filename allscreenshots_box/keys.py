@@ -10,18 +10,21 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import Any, Literal
 
 import sqlite_utils
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
+from . import places
 from .database import writing
 from .errors import OperatorError
 from .limits import Plan
+from .places import Place
 
 SCHEME = "ask_"
 PUBLIC_LENGTH = 8
@@ -32,6 +35,7 @@ KEY_LENGTH = PREFIX_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
 PATTERN = rf"\bask_[0-9A-Za-z]{{{KEY_LENGTH - len(SCHEME)}}}\b"  # for secret scanners
 DEFAULT_ORGANIZATION = "default"
 NAME_LENGTH = 100
+MOST_HOSTS = 100
 TOUCH_PATIENCE = 50  # milliseconds
 
 _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
@@ -53,11 +57,17 @@ class Key:
     plan: Plan
     environment: str | None
     organization: str
+    allow_hosts: str | None  # places, comma-separated; None for wherever the box goes
     created_at: str
     last_used_at: str | None
     expires_at: str | None
     retires_at: str | None
     revoked_at: str | None
+
+    @property
+    def hosts(self) -> tuple[Place, ...]:
+        """Where this key's shots may go; nothing named means wherever the box goes."""
+        return _read_hosts(self.allow_hosts or "")
 
     def state(self, now: datetime) -> State:
         """Return where in its life this secret stands."""
@@ -155,7 +165,7 @@ def rehash(db: sqlite_utils.Database, key: Key, new_hash: str) -> None:
 # --- reading ------------------------------------------------------------------------------------
 
 _SELECT = """
-    select keys.id, keys.name, secrets.prefix, secrets.hash, keys.environment, keys.organization,
+    select keys.id, keys.name, secrets.prefix, secrets.hash, keys.environment, keys.organization, keys.allow_hosts,
         secrets.created_at, secrets.last_used_at, keys.expires_at, secrets.retires_at, secrets.revoked_at,
         plans.name as plan, plans.screenshots_per_hour, plans.screenshots_burst, plans.requests_per_hour,
         plans.requests_burst, plans.screenshots_per_month, plans.bandwidth_per_month
@@ -221,6 +231,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
     plan: str = "default",
     environment: str | None = None,
     organization: str = DEFAULT_ORGANIZATION,
+    allow_hosts: Sequence[str] = (),
     lifetime: timedelta | None = None,
     deliver: Deliver = lambda _key, _secret: None,
 ) -> tuple[Key, str]:
@@ -236,12 +247,13 @@ def create(  # noqa: PLR0913 - each is one option of the command
     if environment is not None:
         _require_label("environment", environment)
     now = datetime.now(UTC)
+    hosts = _checked_hosts(allow_hosts)
     minted = _minted(hasher)  # slow, and so before the write lock
     with writing(db):
         _require_free_name(db, name)
         _require_plan(db, plan)
         row = {"name": name, "plan": plan, "environment": environment, "organization": organization}
-        row |= {"created_at": _stamp(now), "expires_at": _later(now, lifetime)}
+        row |= {"allow_hosts": hosts, "created_at": _stamp(now), "expires_at": _later(now, lifetime)}
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         cursor = db.execute(f"insert into keys ({columns}) values ({marks})", list(row.values()))
         new = _add_secret(db, minted, cursor.lastrowid)
@@ -294,7 +306,7 @@ def revoke(db: sqlite_utils.Database, wanted: str) -> list[Key]:
 
 
 def edit(db: sqlite_utils.Database, wanted: str, changes: dict[str, Any]) -> Key:
-    """Change *name*, *plan*, *environment* or *expires* (a timedelta from now, or None for never) of a key."""
+    """Change *name*, *plan*, *environment*, *allow_hosts* or *expires* (from now, or None for never) of a key."""
     now = datetime.now(UTC)
     with writing(db):
         key = find(db, wanted)
@@ -308,6 +320,8 @@ def edit(db: sqlite_utils.Database, wanted: str, changes: dict[str, Any]) -> Key
         if changes.get("environment"):
             _require_label("environment", changes["environment"])
         row: dict[str, Any] = {name: changes[name] for name in ("name", "plan", "environment") if name in changes}
+        if "allow_hosts" in changes:
+            row["allow_hosts"] = _checked_hosts(changes["allow_hosts"])
         if "expires" in changes:
             row["expires_at"] = _later(now, changes["expires"])
         assignments = ", ".join(f"{column} = ?" for column in row)
@@ -359,6 +373,22 @@ def _require_label(field: str, text: str) -> None:
         raise OperatorError(f"The {field} must be 1 to {NAME_LENGTH} printable characters without spaces around them.")
     if field == "name" and text.startswith(SCHEME):
         raise OperatorError(f"A name cannot begin with {SCHEME}: it would be taken for a key.")
+
+
+def _checked_hosts(words: Sequence[str]) -> str | None:
+    """Return places as they are stored; None for no restriction."""
+    try:
+        found = [str(places.read(word)) for word in words if word.strip()]
+    except ValueError as error:
+        raise OperatorError(f"--allow-host: {error}.") from None
+    if len(found) > MOST_HOSTS:
+        raise OperatorError(f"A key can be made for at most {MOST_HOSTS} hosts: name a *.DOMAIN or a network instead.")
+    return ",".join(dict.fromkeys(found)) or None
+
+
+@lru_cache(maxsize=1024)
+def _read_hosts(text: str) -> tuple[Place, ...]:
+    return tuple(places.read(word) for word in text.split(",") if word)
 
 
 def _require_free_name(db: sqlite_utils.Database, name: str) -> None:

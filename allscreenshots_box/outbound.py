@@ -11,34 +11,42 @@ from urllib.parse import urlsplit
 
 import idna
 
-from .config import Address, Network, Settings
+from .config import Settings
 from .errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
+from .places import Address, Network, Place, any_has
 
 RESOLVE_SECONDS = 5.0  # a name server that takes longer is a target that cannot be reached
 URL_LENGTH = 8192  # longer than any address bar's content; bounds what is parsed and logged
 
 Standing = Literal["public", "private", "own", "never"]
+Space = Literal["public", "private", "own"]
+_SPACES: tuple[Space, ...] = ("public", "private", "own")  # a page reaches those up to its own
 
 _METADATA_HOSTS = {"metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
-_METADATA = [  # services that hand credentials to whoever is on the machine, outside link-local
+_METADATA: list[Network] = [  # services that hand credentials to whoever is on the machine, outside link-local
     ipaddress.ip_network(text)
     for text in ("100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128")
 ]
-_NEVER = [  # beyond what the flags of ipaddress say
+_NEVER: list[Network] = [  # beyond what the flags of ipaddress say
     ipaddress.ip_network(text)
     for text in ("0.0.0.0/8", "192.0.0.0/24", "192.88.99.0/24", "240.0.0.0/4", "fec0::/10", "2001:db8::/32", "100::/64")
 ]
-_PRIVATE = [
+_PRIVATE: list[Network] = [
     ipaddress.ip_network(text)
-    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "fc00::/7")
+    for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7")
 ]
+_UNICAST = ipaddress.IPv6Network("2000::/3")  # all that the public IPv6 internet is made of
 _NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 _LOWEST_PORT = 1024  # below it only the web's own ports
 _WEB_PORTS = {80, 443}
-# Above 1024 Chromium itself refuses these; listed so that the answer is a 403 and not a riddle.
-_ABUSABLE_PORTS = {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6697, 10080}
+# Mail, remote shells, file shares and the like: a request that looks like their language does harm. Browsers refuse
+# them, too; listed so that the answer is a 403 and not a riddle.
+_ABUSABLE_PORTS = {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103}
+_ABUSABLE_PORTS |= {104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 138, 139, 143, 161, 179, 389, 427, 445, 465}
+_ABUSABLE_PORTS |= {512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995}
+_ABUSABLE_PORTS |= {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566, 6697, 10080}
 _ABUSABLE_PORTS |= set(range(6665, 6670))
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")  # what browsers drop or turn into something else
@@ -58,10 +66,27 @@ class Target:
 class Policy:
     """What the operator allows and denies, and what the box calls its own."""
 
-    allow: tuple[tuple[str, int], ...]
-    deny: tuple[Network | str, ...]
+    allow: tuple[Place, ...]
+    deny: tuple[Place, ...]
     port: int
     is_own: Callable[[Address], bool]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """On whose behalf a connection is made: the space it comes from, and what the key is made for."""
+
+    space: Space | None = None  # none yet: this is what was asked for, and it decides
+    hosts: tuple[Place, ...] = ()  # none named: wherever the policy leads
+
+
+@dataclass(frozen=True)
+class Vetted:
+    """A target that may be opened: which of its addresses may be dialled, and how far its page may reach."""
+
+    target: Target
+    addresses: tuple[Address, ...]
+    scope: Scope
 
 
 def policy_of(settings: Settings) -> Policy:
@@ -122,14 +147,13 @@ def _invalid(problem: str) -> InvalidUrl:
     return InvalidUrl(f"url {problem}.", {"url": problem})
 
 
-async def judge(url: str, policy: Policy) -> Target:
-    """Return where *url* points if this box may go there.
+async def judge(url: str, policy: Policy, hosts: tuple[Place, ...] = ()) -> Vetted:
+    """Return where *url* points if this box may go there for a key that is made for *hosts*.
 
     Raises InvalidUrl, TargetNotAllowed, or UrlUnreachable when its name has no address.
     """
     target = parse(url)
-    decide(target, await resolve(target), policy)
-    return target
+    return decide(target, await resolve(target), policy, Scope(hosts=hosts))
 
 
 async def resolve(target: Target) -> list[Address]:
@@ -147,12 +171,14 @@ async def resolve(target: Target) -> list[Address]:
     return [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found]
 
 
-def decide(target: Target, addresses: Sequence[Address], policy: Policy) -> None:
-    """Raise TargetNotAllowed unless the box may open *target*, whose name has *addresses*.
+def decide(target: Target, addresses: Sequence[Address], policy: Policy, scope: Scope) -> Vetted:
+    """Return which of *addresses*, all that the target's name has, may be dialled; else raise TargetNotAllowed.
 
-    One bad address spoils the name: the browser might pick that one.
+    One bad address spoils the name: the next to dial might pick that one. The space of a page is that of the URL that
+    was asked for: the most private kind of address its name has, and no other kind is dialled. What the page then
+    leads to may lie in the same space or in a more public one.
     """
-    if any(_matches(entry, target.host, addresses) for entry in policy.deny):
+    if any_has(policy.deny, target.host, target.port, _with_carried(addresses)):
         raise TargetNotAllowed(f"{target.host} is denied by the setting deny", setting="deny")
     if target.host in _METADATA_HOSTS:
         raise TargetNotAllowed(f"{target.host} is a cloud metadata service")
@@ -160,13 +186,46 @@ def decide(target: Target, addresses: Sequence[Address], policy: Policy) -> None
     for address, found in standings.items():
         if found == "never":
             raise TargetNotAllowed(f"{target.host} is {address}, which is never allowed")
-    own = [address for address, found in standings.items() if found == "own"]
+    if scope.hosts and not all(_is_meant(target, address, scope.hosts) for address in addresses):
+        raise TargetNotAllowed(f"{target.host}:{target.port} is not what this key is made for", setting="allow-host")
+    own = "own" in standings.values()
+    _require_port(target, policy, own=own)
+    if scope.space is None:
+        space = max((_space(found) for found in standings.values()), key=_SPACES.index)
+        dialled = [address for address, found in standings.items() if found == space]
+        return Vetted(target, tuple(dialled), Scope(space, scope.hosts))
+    for address, found in standings.items():
+        if _SPACES.index(_space(found)) > _SPACES.index(scope.space):
+            _require_exception(target, address, policy, f"{found}, and the page is {scope.space}", own=own)
+    return Vetted(target, tuple(standings), scope)
+
+
+def _space(found: Standing) -> Space:
+    if found == "never":
+        raise AssertionError  # refused before anybody asks
+    return found
+
+
+def _is_meant(target: Target, address: Address, hosts: tuple[Place, ...]) -> bool:
+    return any_has(hosts, target.host, target.port, _with_carried([address]))
+
+
+def _require_port(target: Target, policy: Policy, *, own: bool) -> None:
     if own and target.port == policy.port:
         raise TargetNotAllowed(f"{target.host}:{target.port} is the box itself")
-    if own and (target.host, target.port) not in policy.allow:
-        raise TargetNotAllowed(f"{target.host} is {own[0]}, this machine, and not in allow", setting="allow")
-    if not own and not _is_web_port(target.port):
-        raise TargetNotAllowed(f"port {target.port} is not one that the web uses")
+    if target.port in _ABUSABLE_PORTS:
+        raise TargetNotAllowed(f"port {target.port} is one that can be abused")
+    web = target.port in _WEB_PORTS or target.port >= _LOWEST_PORT
+    if (web and not own) or any(place.is_endpoint(target.host, target.port) for place in policy.allow):
+        return
+    what = "this machine" if own else "no port that the web uses"
+    raise TargetNotAllowed(f"{target.host}:{target.port} is {what}, and not in allow", setting="allow")
+
+
+def _require_exception(target: Target, address: Address, policy: Policy, what: str, *, own: bool) -> None:
+    if own or not any_has(policy.allow, target.host, target.port, _with_carried([address])):
+        setting = None if own else "allow"
+        raise TargetNotAllowed(f"{target.host} is {address}, which is {what}", setting=setting)
 
 
 def standing(address: Address, is_own: Callable[[Address], bool]) -> Standing:
@@ -174,15 +233,25 @@ def standing(address: Address, is_own: Callable[[Address], bool]) -> Standing:
     carried = _carried(address)
     if carried is not None:
         return standing(carried, is_own)
-    if any(address in network for network in _METADATA) or address.is_link_local:
-        return "never"
     if address.is_loopback:
         return "own"
-    if address.is_multicast or address.is_unspecified or any(address in network for network in _NEVER):
+    if _is_never(address):
         return "never"
     if is_own(address):
         return "own"
-    return "private" if any(address in network for network in _PRIVATE) else "public"
+    return "private" if _is_in(address, _PRIVATE) else "public"
+
+
+def _is_never(address: Address) -> bool:
+    if address.is_link_local or address.is_multicast or address.is_unspecified:
+        return True
+    if _is_in(address, _METADATA) or _is_in(address, _NEVER):
+        return True
+    return isinstance(address, ipaddress.IPv6Address) and not _is_in(address, [*_PRIVATE, _UNICAST])
+
+
+def _is_in(address: Address, networks: Sequence[Network]) -> bool:
+    return any(address in network for network in networks)
 
 
 def _carried(address: Address) -> ipaddress.IPv4Address | None:
@@ -193,21 +262,16 @@ def _carried(address: Address) -> ipaddress.IPv4Address | None:
         return address.ipv4_mapped or address.sixtofour
     if address.teredo:
         return address.teredo[1]
-    if any(address in network for network in _NAT64):
+    if _is_in(address, _NAT64):
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address in _COMPATIBLE and int(address) > 1:  # :: and ::1 have meanings of their own
         return ipaddress.IPv4Address(int(address))
     return None
 
 
-def _matches(entry: Network | str, host: str, addresses: Sequence[Address]) -> bool:
-    if isinstance(entry, str):
-        return host.endswith(entry[1:]) if entry.startswith("*.") else host == entry
-    return any(candidate in entry for address in addresses for candidate in (address, _carried(address)) if candidate)
-
-
-def _is_web_port(port: int) -> bool:
-    return port in _WEB_PORTS or (port >= _LOWEST_PORT and port not in _ABUSABLE_PORTS)
+def _with_carried(addresses: Sequence[Address]) -> list[Address]:
+    """Return *addresses* with those inside them: an operator writes 10.0.0.0/8 and means every spelling of it."""
+    return [one for address in addresses for one in (address, _carried(address)) if one is not None]
 
 
 def _is_own(address: Address) -> bool:

@@ -2,7 +2,7 @@
 
 import asyncio
 from binascii import b2a_base64
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, cast
 
 import msgspec
@@ -14,18 +14,21 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
+from .auth import Admission
 from .bodies import Body
 from .contract import ERRORS, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 from .orders import ScreenshotRequest, shot_of
 from .render import Renderer, Rendering, Shot
 from .render.shot import MEDIA_TYPES, Product
 
+MOST_REASONS = 10  # in one log line
 # A thread that encodes holds all the others up between two stretches only. A multiple of three: base64 needs that.
 STRETCH = 3 * 2**18  # bytes, or characters
 
 _HEADERS = {
     "X-Render-Time-Ms": "Milliseconds the browser took.",
     "X-Queue-Time-Ms": "Milliseconds waited for it.",
+    "X-Fetched-Bytes": "Bytes that the page and all it loads took from the network.",
     "X-Target-Status": "HTTP status of the page.",
     "X-Target-Url": "Where the page was in the end.",
     "X-Not-Awaited": "What had not loaded in time.",
@@ -62,11 +65,14 @@ async def take_screenshot(
     data: JSONBody[ScreenshotRequest], request: Request[Any, Any, Any], renderer: NamedDependency[Renderer]
 ) -> Response[bytes]:
     """Render a page and answer with what became of it."""
-    shot = shot_of(data)
+    admission: Admission = request.state.admission
+    shot = replace(shot_of(data), hosts=admission.key.hosts)
     request.state.target = shot.url
     rendering = await renderer.render(shot)
     request.state.render_ms = _milliseconds(rendering.render_seconds)
     request.state.queue_ms = _milliseconds(rendering.queue_seconds)
+    request.state.fetched = rendering.fetched
+    request.state.refused = rendering.refused[:MOST_REASONS]
     content, media_type = await _content(data, shot, rendering)
     return Response(content, media_type=media_type, headers=_headers(rendering))
 
@@ -75,6 +81,7 @@ def _headers(rendering: Rendering) -> dict[str, str]:
     headers = {
         "X-Render-Time-Ms": str(_milliseconds(rendering.render_seconds)),
         "X-Queue-Time-Ms": str(_milliseconds(rendering.queue_seconds)),
+        "X-Fetched-Bytes": str(rendering.fetched),
         "X-Target-Status": str(rendering.target_status),
         "X-Target-Url": _header_safe(rendering.target_url),
     }

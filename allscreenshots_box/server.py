@@ -4,38 +4,49 @@ import asyncio
 import contextlib
 import fcntl
 import os
+import resource
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import uvloop
 from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces
+from granian.constants import HTTPModes, Interfaces, SSLProtocols
+from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 from litestar import Litestar
 
-from . import __version__, identity, keys, logs
+from . import __version__, certificate, identity, keys, logs, privacy
 from .app import create_app
+from .certificate import Certificate
 from .config import Settings, spelled
+from .connections import Clocks
 from .errors import OperatorError
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 BACKLOG = 1024  # connections the kernel holds while we are busy
+LARGEST_HEAD = 64 * 1024  # bytes of request line and headers
+MOST_STREAMS = 100  # requests at the same time on one HTTP/2 connection
+STALLED_MILLISECONDS = 30_000  # how long a client may take none of what we send
+MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises OperatorError when that cannot begin."""
     listener = _bind(settings.host, settings.port)  # while we are root, if we are
+    shown = certificate.read(settings.tls_cert, settings.tls_key)
     identity.enter(settings)
+    privacy.hide_memory()
     with _alone(settings.data_dir):
+        privacy.close_directory(settings.data_dir)
         _make_work_dir(settings.temporary_dir)
         logs.start()
         try:
-            uvloop.run(_serve(settings, listener))
+            uvloop.run(_serve(settings, listener, shown))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
             raise _told(group) or group from None
 
@@ -53,7 +64,7 @@ def _told(group: BaseExceptionGroup[BaseException]) -> OperatorError | None:
 def _bind(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=BACKLOG)
+        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
     except PermissionError as error:
         raise OperatorError(
             f"Port {port} needs root: choose one from 1024 on with --port and put a reverse proxy before it, "
@@ -66,6 +77,9 @@ def _bind(host: str, port: int) -> socket.socket:
             f"Cannot listen on {host} port {port} ({reason}): choose another with --host or --port; "
             f"`ss -ltnp` shows who listens where."
         ) from error
+    # Connections inherit it: the kernel ends those whose client takes nothing any more, and the picture goes with it.
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MILLISECONDS)
+    return listener
 
 
 @contextlib.contextmanager
@@ -100,16 +114,27 @@ def _make_work_dir(path: Path) -> None:
     os.environ |= {"TMPDIR": str(path), "HOME": str(path)}  # the driver and the browser write nowhere else
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> None:
+def _connections(wanted: int) -> int:
+    """Return how many connections there may be: half of all descriptors at most, the rest is for pages."""
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    most = MOST_DESCRIPTORS if hard == resource.RLIM_INFINITY else min(hard, MOST_DESCRIPTORS)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
+    return min(wanted, most // 2)
+
+
+async def _serve(settings: Settings, listener: socket.socket, shown: Certificate | None) -> None:
     app = create_app(settings)
+    most = _connections(settings.connections)
+    clocks = Clocks(app, settings.port, settings.arrive_within, most)
     async with app.lifespan():
-        server = _Embedded(app, listener)
+        server = _Embedded(clocks, listener, shown, arrive_within=settings.arrive_within, most=most)
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, _stop_or_leave, stopping)
         await _announce(settings, app)
         serving = asyncio.create_task(server.serve())
+        sweeping = asyncio.create_task(clocks.run())
         await asyncio.wait([serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
         if not serving.done():
             logs.event("stopping", drain=spelled(settings.drain))
@@ -118,6 +143,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> None:
             server.stop()  # type: ignore[no-untyped-call]
         # Not for ever: a client may hold half a request open for as long as it likes.
         finished, _ = await asyncio.wait({serving}, timeout=LEAVE_SECONDS)
+        sweeping.cancel()
     logs.event("stopped")
     if not finished:
         sys.stdout.flush()
@@ -136,7 +162,7 @@ async def _announce(settings: Settings, app: Litestar) -> None:
     browser = app.state.renderer.description
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     lines = [
-        f"allscreenshots-box {__version__} on http://{host}:{settings.port}",
+        f"allscreenshots-box {__version__} on {'https' if settings.tls_cert else 'http'}://{host}:{settings.port}",
         f"  data     {settings.data_dir} (as user {identity.name()})",
         f"  browser  {browser['browser']} {browser['version']}, {settings.slots} slots",
         f"  sandbox  {browser['sandbox']}",
@@ -156,13 +182,31 @@ class _Embedded(Server):
     Granian calls its embedded server experimental: this class is all that knows of it.
     """
 
-    def __init__(self, app: Litestar, listener: socket.socket) -> None:
+    def __init__(
+        self, app: Clocks, listener: socket.socket, shown: Certificate | None, *, arrive_within: float, most: int
+    ) -> None:
         super().__init__(
-            app, interface=Interfaces.ASGINL, http=HTTPModes.auto, websockets=False, log_enabled=False, backlog=BACKLOG
+            app,
+            interface=Interfaces.ASGINL,
+            http=HTTPModes.auto,
+            websockets=False,
+            log_enabled=False,
+            backlog=BACKLOG,
+            backpressure=most,
+            http1_settings=HTTP1Settings(header_read_timeout=round(arrive_within * 1000), max_buffer_size=LARGEST_HEAD),
+            http2_settings=HTTP2Settings(max_concurrent_streams=MOST_STREAMS, max_headers_size=LARGEST_HEAD),
         )
         # As Granian's own code calls it; its stubs do not say so.
         self._listener: Any = SocketHolder(listener.detach(), False, BACKLOG)  # type: ignore[call-arg]
+        self._shown = shown
+        self.ssl_ctx: tuple[Any, ...]
 
     def _init_shared_socket(self) -> None:
         self._ssp = None
         self._shd = self._listener
+
+    async def serve(self, spawn_target: Callable[..., None] | None = None) -> None:  # type: ignore[override]
+        with self._shown.files() if self._shown else contextlib.nullcontext() as files:
+            if files:  # not by Granian's own arguments: it looks for what a path leads to, and this leads nowhere
+                self.ssl_ctx = (True, *files, None, str(SSLProtocols.tls12), None, [], False)
+            await super().serve(spawn_target)

@@ -45,6 +45,8 @@ def free_port() -> int:
 class Box:
     """A running server on a data directory of its own."""
 
+    program: tuple[str, ...] = (PROGRAM,)
+
     def __init__(self, data_dir: Path, *options: str) -> None:
         self.data_dir = data_dir
         self.port = free_port()
@@ -72,7 +74,7 @@ class Box:
         self.log = self.data_dir.parent / "serve.log"
         with self.log.open("a") as log:
             self.process = subprocess.Popen(
-                [PROGRAM, "serve", "--data-dir", str(self.data_dir), "--port", str(self.port), *self._options],
+                [*self.program, "serve", "--data-dir", str(self.data_dir), "--port", str(self.port), *self._options],
                 stdout=log,
                 stderr=log,
                 text=True,

@@ -26,7 +26,9 @@ from tests.box import Box
 from tests.site.server import Site
 
 BROWSER_SUITES = {
+    "test_certificates.py",
     "test_hard_pages.py",
+    "test_isolation.py",
     "test_option_outputs.py",
     "test_option_request.py",
     "test_option_steps.py",

@@ -269,4 +269,4 @@ def test_two_creates_of_one_name_at_once_make_one_key(data_dir: Path) -> None:
     ]
     errors = [racer.communicate()[1] for racer in racers]
     assert sorted(racer.returncode for racer in racers) == [0, 1, 1, 1], errors
-    assert sum("live key 'svc' already" in error for error in errors) == 3
+    assert sum("live key 'svc' already" in error for error in errors) == 3, errors

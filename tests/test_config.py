@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import config
+from allscreenshots_box import config, places
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
 
@@ -38,7 +38,11 @@ def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "text", "value"),
     [
-        ("allow", "127.0.0.1:3000, [::1]:80,localhost:9", (("127.0.0.1", 3000), ("::1", 80), ("localhost", 9))),
+        (
+            "allow",
+            "127.0.0.1:3000, [::1]:80,*.intra",
+            (places.read("127.0.0.1:3000"), places.read("[::1]:80"), places.read("*.intra")),
+        ),
         ("line_wait", "90s", 90.0),
         ("drain", "2m", 120.0),
         ("log_queries", "yes", True),
@@ -56,8 +60,8 @@ def test_values_are_read(tmp_path: Path, name: str, text: str, value: object) ->
     [
         ("port", "0", "between 1 and 65535"),
         ("port", "http", "'http' is not a whole number"),
-        ("allow", "127.0.0.1", "must be HOST:PORT"),
-        ("allow", "*.x:80", "not a host name"),
+        ("allow", "127.0.0.1", "opened by HOST:PORT only"),
+        ("allow", "a:b:c", "must be a host name"),
         ("deny", "a b", "must be a host name"),
         ("trusted_proxy", "10.0.0.0/99", "10.0.0.0/99"),
         ("line_wait", "soon", "not a duration"),

@@ -1,6 +1,7 @@
 """The installer, as far as it can be tried without changing the machine."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,9 @@ ROOT = Path(__file__).parent.parent
 SHELL_SCRIPTS = ("install.sh", "uninstall.sh", ".ci/run")
 SCRIPTS = ("install.sh", "uninstall.sh")
 UNIT = ROOT / "systemd" / "allscreenshots-box.service"
+PROFILE = ROOT / "systemd" / "apparmor.profile"
+HEADLESS_SHELL = Path("/usr/lib/chromium/chromium-headless-shell")
+MOST_EXPOSED = 3.0  # of 10
 
 
 def run_plainly(script: str, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -98,3 +102,37 @@ def test_unit_is_one_that_systemd_understands(tmp_path: Path) -> None:
     unit.write_text(UNIT.read_text().replace(installed, "/bin/true"))
     result = subprocess.run(["systemd-analyze", "verify", unit], capture_output=True, text=True, check=False)
     assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="needs systemd-analyze")
+def test_unit_is_as_closed_as_the_sandbox_and_javascript_allow() -> None:
+    words = ["systemd-analyze", "security", "--offline=true", "--no-pager", str(UNIT)]
+    result = subprocess.run(words, capture_output=True, text=True, check=True)
+    found = re.search(r"exposure level for \S+: ([\d.]+)", result.stdout)
+    assert found
+    assert float(found[1]) <= MOST_EXPOSED
+
+
+def test_every_restriction_of_the_unit_has_its_reason() -> None:
+    restrictions = UNIT.read_text().partition("# --- What a page")[2].partition("# Deliberately absent")[0].splitlines()
+    settings = [number for number, line in enumerate(restrictions) if re.match(r"[A-Z]\w+=", line)]
+    assert len(settings) > 20
+    for number in settings:
+        beside = restrictions[number - 1]
+        assert beside.startswith("#") or number - 1 in settings, restrictions[number]
+
+
+@pytest.mark.skipif(not HEADLESS_SHELL.exists(), reason="needs Debian's headless shell")
+def test_apparmor_profile_names_the_program_that_is_executed() -> None:
+    assert HEADLESS_SHELL.read_bytes()[:4] == b"\x7fELF"
+    assert str(HEADLESS_SHELL)[1:] in PROFILE.read_text()
+
+
+def test_what_is_laid_is_taken_away() -> None:
+    script = (ROOT / "install.sh").read_text()
+    laid = dict(re.findall(r"^(\w+_file)=(/etc/(?!allscreenshots-box/)\S+)", script, re.MULTILINE))
+    taken = (ROOT / "uninstall.sh").read_text()
+    assert len(laid) >= 3
+    for name, path in laid.items():
+        assert f"{name}={path}" in taken
+        assert f'"${name}"' in taken.partition("rm -f ")[2].partition("\n")[0]

@@ -1,12 +1,13 @@
 import asyncio
 import ipaddress
+from collections.abc import Sequence
 
 import pytest
 
-from allscreenshots_box import outbound
-from allscreenshots_box.config import Address
+from allscreenshots_box import outbound, places
 from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
-from allscreenshots_box.outbound import Policy
+from allscreenshots_box.outbound import Policy, Scope, Space, Vetted
+from allscreenshots_box.places import Address
 
 OWN = ipaddress.ip_address("10.0.0.5")
 
@@ -15,14 +16,16 @@ def is_own(address: Address) -> bool:
     return address == OWN
 
 
-def policy(allow: tuple[tuple[str, int], ...] = (), deny: tuple[object, ...] = ()) -> Policy:
-    return Policy(allow=allow, deny=deny, port=8080, is_own=is_own)  # type: ignore[arg-type] # networks and names
+def policy(allow: Sequence[str] = (), deny: Sequence[str] = ()) -> Policy:
+    return Policy(tuple(map(places.read, allow)), tuple(map(places.read, deny)), port=8080, is_own=is_own)
 
 
-def decide(url: str, *addresses: str, rules: Policy | None = None) -> None:
+def decide(
+    url: str, *addresses: str, rules: Policy | None = None, space: Space | None = None, hosts: Sequence[str] = ()
+) -> Vetted:
     target = outbound.parse(url)
     found = [ipaddress.ip_address(address) for address in addresses or (target.host,)]
-    outbound.decide(target, found, rules or policy())
+    return outbound.decide(target, found, rules or policy(), Scope(space, tuple(map(places.read, hosts))))
 
 
 @pytest.mark.parametrize(
@@ -99,6 +102,8 @@ NEVER = [
     ("http://255.255.255.255/", []),
     ("http://240.0.0.1/", []),
     ("http://[fec0::1]/", []),
+    ("http://[1::1]/", []),
+    ("http://[4000::1]/", []),
 ]
 
 
@@ -106,13 +111,13 @@ NEVER = [
 def test_some_addresses_are_never_allowed(url: str, addresses: list[str]) -> None:
     host = outbound.parse(url).host
     with pytest.raises(TargetNotAllowed) as caught:
-        decide(url, *addresses, rules=policy(allow=((host, 80),)))
+        decide(url, *addresses, rules=policy(allow=[f"[{host}]:80"]))
     assert caught.value.extra == {"setting": None}
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:3000/", "http://127.1:3000/", "http://2130706433:3000/"])
 def test_allow_opens_one_port_of_this_machine(url: str) -> None:
-    decide(url, rules=policy(allow=(("127.0.0.1", 3000),)))
+    decide(url, rules=policy(allow=["127.0.0.1:3000"]))
 
 
 @pytest.mark.parametrize(
@@ -120,11 +125,11 @@ def test_allow_opens_one_port_of_this_machine(url: str) -> None:
 )
 def test_allow_opens_nothing_beside_it(url: str) -> None:
     with pytest.raises(TargetNotAllowed):
-        decide(url, rules=policy(allow=(("127.0.0.1", 3000),)))
+        decide(url, rules=policy(allow=["127.0.0.1:3000"]))
 
 
 def test_allow_means_the_host_as_the_url_spells_it() -> None:
-    rules = policy(allow=(("localhost", 3000),))
+    rules = policy(allow=["localhost:3000"])
     decide("http://localhost:3000/", "127.0.0.1", rules=rules)
     with pytest.raises(TargetNotAllowed):
         decide("http://elsewhere.example:3000/", "127.0.0.1", rules=rules)
@@ -136,7 +141,7 @@ def test_allow_means_the_host_as_the_url_spells_it() -> None:
 def test_the_box_itself_is_refused_whatever_is_allowed(url: str, address: str) -> None:
     host = outbound.parse(url).host
     with pytest.raises(TargetNotAllowed, match="not allowed") as caught:
-        decide(url, address, rules=policy(allow=((host, 8080),)))
+        decide(url, address, rules=policy(allow=[f"{host}:8080"]))
     assert "the box itself" in caught.value.reason
 
 
@@ -145,21 +150,133 @@ def test_the_box_itself_is_refused_whatever_is_allowed(url: str, address: str) -
     [
         ("internal.example", "http://internal.example/", "10.1.1.1"),
         ("*.example", "http://a.b.example/", "93.184.215.14"),
-        (ipaddress.ip_network("10.0.0.0/8"), "http://intranet/", "10.1.1.1"),
-        (ipaddress.ip_network("10.0.0.0/8"), "http://[::ffff:10.1.1.1]/", "::ffff:10.1.1.1"),
-        (ipaddress.ip_network("127.0.0.0/8"), "http://127.0.0.1:3000/", "127.0.0.1"),
+        ("10.0.0.0/8", "http://intranet/", "10.1.1.1"),
+        ("10.0.0.0/8", "http://[::ffff:10.1.1.1]/", "::ffff:10.1.1.1"),
+        ("127.0.0.0/8", "http://127.0.0.1:3000/", "127.0.0.1"),
     ],
 )
-def test_deny_wins(entry: object, url: str, address: str) -> None:
+def test_deny_wins(entry: str, url: str, address: str) -> None:
     with pytest.raises(TargetNotAllowed) as caught:
-        decide(url, address, rules=policy(allow=(("127.0.0.1", 3000),), deny=(entry,)))
+        decide(url, address, rules=policy(allow=["127.0.0.1:3000"], deny=[entry]))
     assert caught.value.extra == {"setting": "deny"}
 
 
-@pytest.mark.parametrize("port", [1, 22, 25, 110, 143, 587, 993, 1023, 2049, 5060, 6000, 6667, 10080])
-def test_ports_that_are_not_the_webs_are_refused(port: int) -> None:
+@pytest.mark.parametrize("port", [1, 22, 25, 110, 143, 465, 587, 993, 2049, 5060, 6000, 6667, 10080])
+@pytest.mark.parametrize("address", ["93.184.215.14", "127.0.0.1"])
+def test_ports_that_can_be_abused_are_refused_whatever_is_allowed(port: int, address: str) -> None:
     with pytest.raises(TargetNotAllowed):
-        decide(f"http://example.com:{port}/", "93.184.215.14")
+        decide(f"http://some.example:{port}/", address, rules=policy(allow=[f"some.example:{port}"]))
+
+
+@pytest.mark.parametrize("port", [3, 81, 631, 1023])
+def test_low_ports_are_the_webs_or_named(port: int) -> None:
+    with pytest.raises(TargetNotAllowed):
+        decide(f"http://some.example:{port}/", "93.184.215.14", rules=policy(allow=["some.example"]))
+    decide(f"http://some.example:{port}/", "93.184.215.14", rules=policy(allow=[f"some.example:{port}"]))
+
+
+SPACES = [
+    ("public", "93.184.215.14", True),
+    ("public", "2606:2800:21f:cb07::1", True),
+    ("public", "10.1.2.3", False),
+    ("public", "100.64.0.1", False),
+    ("public", "fd12:3456::1", False),
+    ("public", "::ffff:10.1.2.3", False),
+    ("public", "64:ff9b::10.1.2.3", False),
+    ("public", "127.0.0.1", False),
+    ("public", "10.0.0.5", False),
+    ("private", "93.184.215.14", True),
+    ("private", "192.168.1.1", True),
+    ("private", "127.0.0.1", False),
+    ("private", "10.0.0.5", False),
+    ("own", "93.184.215.14", True),
+    ("own", "192.168.1.1", True),
+    ("own", "127.0.0.1", True),
+]
+
+
+@pytest.mark.parametrize(("space", "address", "may"), SPACES)
+def test_a_page_reaches_its_own_space_or_a_more_public_one(space: Space, address: str, may: bool) -> None:  # noqa: FBT001 - a table's cell
+    rules = policy(allow=["some.example:3000"])
+    if may:
+        assert decide("http://some.example:3000/", address, rules=rules, space=space).scope.space == space
+        return
+    with pytest.raises(TargetNotAllowed, match="not allowed"):
+        decide("http://some.example:3000/", address, rules=policy(allow=["other.example:3000"]), space=space)
+
+
+@pytest.mark.parametrize("space", ["public", "private"])
+def test_this_machine_is_for_its_own_pages_only_even_if_allowed(space: Space) -> None:
+    with pytest.raises(TargetNotAllowed) as caught:
+        decide("http://127.0.0.1:3000/", rules=policy(allow=["127.0.0.1:3000"]), space=space)
+    assert caught.value.extra == {"setting": None}
+
+
+@pytest.mark.parametrize("entry", ["intranet", "10.0.0.0/8", "10.1.2.3", "10.1.2.3:80", "*.intra", "intranet:80"])
+def test_allow_lets_public_pages_use_what_it_names(entry: str) -> None:
+    url = "http://a.intra/" if entry == "*.intra" else "http://intranet/"
+    decide(url, "10.1.2.3", rules=policy(allow=[entry]), space="public")
+    with pytest.raises(TargetNotAllowed) as caught:
+        decide(url, "192.168.1.1", "10.1.2.4", rules=policy(allow=["10.1.2.3", "b.intra"]), space="public")
+    assert caught.value.extra == {"setting": "allow"}
+
+
+@pytest.mark.parametrize(
+    ("addresses", "dialled", "space"),
+    [
+        (["93.184.215.14", "10.1.2.3"], ["10.1.2.3"], "private"),
+        (["10.1.2.3", "2606:2800:21f:cb07::1", "fd12::1"], ["10.1.2.3", "fd12::1"], "private"),
+        (["93.184.215.14", "2606:2800:21f:cb07::1"], ["93.184.215.14", "2606:2800:21f:cb07::1"], "public"),
+    ],
+)
+def test_of_what_is_asked_for_only_the_most_private_addresses_are_dialled(
+    addresses: list[str], dialled: list[str], space: Space
+) -> None:
+    vetted = decide("http://mixed.example/", *addresses)
+    assert ([str(address) for address in vetted.addresses], vetted.scope.space) == (dialled, space)
+
+
+def test_one_address_above_its_space_spoils_what_a_page_asks_for() -> None:
+    with pytest.raises(TargetNotAllowed):
+        decide("http://mixed.example/", "93.184.215.14", "10.1.2.3", space="public")
+
+
+KEY_HOSTS = [
+    (["grafana.intra"], "http://grafana.intra/", "10.1.2.3", True),
+    (["grafana.intra"], "http://grafana.intra:3000/", "10.1.2.3", True),
+    (["grafana.intra:3000"], "http://grafana.intra/", "10.1.2.3", False),
+    (["grafana.intra"], "http://wiki.intra/", "10.1.2.3", False),
+    (["*.intra"], "http://a.b.intra/", "10.1.2.3", True),
+    (["*.intra"], "http://intra/", "10.1.2.3", False),
+    (["*.intra"], "http://xintra/", "10.1.2.3", False),
+    (["10.1.0.0/16"], "http://grafana.intra/", "10.1.2.3", True),
+    (["10.1.0.0/16"], "http://[::ffff:10.1.2.3]/", "::ffff:10.1.2.3", True),
+    (["10.1.0.0/16"], "http://grafana.intra/", "10.2.2.3", False),
+    (["grafana.intra", "93.184.215.14"], "http://example.com/", "93.184.215.14", True),
+]
+
+
+@pytest.mark.parametrize(("hosts", "url", "address", "may"), KEY_HOSTS)
+@pytest.mark.parametrize("space", [None, "private"])
+def test_a_key_reaches_only_what_it_is_made_for(
+    hosts: list[str],
+    url: str,
+    address: str,
+    may: bool,  # noqa: FBT001 - a table's cell
+    space: Space | None,
+) -> None:
+    if may:
+        decide(url, address, hosts=hosts, space=space)
+        return
+    with pytest.raises(TargetNotAllowed) as caught:
+        decide(url, address, hosts=hosts, space=space)
+    assert caught.value.extra == {"setting": "allow-host"}
+
+
+def test_a_keys_hosts_do_not_lift_the_boxs_own_rules() -> None:
+    with pytest.raises(TargetNotAllowed) as caught:
+        decide("http://127.0.0.1:3000/", hosts=["127.0.0.1:3000"])
+    assert caught.value.extra == {"setting": "allow"}
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import asyncio
 import contextlib
 import hashlib
 import ipaddress
+import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pytest
 import uvloop
 
-from allscreenshots_box import outbound
-from allscreenshots_box.config import Address
+from allscreenshots_box import outbound, places
 from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
-from allscreenshots_box.outbound import Policy
+from allscreenshots_box.outbound import Policy, Scope, Vetted
+from allscreenshots_box.places import Address
 from allscreenshots_box.render import http1
 from allscreenshots_box.render.door import HIGH_WATER, REMEMBERED, Bounds, Door, Resolve
 from allscreenshots_box.render.proxy import Proxy
@@ -118,6 +119,12 @@ class Client:
         return heard
 
 
+def vetted(url: str) -> Vetted:
+    """Return a page of this machine, which may lead anywhere."""
+    target = outbound.parse(url)
+    return Vetted(target, (ipaddress.ip_address(target.host),), Scope("own"))
+
+
 class Stage:
     """What a scene needs, closed after it in the right order."""
 
@@ -128,7 +135,8 @@ class Stage:
         return await self._stack.enter_async_context(Target(*answers, **how).listening())
 
     async def proxy(self, *allowed: tuple[str, int], own: int = 1, largest: int | None = None, **how: Any) -> Proxy:
-        policy = Policy(allow=allowed, deny=(), port=own, is_own=lambda _: False)
+        allow = tuple(places.read(f"[{host}]:{port}") for host, port in allowed)
+        policy = Policy(allow=allow, deny=(), port=own, is_own=lambda _: False)
         made = Proxy(policy, largest, **how)
         self._stack.push_async_callback(made.close)
         return made
@@ -139,7 +147,7 @@ class Stage:
         """Open a door to what is allowed, and begin a shot of some page elsewhere."""
         named = [("127.0.0.1", it.port) if isinstance(it, Target) else it for it in allowed]
         door = await (await self.proxy(*named, **how)).open()
-        door.admit(outbound.parse("http://192.0.2.1/"), refuses)
+        door.admit(vetted("http://192.0.2.1/"), refuses)
         return door
 
     async def client(self, door: Door, **how: Any) -> Client:
@@ -545,8 +553,8 @@ REFUSED = {  # address, what is refused, and why
     "no address": ("0.0.0.0:PORT", ("0.0.0.0", 0), "never allowed"),
     "metadata": ("169.254.169.254:80", ("169.254.169.254", 80), "never allowed"),
     "metadata, IPv6": ("[fd00:ec2::254]:80", ("fd00:ec2::254", 80), "never allowed"),
-    "a port of mail": ("192.0.2.1:25", ("192.0.2.1", 25), "not one that the web uses"),
-    "a low port": ("192.0.2.1:1", ("192.0.2.1", 1), "not one that the web uses"),
+    "a port of mail": ("192.0.2.1:25", ("192.0.2.1", 25), "one that can be abused"),
+    "a low port": ("192.0.2.1:3", ("192.0.2.1", 3), "no port that the web uses"),
 }
 
 
@@ -613,10 +621,32 @@ def test_nobody_is_let_in_before_the_shot() -> None:
         await client.get(f"http://{target.at}/")
         assert await client.rest() == b""
         assert (target.connections, door.open_connections) == (0, 0)
-        door.admit(outbound.parse(f"http://{target.at}/"), None)
+        door.admit(vetted(f"http://{target.at}/"), None)
         client = await stage.client(door)
         await client.get(f"http://{target.at}/")
         await client.hears(OK)
+
+    play(scene)
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to be somebody else")
+def test_another_users_program_is_not_let_in() -> None:
+    async def scene(stage: Stage) -> None:
+        target = await stage.target(OK)
+        door = await stage.door(target)
+        asking = f"http://{target.at}/"
+        script = (
+            "import socket, sys; it = socket.create_connection(('127.0.0.1', int(sys.argv[1])));"
+            "it.sendall(f'GET {sys.argv[2]} HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n'.encode()); print(it.recv(9))"
+        )
+        words = ["/usr/bin/python3", "-c", script, str(door.port), asking]
+        heard = []
+        for user in (0, 65534):
+            as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *words]
+            program = await asyncio.create_subprocess_exec(*as_user, stdout=-1, stderr=-1, cwd="/")
+            heard.append((await program.communicate())[0])
+        assert (heard[0], target.connections) == (b"b'HTTP/1.1 '\n", 1)
+        assert b"HTTP" not in heard[1]
 
     play(scene)
 
@@ -632,7 +662,7 @@ def test_a_name_is_looked_up_once_and_keeps_its_address() -> None:
             return [ipaddress.ip_address("127.0.0.1" if len(asked) == 1 else "127.0.0.2")]
 
         door = await (await stage.proxy(("name.example", target.port), resolve=rebinding)).open()
-        door.admit(outbound.parse(f"http://name.example:{target.port}/"), None)
+        door.admit(vetted("http://192.0.2.1/"), None)
         clients = [await stage.client(door) for _ in range(4)]
         tunnels = [asyncio.ensure_future(it.tunnel(f"name.example:{target.port}")) for it in clients]
         await until(lambda: door.open_connections == 4)
@@ -956,7 +986,7 @@ def test_a_page_may_name_so_many_hosts() -> None:
         door = await stage.door(resolve=count, bounds=Bounds(names=3))  # the page itself is the first
         for number in range(4):
             assert await (await stage.client(door)).tunnel(f"h{number}.example:443") == b"502"
-        assert asked == ["192.0.2.1", "h0.example", "h1.example"]
+        assert asked == ["h0.example", "h1.example"]
         assert door.failures["h2.example", 443] == "unresolved"
 
     play(scene)
@@ -1058,7 +1088,7 @@ def test_the_page_that_is_asked_for_is_never_blocked(url: str) -> None:
         target = await stage.target(OK)
         page = url.replace("PORT", str(target.port))
         door = await (await stage.proxy(("127.0.0.1", target.port))).open()
-        door.admit(outbound.parse(page), lambda _: True)
+        door.admit(vetted(page), lambda _: True)
         client = await stage.client(door)
         path = page.partition("#")[0]
         await client.get(path if "/ads" in path else f"{path}/")
@@ -1116,7 +1146,7 @@ def test_a_door_cuts_what_is_under_way_when_it_closes() -> None:
         made = await stage.proxy(("127.0.0.1", target.port), resolve=never)
         door, other = await made.open(), await made.open()
         for each in (door, other):
-            each.admit(outbound.parse(f"http://{target.at}/"), None)
+            each.admit(vetted(f"http://{target.at}/"), None)
         busy, looking, stays = await stage.client(door), await stage.client(door), await stage.client(other)
         for client in (busy, stays):
             assert await client.tunnel(target.at) == b"200"

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from .. import logs, outbound
 from ..errors import DeadlinePassed, InternalError, PageCrashed, ServiceUnavailable
+from ..places import Place
+from . import trust
 from .blocking import Blocking
 from .browser import Browser, BrowserGone
 from .capture import Studio, capture
@@ -21,7 +23,6 @@ from .shot import Rendering, Shot
 __all__ = ["Equipment", "Renderer", "Rendering", "Shot", "running"]
 
 ATTEMPTS = 2  # a browser that dies takes its shots along; each is tried once more
-MOST_BYTES = 1 << 30  # that one shot may fetch; then its connections are cut
 RETRY_SECONDS = 2  # a new browser starts in less
 
 
@@ -37,6 +38,7 @@ class Renderer:
         self._answer_within = equipment.answer_within
         self._encoder = Encoder(small=equipment.small_png, memory=equipment.picture_memory)
         self._blocking = blocking
+        self._insecure_hosts = equipment.insecure_hosts
 
     @property
     def description(self) -> dict[str, str]:
@@ -51,13 +53,13 @@ class Renderer:
         """Return what *shot* asks for, or raise the BoxError that tells why there is none."""
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
-        target = await outbound.judge(shot.url, self._policy)
+        vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
         await self._blocking.ready(shot.blocked)
         async with self._line.turn(latest) as waited:
             begun = loop.time()
             wanted = begun + shot.timeout + shot.delay
             try:
-                rendering = await self._insist(shot, target, min(latest, wanted))
+                rendering = await self._insist(shot, vetted, min(latest, wanted))
             except TimeoutError:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
         return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
@@ -66,11 +68,11 @@ class Renderer:
         """Take no more shots; say whether those taken were done within *seconds*."""
         return await self._line.close(seconds)
 
-    async def _insist(self, shot: Shot, target: outbound.Target, deadline: float) -> Rendering:
+    async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
         """Try, and try once more if the browser died of it or under it."""
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                return await self._attempt(shot, target, deadline)
+                return await self._attempt(shot, vetted, deadline)
             except (BrowserGone, PageCrashed) as error:
                 if attempt == ATTEMPTS or asyncio.get_running_loop().time() > deadline:
                     if isinstance(error, PageCrashed):
@@ -79,12 +81,13 @@ class Renderer:
                 logs.event("shot_tried_again", reason=type(error).__name__)
         raise AssertionError  # the loop returns or raises
 
-    async def _attempt(self, shot: Shot, target: outbound.Target, deadline: float) -> Rendering:
+    async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
         tab = None
         try:
             async with asyncio.timeout_at(deadline), self._browser.tab() as tab:
-                studio = Studio(self._blocking, self._encoder, self._browser.user_agent)
-                return await capture(Page(tab, shot, target, deadline), studio)
+                studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
+                rendering = await capture(Page(tab, shot, vetted, deadline), studio)
+                return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
         except (TimeoutError, PageCrashed):
             await self._browser.verify(tab)  # ours or the page's fault?
             raise
@@ -112,17 +115,22 @@ class Equipment:
     answer_within: float = 55
     small_png: bool = False
     picture_memory: int = 512 << 20
+    fetch_limit: int = 1024 << 20
     recycle_after: int = 1000
     recycle_memory: int = 1024 << 20
+    page_memory: int = 2048 << 20
     lists: Path | None = None  # where fresher filter lists may be
     block_rules: Path | None = None  # the operator's own
+    ca_dir: Path | None = None  # certificates of the operator's own authorities
+    insecure_hosts: tuple[Place, ...] = ()  # whose certificates are not checked
 
 
 @asynccontextmanager
 async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
     blocking = await asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules)
-    proxy = Proxy(policy, MOST_BYTES)
+    authorities = await asyncio.to_thread(trust.authorities, equipment.ca_dir)
+    proxy = Proxy(policy, equipment.fetch_limit)
     browser = Browser(
         equipment.executable,
         proxy,
@@ -130,6 +138,8 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         warm=equipment.slots,
         recycle_after=equipment.recycle_after,
         recycle_memory=equipment.recycle_memory,
+        page_memory=equipment.page_memory,
+        authorities=authorities,
     )
     line = Line(equipment.slots, equipment.line_length, equipment.line_wait)
     try:

@@ -13,10 +13,12 @@ from typing import Any
 from .. import logs
 from ..errors import OperatorError
 from .cdp import ConnectionLost, ProtocolError, Session
+from .cell import Cell
 from .chromium import Chromium, find_executable
 from .door import Door
 from .proxy import Proxy
 from .shot import Window
+from .trust import Authorities
 
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it
 HEALTH_SECONDS = 4.0  # for a blank page; an idle machine takes a fiftieth of it
@@ -24,6 +26,8 @@ LAUNCH_SECONDS = 20.0
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
 PUT_AWAY_SECONDS = 0.06
+WATCH_SECONDS = 0.25  # between two looks at what pages take; a page fills a gigabyte in no less
+PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, a full Chromium one for each site in it
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
 
 
@@ -48,6 +52,7 @@ class _Life:
     """One browser from launch to death, with the tabs it has ready."""
 
     chromium: Chromium
+    cell: Cell | None = None  # until it is proven
     warm: deque[asyncio.Task[Tab]] = field(default_factory=deque)
     shots: int = 0
     inside: int = 0  # shots that run
@@ -67,6 +72,8 @@ class Browser:
         warm: int,
         recycle_after: int,
         recycle_memory: int,
+        page_memory: int,
+        authorities: Authorities,
     ) -> None:
         self._executable = executable
         self._proxy = proxy
@@ -74,6 +81,8 @@ class Browser:
         self._warm = warm
         self._recycle_after = recycle_after  # shots
         self._recycle_memory = recycle_memory  # bytes that the browser's own process may take
+        self._page_memory = page_memory  # bytes that one page's process may take
+        self._authorities = authorities
         self._cores = os.cpu_count() or 1
         self._life: _Life | None = None
         self._launching: asyncio.Task[_Life] | None = None
@@ -163,6 +172,7 @@ class Browser:
     async def _launch(self) -> _Life:
         path = self._executable or find_executable()
         profile = Path(tempfile.mkdtemp(prefix="browser-"))
+        await asyncio.to_thread(self._authorities.lay, profile)
         chromium = Chromium(path, profile, sandbox=self._sandbox)
         life = _Life(chromium)
         try:
@@ -171,14 +181,27 @@ class Browser:
                 while len(life.warm) < self._warm:
                     self._warm_up(life)
                 await asyncio.gather(*life.warm)
-            self.evidence = chromium.prove_sandbox() if self._sandbox else "OFF"
+            life.cell = Cell(chromium.pid, self._page_memory, PROCESSES_A_SHOT * self._warm)
+            self.evidence = await life.cell.prove() if self._sandbox else "OFF"
         except BaseException:
             life.dead = True
             await chromium.end()
             raise
         self.version, self.user_agent, self.path = chromium.version, chromium.user_agent, str(path)
         logs.event("browser_started", version=self.version, path=self.path, sandbox=self.evidence, pid=chromium.pid)
+        self._in_background(self._watch(life, life.cell))
         return life
+
+    async def _watch(self, life: _Life, cell: Cell) -> None:
+        """Hold the browser to its bounds while it has shots, before the kernel runs out of memory and chooses whom."""
+        while not life.dead:
+            await asyncio.sleep(WATCH_SECONDS)
+            if not life.inside:
+                continue
+            for killed in cell.cull():
+                logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
+            if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
+                self._condemn(life, "it has grown too large")
 
     def _warm_up(self, life: _Life) -> None:
         life.warm.append(self._in_background(self._open(life)))
@@ -201,6 +224,8 @@ class Browser:
                 )
                 context = made["browserContextId"]
                 connection.browser.send("Browser.setDownloadBehavior", behavior="deny", browserContextId=context)
+                # Grants nothing and rejects all others, also those that Chromium gives without asking.
+                connection.browser.send("Browser.grantPermissions", permissions=[], browserContextId=context)
                 window = {"width": Window.width, "height": Window.height}
                 made = await connection.browser.send(
                     "Target.createTarget", url="about:blank", browserContextId=context, **window
@@ -241,9 +266,9 @@ class Browser:
 
     def _recycle(self, life: _Life) -> None:
         """Replace a browser that has served long or grown large: the next one first, so that nobody waits for it."""
-        if life is not self._life or life.retiring:
+        if life is not self._life or life.retiring or life.cell is None:
             return
-        size = life.chromium.memory()
+        size = life.cell.memory()
         if life.shots >= self._recycle_after or size > self._recycle_memory:
             life.retiring = True
             logs.event("browser_recycled", shots=life.shots, memory=size)

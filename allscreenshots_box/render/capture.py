@@ -13,6 +13,7 @@ from ..errors import (
     PageTooLarge,
     SelectorNotFound,
 )
+from ..places import Place
 from . import consent, texts
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
@@ -22,6 +23,7 @@ from .page import WORLD, Page
 from .paper import printed
 from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
+from .trust import Inspector
 
 LOAD_SECONDS = 3.0  # for pictures and the like, where the request does not ask to wait for them
 IDLE_SECONDS = 10.0  # many pages are never idle
@@ -153,6 +155,7 @@ class Studio:
     blocking: Blocking
     encoder: Encoder
     user_agent: str  # the browser's own
+    insecure_hosts: tuple[Place, ...]  # whose certificates are not checked
 
 
 async def capture(page: Page, studio: Studio) -> Rendering:
@@ -184,7 +187,7 @@ async def _steps(page: Page, studio: Studio) -> Rendering:
         products=tuple(products),
         target_status=int(told["status"]),
         target_url=told["url"],
-        not_awaited=tuple(page.missed),
+        not_awaited=(*page.missed, "limit") if page.tab.door.exhausted else tuple(page.missed),
         truncated=truncated,
     )
 
@@ -203,6 +206,8 @@ async def prepare(page: Page, studio: Studio) -> None:
             problem = "must be a CSS selector"
             raise InvalidRequest(f"{', '.join(wrong)} {problem}.", dict.fromkeys(wrong, problem))
     check_keys(shot.actions)
+    if studio.insecure_hosts:
+        Inspector(page.session, page.tab.target, studio.insecure_hosts, page.fail)
     await emulate(page, studio.user_agent)
     if any(isinstance(one, Picture) and one.full_page for one in shot.outputs):
         page.session.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH, worldName=WORLD)
@@ -232,7 +237,7 @@ async def go(page: Page, blocking: Blocking) -> None:
     """Open the page up to its milestone. Only commit and domcontentloaded must come; the others have a budget."""
     shot = page.shot
     sieve = _Sieve(blocking, shot)
-    page.tab.door.admit(page.target, sieve)
+    page.tab.door.admit(page.vetted, sieve)
     text = await _navigate(page)
     if text and page.tab.door.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
         sieve.off = True

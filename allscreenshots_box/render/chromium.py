@@ -1,4 +1,4 @@
-"""A Chromium process: found, started on a pipe in its sandbox, weighed, and ended with all that it started."""
+"""A Chromium process: found, started on a pipe in its sandbox, and ended with all that it started."""
 
 import asyncio
 import os
@@ -15,11 +15,16 @@ from .cdp import Connection, ProtocolError
 EXECUTABLES = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell", "chromium", "google-chrome")
 POLITE_SECONDS = 2.0  # for the browser to end by itself
 LAST_WORDS = 4096  # bytes of its stderr that are kept, to tell why it did not start
-SECCOMP_FILTER = "2"  # /proc's word for a process that runs under a system call filter
-PAGE = os.sysconf("SC_PAGE_SIZE")
-BLANK_ENVIRONMENT = ("HOME", "TMPDIR", "PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
-# Chromium reads its commands from descriptor 3 and answers on 4, which here may be anything's.
-BECOME = """import fcntl, os, sys
+BLANK_ENVIRONMENT = ("TMPDIR", "PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
+# Chromium reads its commands from descriptor 3 and answers on 4, which here may be anything's. A core of it would hold
+# the pages of all callers. When memory ends, the kernel is to end the browser before the server, and pages, which
+# Chromium itself puts at 300, before the browser.
+BECOME = """import fcntl, os, resource, sys
+resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+with open("/proc/self/oom_score_adj", "r+") as score:
+    if int(score.read()) < 100:
+        score.seek(0)
+        score.write("100")
 commands, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
 os.dup2(commands, 3)
 os.dup2(answers, 4)
@@ -39,6 +44,7 @@ DISABLED_FEATURES = (
     "PaintHolding",
     "PreconnectToSearch",
     "Translate",
+    "WebRtcHideLocalIpsWithMdns",  # joins a multicast group; without UDP there is no address to hide
 )
 SWITCHES = (
     "--headless",
@@ -122,7 +128,8 @@ class Chromium:
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=asyncio.subprocess.DEVNULL,
                 stderr=asyncio.subprocess.PIPE,
-                env={name: os.environ[name] for name in BLANK_ENVIRONMENT if name in os.environ},
+                env={name: os.environ[name] for name in BLANK_ENVIRONMENT if name in os.environ}
+                | {"HOME": str(self._profile)},  # what it finds and leaves there is its own
             )
         finally:
             os.close(commands)
@@ -164,30 +171,6 @@ class Chromium:
             self._listening.cancel()
         await asyncio.to_thread(shutil.rmtree, self._profile, ignore_errors=True)
 
-    def memory(self) -> int:
-        """Return the bytes that the browser's own process holds, its pages not counted."""
-        total = 0
-        for pid in {self.pid} | descendants(self.pid):  # Debian starts it by a shell script that stays
-            with suppress(OSError):
-                if b"--type=" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    total += int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-        return total
-
-    def prove_sandbox(self) -> str:
-        """Return the evidence that pages run inside the sandbox. Raises OperatorError if there is none."""
-        for pid in descendants(self.pid):
-            with suppress(OSError, KeyError):
-                if b"--type=renderer" not in Path(f"/proc/{pid}/cmdline").read_bytes():
-                    continue
-                lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-                status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
-                if status["Seccomp"] == SECCOMP_FILTER and len(status["NSpid"].split()) > 1:
-                    return f"on (renderer {pid}: system call filter, own process namespace)"
-        raise OperatorError(
-            "Chromium runs, but its pages are not in a sandbox: allow unprivileged user namespaces "
-            "(`sysctl kernel.unprivileged_userns_clone=1`), or set dangerously_disable_sandbox if you must."
-        )
-
 
 def find_executable() -> Path:
     """Return the Chromium to drive: headless shell is twice as fast as the full browser. Raises OperatorError."""
@@ -199,23 +182,12 @@ def find_executable() -> Path:
     )
 
 
-def descendants(pid: int) -> set[int]:
-    """Return every process below *pid*."""
-    found: set[int] = set()
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found |= {int(child) for child in listing.read_text().split()}
-    for child in list(found):
-        found |= descendants(child)
-    return found
-
-
 def _advice(text: str, executable: Path) -> str:
     if "sandbox" in text.lower():
         return (
-            "Chromium cannot build its sandbox here: allow unprivileged user namespaces "
-            "(`sysctl kernel.unprivileged_userns_clone=1`, on Ubuntu "
-            "`sysctl kernel.apparmor_restrict_unprivileged_userns=0`) and do not run as root."
+            "Chromium cannot build its sandbox here: allow unprivileged user namespaces (on Ubuntu `sudo ./install.sh` "
+            "lays an AppArmor profile for that; elsewhere `sysctl kernel.unprivileged_userns_clone=1`), and do not "
+            "run as root."
         )
     return (
         f"The browser {executable} does not start: run it by hand with --headless --version to see "

@@ -4,15 +4,16 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 from urllib.parse import urlsplit
 
 from .. import outbound
-from ..config import Address
-from ..errors import BoxError, UrlUnreachable
+from ..errors import BoxError, TargetNotAllowed, UrlUnreachable
+from ..places import Address
 from .http1 import HTTP_PORT
+from .peer import Ends, Peers
 
 Key = tuple[str, int]  # host and port
 Resolve = Callable[[outbound.Target], Awaitable[list[Address]]]
@@ -88,6 +89,7 @@ class Door:
         largest: int | None,
         resolve: Resolve,
         bounds: Bounds,
+        peers: Peers,
     ) -> None:
         self.port = 0
         self.received = self.sent = 0  # bytes from and to targets
@@ -97,12 +99,13 @@ class Door:
         self.refusals: dict[Key, BoxError] = {}
         self.failures: dict[Key, str] = {}  # refused, unreachable, timeout, unresolved or reset
         self.bounds = bounds
-        self._policy, self._largest, self._resolve = policy, largest, resolve
+        self._policy, self._largest, self._resolve, self._peers = policy, largest, resolve, peers
         self._loop = asyncio.get_running_loop()
         self._ends: set[End] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._targets: dict[str, outbound.Target | None] = {}  # by origin
-        self._lookups: dict[str, asyncio.Task[list[Address] | UrlUnreachable]] = {}  # by host: each is asked once
+        self._lookups: dict[str, asyncio.Future[list[Address] | UrlUnreachable]] = {}  # by host: each is asked once
+        self._scope = outbound.Scope()
         self._looking = asyncio.Semaphore(bounds.lookups)
         self._admitted = False
         self._refuses: Callable[[str], bool] | None = None
@@ -121,17 +124,20 @@ class Door:
         """The number of connections from the browser."""
         return sum(end.inside for end in self._ends)
 
-    def admit(self, vetted: outbound.Target, refuses: Callable[[str], bool] | None) -> None:
+    def admit(self, vetted: outbound.Vetted, refuses: Callable[[str], bool] | None) -> None:
         """Begin the shot of *vetted*. *refuses* says of a URL whether it is blocked; of a tunnel it hears the origin.
 
         The page that is asked for is never blocked.
         """
-        host = f"[{vetted.host}]" if ":" in vetted.host else vetted.host
-        netloc = host if vetted.port == HTTP_PORT else f"{host}:{vetted.port}"
-        page = urlsplit(vetted.url)._replace(netloc=netloc, fragment="")
+        target = vetted.target
+        host = f"[{target.host}]" if ":" in target.host else target.host
+        netloc = host if target.port == HTTP_PORT else f"{host}:{target.port}"
+        page = urlsplit(target.url)._replace(netloc=netloc, fragment="")
         self._own = {page._replace(path=page.path or "/").geturl(), f"https://{host}/", f"https://{netloc}/"}
         self._refuses, self._admitted = refuses, True
-        self._lookup(vetted)  # while the browser is still on its way
+        self._scope = vetted.scope
+        self._lookups[target.host] = self._loop.create_future()
+        self._lookups[target.host].set_result(list(vetted.addresses))
         self._sweep()
 
     async def close(self) -> None:
@@ -163,17 +169,17 @@ class Door:
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
             # A door that leads to a door would be a loop.
-            if all(port != self.port for _, port in self._policy.allow):
+            if all(place.port != self.port for place in self._policy.allow):
                 break
             listener.close()
         self._server = await self._loop.create_server(make, sock=listener, backlog=self.bounds.connections)
 
     # What its connections ask it.
 
-    def lets_in(self, peer: str) -> bool:
+    def lets_in(self, peer: Ends) -> bool:
         """Say whether a connection from *peer*, that is already counted, may stay."""
         room = self._admitted and not self.exhausted and self.open_connections <= self.bounds.connections
-        return room and peer.startswith("127.")
+        return room and peer[0].startswith("127.") and self._peers.is_ours(peer, ("127.0.0.1", self.port))
 
     def enter(self, end: End) -> None:
         """Know of a connection."""
@@ -243,10 +249,10 @@ class Door:
         if isinstance(found, UrlUnreachable):
             return self._refuse(key, found)
         try:
-            outbound.decide(target, found, self._policy)
+            vetted = outbound.decide(target, found, self._policy, self._scope)
         except BoxError as error:
             return self._refuse(key, error)
-        problem = await self._dial(target.port, found, make)
+        problem = await self._dial(target.port, vetted.addresses, make)
         if problem is None:
             self.failures.pop(key, None)
             return None
@@ -260,13 +266,18 @@ class Door:
         self.fail(key, "unresolved")
         return 502
 
+    def told_refusals(self) -> tuple[str, ...]:
+        """Return why some targets were refused, for the operator's eyes only."""
+        reasons = (error.reason for error in self.refusals.values() if isinstance(error, TargetNotAllowed))
+        return tuple(dict.fromkeys(reasons))
+
     def fail(self, key: Key, problem: str) -> None:
         """Remember why a target did not answer."""
         _remember(self.failures, key, problem)
 
     # What it does for them.
 
-    def _lookup(self, target: outbound.Target) -> asyncio.Task[list[Address] | UrlUnreachable]:
+    def _lookup(self, target: outbound.Target) -> asyncio.Future[list[Address] | UrlUnreachable]:
         """Return the one lookup of a host: all that is decided and dialled in this shot goes by its answer."""
         if target.host not in self._lookups:
             self._lookups[target.host] = self.spawn(self._look_up(target))
@@ -279,7 +290,7 @@ class Door:
         except UrlUnreachable as error:
             return error.with_traceback(None)
 
-    async def _dial(self, port: int, addresses: list[Address], make: Callable[[], End]) -> str | None:
+    async def _dial(self, port: int, addresses: Sequence[Address], make: Callable[[], End]) -> str | None:
         """Connect to the first address that answers; else say what was wrong with the last."""
         problem = "unreachable"
         latest = self._loop.time() + self.bounds.dial

@@ -3,8 +3,9 @@
 import re
 
 from .. import outbound
-from ..errors import BoxError, InvalidUrl, NotAPage, TargetNotAllowed, UrlUnreachable
+from ..errors import BoxError, InvalidUrl, NotAPage, PageTooLarge, TargetNotAllowed, UrlUnreachable
 from .page import Page
+from .trust import problem
 
 _NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _FAILURES = {
@@ -30,6 +31,8 @@ _UNREACHABLE = {
 def refusal(page: Page, url: str) -> BoxError | None:
     """Return why our own door did not let the page through to *url*, if it did not."""
     door = page.tab.door
+    if door.exhausted:
+        return PageTooLarge("The page is larger than what the box fetches for one shot (its setting fetch_limit).")
     if not page.arrived:  # nothing but the document and its redirects has been asked for
         return next(iter(door.refusals.values()), None) or _failure(next(iter(door.failures.values()), None))
     try:
@@ -57,7 +60,7 @@ def reason(page: Page, text: str) -> BoxError:
     if code == "ERR_UNSAFE_PORT":
         return TargetNotAllowed("the browser refuses this port")
     if code.startswith(("ERR_CERT", "ERR_SSL")):
-        return UrlUnreachable("The page could not be reached: its certificate or TLS set-up is not valid.")
+        return problem(code) or UrlUnreachable("The page could not be reached: its TLS is not one that browsers speak.")
     if code:
         return UrlUnreachable(f"The page could not be reached: {_UNREACHABLE.get(code, 'the connection failed')}.")
     return UrlUnreachable("The page went on to an address that could not be reached.")

@@ -33,10 +33,11 @@ _MOVED_ON = (
 class Page:
     """A tab while it is used, and how far its document is."""
 
-    def __init__(self, tab: Tab, shot: Shot, target: outbound.Target, deadline: float) -> None:
+    def __init__(self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float) -> None:
         self.tab = tab
         self.shot = shot
-        self.target = target
+        self.vetted = vetted
+        self.target = vetted.target
         self.deadline = deadline  # on the event loop's clock
         self.missed: list[str] = []  # what could not be waited for
         self.arrived = False  # whether the document that was asked for is there
@@ -111,8 +112,12 @@ class Page:
         self.session.send("Page.handleJavaScriptDialog", accept=leaving)
 
     def _lose(self, _: dict[str, Any]) -> None:
+        self.fail(PageCrashed("The page closed itself or crashed."))
+
+    def fail(self, error: BoxError) -> None:
+        """End the shot with *error*, if nothing else has ended it."""
         if not self.gone.done():
-            self.gone.set_result(PageCrashed("The page closed itself or crashed."))
+            self.gone.set_result(error)
 
     async def until(self, seconds: float, arrived: Callable[[], bool]) -> bool:
         """Wait for the page to change until *arrived*; say whether it did in time."""

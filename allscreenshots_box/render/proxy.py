@@ -4,6 +4,7 @@ import asyncio
 
 from .. import outbound
 from .door import Bounds, Door, Resolve
+from .peer import Peers
 from .relay import Inside
 
 _BOUNDS = Bounds()
@@ -21,11 +22,12 @@ class Proxy:
         bounds: Bounds = _BOUNDS,
     ) -> None:
         self._policy, self._largest, self._resolve, self._bounds = policy, largest, resolve, bounds
+        self._peers = Peers()
         self._doors: set[Door] = set()
 
     async def open(self) -> Door:
         """Open a door. It costs a listening socket, and lets nobody in until the shot is admitted."""
-        door = Door(self._policy, self._largest, self._resolve, self._bounds)
+        door = Door(self._policy, self._largest, self._resolve, self._bounds, self._peers)
         await door.listen(lambda: Inside(door))
         self._doors = {door, *(other for other in self._doors if not other.closed)}
         return door
@@ -33,3 +35,4 @@ class Proxy:
     async def close(self) -> None:
         """Close every door."""
         await asyncio.gather(*(door.close() for door in self._doors))
+        self._peers.close()

@@ -43,8 +43,8 @@ class Inside(End):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.until = self._door.soon()
         super().connection_made(transport)
-        peer = transport.get_extra_info("peername") or ("",)  # none once it is gone again
-        if not self._door.lets_in(peer[0]):
+        peer = transport.get_extra_info("peername") or ("", 0)  # none once it is gone again
+        if not self._door.lets_in(peer):
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from ..places import Place
+
 ImageFormat = Literal["png", "jpeg", "webp"]
 Milestone = Literal["commit", "domcontentloaded", "load", "networkidle"]
 BlockLevel = Literal["none", "light", "normal", "pro", "pro_plus", "ultimate"]
@@ -244,6 +246,7 @@ class Shot:
     actions: tuple[Action, ...] = ()
     session: Session = Session()
     fail_on_http_error: bool = False
+    hosts: tuple[Place, ...] = ()  # where the page and all that it loads may come from; none named: from anywhere
 
 
 # --- what comes back ----------------------------------------------------------------------------
@@ -276,5 +279,7 @@ class Rendering:
     target_url: str
     not_awaited: tuple[str, ...] = ()  # what was still loading when its budget ended
     truncated: bool = False  # whether a picture ends before its page does
+    fetched: int = 0  # bytes that came from the network
+    refused: tuple[str, ...] = ()  # why the page did not reach some of what it asked for; for the log
     queue_seconds: float = 0
     render_seconds: float = 0

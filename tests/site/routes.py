@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 import re
+import secrets
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -192,6 +193,12 @@ def cookie(visit: Visit) -> Answer:
     return Answer(page("cookie", "<body>", style), headers={"Set-Cookie": "visited=yes; Path=/"})
 
 
+def keepsake(_: Visit) -> Answer:
+    """Answer something new each time, to be kept for an hour: who has the same has it from a cache."""
+    headers = {"Cache-Control": "max-age=3600", "ETag": f'"{secrets.token_hex(8)}"'}
+    return Answer(secrets.token_hex(8).encode(), TEXT, headers=headers)
+
+
 def echo(visit: Visit) -> Answer:
     """Show the visitor's own headers."""
     return Answer(json.dumps(dict(visit.headers), indent=2).encode(), TEXT)
@@ -249,6 +256,7 @@ ROUTES: dict[str, Route] = {
     "/no-content": no_content,
     "/lists/": level_list,
     "/cookie": cookie,
+    "/keepsake": keepsake,
     "/echo": echo,
     "/image": image,
     "/strip": strip,

@@ -22,11 +22,12 @@ PAGE_HEADERS: dict[str, dict[str, str]] = {
 
 
 class SiteRequest(NamedTuple):
-    """One request as the site saw it; `path` has its query, header names are lower case."""
+    """One request as the site saw it; `path` has its query, header names are lower case, `port` is the client's."""
 
     method: str
     path: str
     headers: dict[str, str]
+    port: int = 0
 
 
 Connection = socket.socket | tuple[bytes, socket.socket]  # what socketserver calls a request
@@ -67,7 +68,7 @@ class Handler(BaseHTTPRequestHandler):
         """Record the request, ask its route, and send what it answers."""
         site = self.server.site
         headers = {name.lower(): value for name, value in self.headers.items()}
-        site.record(SiteRequest(self.command, self.path, headers))
+        site.record(SiteRequest(self.command, self.path, headers, self.client_address[1]))
         url = urlsplit(self.path)
         path = unquote(url.path)
         visit = Visit(path.rpartition("/")[2], dict(parse_qsl(url.query)), headers, site.closing)

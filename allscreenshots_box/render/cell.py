@@ -1,0 +1,132 @@
+"""The cell that pages live in: the proof that it is shut, and how large and how many the processes in it may be."""
+
+import asyncio
+import os
+import signal
+from contextlib import suppress
+from pathlib import Path
+from typing import NamedTuple
+
+from ..errors import OperatorError
+
+NAMESPACES = ("user", "pid", "net")  # that pages must have of their own
+SECCOMP_FILTER = "2"  # /proc's word for a process that runs under a system call filter
+NO_CAPABILITIES = "0000000000000000"
+LOOKS, BETWEEN_SECONDS = 40, 0.05  # a page's process shuts itself in a moment after its start
+PAGE = os.sysconf("SC_PAGE_SIZE")
+STARTED = 19  # of the fields in /proc/PID/stat behind the name, which may have anything in it
+
+
+class Killed(NamedTuple):
+    """A page's process that was ended, and the bound that it broke. Memory in bytes."""
+
+    bound: str
+    pid: int
+    memory: int
+
+
+class Cell:
+    """The processes of one browser: which are its own, which are its pages', and what they take."""
+
+    def __init__(self, browser: int, page_memory: int, most_pages: int) -> None:
+        self._page_memory = page_memory  # bytes
+        self._most_pages = most_pages  # processes
+        lines = {pid: _command_line(pid) for pid in {browser} | descendants(browser)}
+        # Debian starts it by a shell script that stays.
+        self._own = [pid for pid, line in lines.items() if line and b"--type=" not in line]
+        self._zygotes = [pid for pid, line in lines.items() if b"--type=zygote" in line]  # parents of all pages
+
+    async def prove(self) -> str:
+        """Return the evidence that every page is inside the sandbox. Raises OperatorError if one is not, or none is."""
+        for _ in range(LOOKS):
+            pages = self._pages()
+            lacks = {pid: lacking for pid in pages if (lacking := _lacks(pid))}
+            if pages and not lacks:
+                return f"on (renderer {pages[0]}: system call filter, own user, process and network namespaces)"
+            await asyncio.sleep(BETWEEN_SECONDS)
+        if not pages:
+            raise OperatorError("Chromium runs, but has no process for pages: its sandbox cannot be proven.")
+        raise OperatorError(
+            f"Chromium runs, but its pages lack: {', '.join(lacks.popitem()[1])}. Allow unprivileged user namespaces "
+            "('The browser's sandbox' in docs/install.md says how), or set dangerously_disable_sandbox if you must."
+        )
+
+    def memory(self) -> int:
+        """Return the bytes that the browser's own process holds, its pages not counted."""
+        return sum(map(_resident, self._own))
+
+    def cull(self) -> list[Killed]:
+        """End the pages' processes that are too large, and the youngest of those that are too many."""
+        sizes = {pid: size for zygote in self._zygotes for pid in _children(zygote) if (size := _resident(pid))}
+        large = [pid for pid, size in sizes.items() if size > self._page_memory and _is_page(pid)]
+        killed = [Killed("page_memory", pid, sizes[pid]) for pid in large]
+        if len(sizes) > self._most_pages:
+            pages = sorted(set(sizes).intersection(self._pages()), key=_started)
+            killed += [Killed("processes", pid, sizes[pid]) for pid in pages[self._most_pages :] if pid not in large]
+        for one in killed:
+            with suppress(ProcessLookupError):
+                os.kill(one.pid, signal.SIGKILL)
+        return killed
+
+    def _pages(self) -> list[int]:
+        return [pid for zygote in self._zygotes for pid in _children(zygote) if _is_page(pid)]
+
+
+def _lacks(pid: int) -> list[str]:
+    """Return what the process *pid* should have and has not."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text().splitlines()
+        status = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
+        shared = [name for name in NAMESPACES if _namespace(str(pid), name) == _namespace("self", name)]
+    except (ProcessLookupError, FileNotFoundError):
+        return []  # it has ended
+    except PermissionError:
+        return ["namespaces that can be looked at"]
+    lacks = [f"a {name} namespace of their own" for name in shared]
+    if status.get("Seccomp") != SECCOMP_FILTER:
+        lacks.append("a system call filter")
+    if status.get("CapEff") != NO_CAPABILITIES:
+        lacks.append("an empty set of capabilities")
+    return lacks
+
+
+def _namespace(pid: str, name: str) -> str:
+    return str(Path(f"/proc/{pid}/ns/{name}").readlink())
+
+
+def _is_page(pid: int) -> bool:
+    return b"--type=renderer" in _command_line(pid)
+
+
+def _command_line(pid: int) -> bytes:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    return b""
+
+
+def _resident(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    return 0
+
+
+def _started(pid: int) -> int:
+    with suppress(OSError):
+        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[STARTED])
+    return 0
+
+
+def _children(pid: int) -> set[int]:
+    found: set[int] = set()
+    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):
+            found |= {int(child) for child in listing.read_text().split()}
+    return found
+
+
+def descendants(pid: int) -> set[int]:
+    """Return every process below *pid*."""
+    found = _children(pid)
+    for child in list(found):
+        found |= descendants(child)
+    return found

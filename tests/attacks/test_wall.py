@@ -1,0 +1,43 @@
+"""Every attack on the box as it is: not one packet goes where it may not."""
+
+import pytest
+
+from tests.attacks.cases import Case
+from tests.attacks.names import INTRANET
+from tests.attacks.network import Packet
+from tests.attacks.siege import Attacked, Outcome, Siege
+from tests.attacks.table import CASES, PAGES
+from tests.attacks.world import SECRET
+
+pytestmark = pytest.mark.browser
+
+
+def test_there_are_enough_attacks() -> None:
+    assert len({case.name for case in CASES}) == len(CASES) > 60
+
+
+def test_no_packet_of_all_these_went_astray(strayed: set[Packet]) -> None:
+    assert strayed == set()
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_nothing_forbidden_is_reached_by(case: Case, outcomes: dict[str, Outcome]) -> None:
+    assert not outcomes[case.name].reached
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_caller_hears_what_is_due_of(case: Case, outcomes: dict[str, Outcome]) -> None:
+    outcome = outcomes[case.name]
+    assert outcome.status in case.hears, outcome.text
+    assert SECRET not in outcome.text
+
+
+@pytest.mark.parametrize("case", [case for case in PAGES if case.runs], ids=str)
+def test_the_page_really_ran_of(case: Case, outcomes: dict[str, Outcome]) -> None:
+    assert outcomes[case.name].ran
+
+
+def test_a_private_page_may_be_asked_for_by_name(siege: Siege, attacked: Attacked) -> None:
+    asked = len(siege.world.requests)
+    assert attacked.shoot("http://wiki.intranet.example/").status_code == 200
+    assert {request.address for request in siege.world.requests[asked:]} == {INTRANET}
