@@ -62,6 +62,12 @@ def test_text_in_a_font_that_never_comes_is_there_and_the_font_is_told(camera: C
     assert WHITE in {rgb for _, rgb in decoded(answer.content).getcolors(1 << 16) or []}
 
 
+def test_a_page_written_anew_without_an_end_is_shot_as_it_is(camera: Camera) -> None:
+    answer = good(camera.ask("/rewritten.html", waitFor="body[style]", timeout=10_000))
+    assert not_awaited(answer) == {"load"}
+    assert is_all(decoded(answer.content), GREEN)
+
+
 @pytest.mark.parametrize("milestone", ["domcontentloaded", "load", "networkidle"])
 def test_a_websocket_that_never_rests_holds_nothing_up(camera: Camera, milestone: str) -> None:
     answer = good(camera.ask("/socket.html", waitUntil=milestone, delay=300, timeout=6000))

@@ -81,11 +81,12 @@ _SETTLE = f"""async ({{whole, hidden, css, load, fonts, images, frames, names}})
     if (await Promise.race([promise, sleep(seconds).then(() => late)]) === late) missed.push(name);
   }};
   const frame = () => new Promise(done => requestAnimationFrame(done));
-  if (whole && document.readyState === 'loading')
-    await new Promise(done => document.addEventListener('DOMContentLoaded', done, {{once: true}}));
+  const heard = (target, event) => new Promise(done => target.addEventListener(event, done, {{once: true}}));
+  if (whole && document.readyState === 'loading')  // on its way elsewhere, or written anew and never said to be whole
+    await within(heard(document, 'DOMContentLoaded'), 'load', load);
   if (hidden.length || css) style(hidden, css), moved = true;
-  if (document.readyState !== 'complete')
-    await within(new Promise(done => addEventListener('load', done, {{once: true}})), 'load', load);
+  if (document.readyState !== 'complete' && !missed.includes('load'))
+    await within(heard(window, 'load'), 'load', load);
   if (document.fonts.status !== 'loaded') {{
     await within(document.fonts.ready, 'fonts', fonts);
     moved = true;
