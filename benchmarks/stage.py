@@ -135,16 +135,22 @@ def ceiling(*options: str) -> Iterator[Target]:
 
 
 @contextmanager
-def box(*allowed: str, options: Sequence[str] = (), folder: Path | None = None) -> Iterator[Target]:
+def box(
+    *allowed: str,
+    options: Sequence[str] = (),
+    folder: Path | None = None,
+    name: str = "allscreenshots-box",
+    program: Sequence[str] = (str(BOX),),
+) -> Iterator[Target]:
     """Serve with the box: a data directory of its own, a key without a tight limit, only these addresses allowed."""
     with nullcontext(folder) if folder else data_dir() as place:
         secret = make_key(place)
         give_away(place)
         port = free_port()
-        command = [str(BOX), "serve", "--data-dir", str(place), "--port", str(port)]
+        command = [*program, "serve", "--data-dir", str(place), "--port", str(port)]
         command += ["--allow", ",".join(allowed), *options]
         with process(command, port) as child:
-            yield Target("allscreenshots-box", child.pid, port, "/v1/screenshots", {"X-API-Key": secret}, place / "tmp")
+            yield Target(name, child.pid, port, "/v1/screenshots", {"X-API-Key": secret}, place / "tmp")
 
 
 @contextmanager
