@@ -34,7 +34,7 @@ from .errors import (
 )
 from .limits import Buckets, Kind, Standing
 from .places import Network
-from .render import Renderer
+from .render import Clocks, Renderer
 
 MIB = 1024 * 1024  # bytes
 LARGEST_BODY = MIB
@@ -89,6 +89,7 @@ def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
         picture_memory=settings.picture_memory * MIB,
         fetch_limit=settings.fetch_limit * MIB,
         recycle_after=settings.recycle_after,
+        recycle_age=settings.recycle_age,
         recycle_memory=settings.recycle_memory * MIB,
         page_memory=settings.page_memory * MIB,
         lists=settings.lists_dir,
@@ -181,7 +182,7 @@ class Front:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(visit)]
+                message["headers"] = [*message["headers"], *_headers(visit, _clocks_of(scope))]
             await send(message)
 
         try:
@@ -203,7 +204,7 @@ class Front:
         await self._inner(scope, receive, send)
 
     def _log(self, scope: Scope, visit: Visit) -> None:
-        target = scope["state"].get("target")
+        target, clocks = scope["state"].get("target"), _clocks_of(scope)
         logs.event(
             "request",
             id=visit.id,
@@ -213,8 +214,8 @@ class Front:
             path=scope["path"][:LONGEST_LOGGED_PATH],
             status=visit.status,
             ms=round((time.monotonic() - visit.begun) * 1000, 1),
-            queueMs=scope["state"].get("queue_ms"),
-            renderMs=scope["state"].get("render_ms"),
+            queueMs=_milliseconds(clocks.queued) if clocks else None,
+            renderMs=_milliseconds(clocks.rendered) if clocks else None,
             fetched=scope["state"].get("fetched"),
             refused=scope["state"].get("refused") or None,
             target=logs.shown_url(target, with_query=self._log_queries) if target else None,
@@ -223,8 +224,23 @@ class Front:
         )
 
 
-def _headers(visit: Visit) -> list[tuple[bytes, bytes]]:
+def _clocks_of(scope: Scope) -> Clocks | None:
+    """Return how long the request waited and took, if it came to the line."""
+    clocks = cast("Clocks | None", scope["state"].get("clocks"))
+    return clocks if clocks is not None and clocks.arrived is not None else None
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return round((seconds or 0) * 1000)
+
+
+def _headers(visit: Visit, clocks: Clocks | None) -> list[tuple[bytes, bytes]]:
     named = {"X-Request-Id": visit.id}
+    if clocks is not None:
+        named |= {
+            "X-Queue-Time-Ms": str(_milliseconds(clocks.queued)),
+            "X-Render-Time-Ms": str(_milliseconds(clocks.rendered)),
+        }
     if visit.standing is not None:
         named |= visit.standing.headers(time.time())
     if visit.ignored:

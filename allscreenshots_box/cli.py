@@ -329,6 +329,7 @@ def list_plans(*, as_json: bool) -> None:
 @click.option("--requests-burst", type=int, metavar="N")
 @click.option("--screenshots-per-month", type=int, metavar="N", help="Kept and shown; not enforced yet.")
 @click.option("--bandwidth-per-month", type=int, metavar="BYTES", help="Kept and shown; not enforced yet.")
+@click.option("--weight", type=int, metavar="N", help="Turns at the waiting line, to one of weight 1.")
 def set_plan(name: str, **changes: int | None) -> None:
     """Make the plan NAME or change it; what is left out stays, or is as in the default plan."""
     if not _given(changes):
@@ -338,7 +339,7 @@ def set_plan(name: str, **changes: int | None) -> None:
     click.echo(
         f"Plan {plan.name!r}: {plan.screenshots_per_hour} screenshots an hour (burst {plan.screenshots_burst}), "
         f"{plan.requests_per_hour} other requests (burst {plan.requests_burst}), "
-        f"{_shown(plan.screenshots_per_month, 'unlimited')} screenshots a month.",
+        f"{_shown(plan.screenshots_per_month, 'unlimited')} screenshots a month, weight {plan.weight}.",
         err=True,
     )
 

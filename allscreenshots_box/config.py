@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from . import places
+from . import allowance, places
 from .errors import OperatorError
 from .places import Network, Place
 
@@ -184,9 +184,7 @@ class Settings:
     browser: Path | None = _setting(
         None, _optional_path, "The Chromium to drive; found by itself when unset, headless shell first."
     )
-    slots: int = _setting(
-        lambda: (os.cpu_count() or 1) + 1, _whole(1, 64), "How many pages are rendered at the same time."
-    )
+    slots: int = _setting(allowance.slots, _whole(1, 64), "How many pages are rendered at the same time.")
     line_length: int = _setting(
         100, _whole(1, 10_000), "How many requests may wait for a slot before new ones are shed."
     )
@@ -202,6 +200,9 @@ class Settings:
         1024, _whole(1, 1_000_000), "MiB that one shot may fetch; then its connections are cut."
     )
     recycle_after: int = _setting(1000, _whole(10, 1_000_000), "After how many shots the browser is replaced.")
+    recycle_age: float = _setting(
+        86_400.0, _within(60, 2_592_000), "After how long the browser is replaced, however little it did."
+    )
     recycle_memory: int = _setting(
         1024, _whole(256, 65_536), "MiB that the browser's own process may hold before it is replaced."
     )
@@ -317,7 +318,7 @@ def table() -> list[tuple[str, str, str, str]]:
     """Return (name, variable, default, meaning) of every setting, for the docs."""
     rows = []
     for row in fields(Settings):
-        default = {"data_dir": "see below", "slots": "cores + 1"}.get(row.name)
+        default = {"data_dir": "see below", "slots": "by cores and memory"}.get(row.name)
         if default is None and row.default is not MISSING:
             default = spelled(row.default)
         rows.append((row.name, ENVIRONMENT_PREFIX + row.name.upper(), default or "", row.metadata["help"]))

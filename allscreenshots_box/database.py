@@ -70,6 +70,12 @@ def m002_allow_hosts(db: sqlite_utils.Database) -> None:
     db.execute("alter table keys add column allow_hosts text")
 
 
+@migrations()
+def m003_weight(db: sqlite_utils.Database) -> None:
+    """Let some plans have more turns at the waiting line than others."""
+    db.execute("alter table plans add column weight integer not null default 1")
+
+
 def open_database(path: Path) -> sqlite_utils.Database:
     """Open the database at *path*, made and brought up to date as needed.
 

@@ -22,6 +22,8 @@ BoxError                        answered over HTTP
  │   ├─ PageTooLarge            422  page_too_large
  │   └─ PageCrashed             422  page_crashed
  ├─ RateLimited                 429  rate_limited
+ │   └─ OverShare               429  rate_limited
+ ├─ ClientGone                  499  client_gone
  ├─ InternalError               500  internal_error
  ├─ ServiceUnavailable          503  service_unavailable
  └─ Overloaded                  503  overloaded
@@ -196,6 +198,22 @@ class RateLimited(BoxError):
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after)}, retryAfter=retry_after)
+
+
+class OverShare(RateLimited):
+    """The waiting line is full, and the key has its share of it. It costs no token."""
+
+    returns_token = True
+
+
+class ClientGone(BoxError):
+    """The client hung up before there was an answer. Nobody reads this; the log does."""
+
+    status = 499
+    code = "client_gone"
+
+    def __init__(self) -> None:
+        super().__init__("The client went away.")
 
 
 class InternalError(BoxError):

@@ -168,7 +168,7 @@ _SELECT = """
     select keys.id, keys.name, secrets.prefix, secrets.hash, keys.environment, keys.organization, keys.allow_hosts,
         secrets.created_at, secrets.last_used_at, keys.expires_at, secrets.retires_at, secrets.revoked_at,
         plans.name as plan, plans.screenshots_per_hour, plans.screenshots_burst, plans.requests_per_hour,
-        plans.requests_burst, plans.screenshots_per_month, plans.bandwidth_per_month
+        plans.requests_burst, plans.screenshots_per_month, plans.bandwidth_per_month, plans.weight
     from secrets join keys on keys.id = secrets.key_id join plans on plans.name = keys.plan
 """
 

@@ -16,6 +16,7 @@ Kind = Literal["screenshot", "general"]
 HOUR = 3600  # seconds
 SWEEP_AT = 10_000  # buckets; a full bucket is the same as no bucket, so the full ones go
 LARGEST = 2_147_483_647  # clients read counts as 32-bit integers
+_LARGEST = {"bandwidth_per_month": 2**62, "weight": 100}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +30,7 @@ class Plan:
     requests_burst: int
     screenshots_per_month: int | None = None
     bandwidth_per_month: int | None = None
+    weight: int = 1  # turns at the waiting line, to one of a plan with weight 1
 
     def rate(self, kind: Kind) -> tuple[float, int]:
         """Return (tokens a second, burst) for requests of *kind*."""
@@ -142,6 +144,6 @@ def remove_plan(db: sqlite_utils.Database, name: str) -> None:
 
 def _require_sane(plan: Plan) -> None:
     for field, value in asdict(plan).items():
-        largest = 2**62 if field.startswith("bandwidth") else LARGEST
+        largest = _LARGEST.get(field, LARGEST)
         if isinstance(value, int) and not 1 <= value <= largest:
             raise OperatorError(f"--{field.replace('_', '-')} must be between 1 and {largest}, not {value}.")

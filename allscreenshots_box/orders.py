@@ -270,6 +270,7 @@ class ScreenshotRequest(Body):
     outputs: Annotated[list[AnyOutput], Meta(max_length=MOST_OUTPUTS)] | None = None
     response_type: Annotated[str, choice("BINARY", "BASE64", "URL", json="URL")] = "BINARY"
     fail_on_http_error: bool = False
+    share_rendering: bool = False
     webhook_url: str | None = None
     webhook_secret: str | None = None
 
@@ -315,6 +316,7 @@ def shot_of(request: ScreenshotRequest) -> Shot:
         actions=tuple(action.step() for action in request.actions or ()),
         session=request.session.session() if request.session else Session(),
         fail_on_http_error=request.fail_on_http_error,
+        share=request.share_rendering,
     )
 
 

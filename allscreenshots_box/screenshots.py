@@ -14,11 +14,12 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
+from . import presence
 from .auth import Admission
 from .bodies import Body
 from .contract import ERRORS, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 from .orders import ScreenshotRequest, shot_of
-from .render import Renderer, Rendering, Shot
+from .render import Clocks, Renderer, Rendering, Shot
 from .render.shot import MEDIA_TYPES, Product
 
 MOST_REASONS = 10  # in one log line
@@ -68,9 +69,10 @@ async def take_screenshot(
     admission: Admission = request.state.admission
     shot = replace(shot_of(data), hosts=admission.key.hosts)
     request.state.target = shot.url
-    rendering = await renderer.render(shot)
-    request.state.render_ms = _milliseconds(rendering.render_seconds)
-    request.state.queue_ms = _milliseconds(rendering.queue_seconds)
+    key, clocks = admission.key, Clocks()
+    request.state.clocks = clocks  # whoever answers tells them, also of a failure
+    work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks)
+    rendering = await presence.while_there(request.receive, work)
     request.state.fetched = rendering.fetched
     request.state.refused = rendering.refused[:MOST_REASONS]
     content, media_type = await _content(data, shot, rendering)
@@ -79,8 +81,6 @@ async def take_screenshot(
 
 def _headers(rendering: Rendering) -> dict[str, str]:
     headers = {
-        "X-Render-Time-Ms": str(_milliseconds(rendering.render_seconds)),
-        "X-Queue-Time-Ms": str(_milliseconds(rendering.queue_seconds)),
         "X-Fetched-Bytes": str(rendering.fetched),
         "X-Target-Status": str(rendering.target_status),
         "X-Target-Url": _header_safe(rendering.target_url),

@@ -20,7 +20,7 @@ from allscreenshots_box import keys
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
-from allscreenshots_box.render import Renderer, Rendering, Shot
+from allscreenshots_box.render import Clocks, Renderer, Rendering, Shot
 from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product
 from tests.box import Box
 from tests.site.server import Site
@@ -54,10 +54,13 @@ class StandIn(Renderer):
         self.failure: Exception | None = None
         self.rendering = Rendering(products=(), target_status=200, target_url="")
 
-    async def render(self, shot: Shot) -> Rendering:
+    async def render(self, shot: Shot, *, clocks: Clocks | None = None, **_: Any) -> Rendering:
         """Answer at once, or fail as told."""
         self.shots.append(shot)
         await asyncio.sleep(0)
+        if clocks is not None:
+            waited = self.rendering.queue_seconds
+            clocks.arrived, clocks.begun, clocks.ended = 0.0, waited, waited + self.rendering.render_seconds
         if self.failure is not None:
             raise self.failure
         return replace(

@@ -11,7 +11,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import errors, keys, limits, screenshots
-from allscreenshots_box.errors import BoxError, Overloaded
+from allscreenshots_box.errors import BoxError, Overloaded, SelectorNotFound
 from allscreenshots_box.render.shot import Click, Product, Rendering, Shot
 from tests.conftest import StandIn
 
@@ -135,6 +135,15 @@ def test_every_answer_tells_how_it_went(api: Api, as_key: dict[str, str], render
     told = api.post("/v1/screenshots", json=SHOT | body, headers=as_key).headers
     names = ["x-target-status", "x-target-url", "x-not-awaited", "x-truncated", "x-render-time-ms", "x-queue-time-ms"]
     assert [told[name] for name in names] == ["404", "https://example.com", "load, fonts", "true", "1500", "0"]
+
+
+def test_errors_tell_both_clocks_too(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
+    renderer.rendering = replace(renderer.rendering, queue_seconds=0.25, render_seconds=2)
+    renderer.failure = SelectorNotFound("no")
+    told = api.post("/v1/screenshots", json=SHOT, headers=as_key).headers
+    assert (told["x-queue-time-ms"], told["x-render-time-ms"]) == ("250", "2000")
+    refused = api.post("/v1/screenshots", json={}, headers=as_key).headers
+    assert not {"x-queue-time-ms", "x-render-time-ms"} & set(refused)  # it never came to the line
 
 
 def bad_keys(db: sqlite_utils.Database, hasher: PasswordHasher) -> dict[str, str]:

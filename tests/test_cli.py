@@ -107,7 +107,8 @@ def test_edit_changes_a_key(run: Run) -> None:
 
 def test_plans_are_set_listed_and_removed(run: Run) -> None:
     words = "--screenshots-per-hour 10 --screenshots-burst 2 --requests-per-hour 30 --requests-burst 4"
-    assert run("plans", "set", "small", *words.split(), "--screenshots-per-month", "100").returncode == 0
+    words += " --screenshots-per-month 100 --weight 3"
+    assert run("plans", "set", "small", *words.split()).returncode == 0
     small = next(plan for plan in json.loads(run("plans", "list", "--json").stdout) if plan["name"] == "small")
     assert small == {
         "name": "small",
@@ -117,6 +118,7 @@ def test_plans_are_set_listed_and_removed(run: Run) -> None:
         "requests_burst": 4,
         "screenshots_per_month": 100,
         "bandwidth_per_month": None,
+        "weight": 3,
     }
     assert run("plans", "remove", "small", "--yes").returncode == 0
 

@@ -1,4 +1,5 @@
 import re
+from contextlib import nullcontext
 
 import pytest
 from argon2 import PasswordHasher
@@ -117,6 +118,13 @@ def test_a_new_plan_takes_what_is_unsaid_from_the_default(db: Database) -> None:
 def test_a_plan_is_changed_where_it_is_said(db: Database) -> None:
     limits.set_plan(db, "small", {"screenshots_per_hour": 5})
     assert limits.set_plan(db, "small", {"screenshots_per_month": 9}).screenshots_per_hour == 5
+
+
+@pytest.mark.parametrize(("number", "fine"), [(0, False), (1, True), (100, True), (101, False)])
+def test_a_weight_is_from_1_to_100(db: Database, number: int, fine: bool) -> None:  # noqa: FBT001 - a table's column
+    expected = nullcontext() if fine else pytest.raises(OperatorError, match="--weight must be between 1 and 100")
+    with expected:
+        assert limits.set_plan(db, "p", {"weight": number}).weight == number
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**31])

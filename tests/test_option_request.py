@@ -4,6 +4,7 @@ import base64
 import io
 import struct
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -281,6 +282,18 @@ def test_an_error_page_is_a_picture_unless_that_is_refused(camera: Camera, path:
     answer = camera.ask(path, failOnHttpError=True)
     assert (answer.status_code, answer.json()["error"]) == (422, "http_error")
     assert path[-3:] in answer.json()["message"]
+
+
+@pytest.mark.parametrize(("share", "loads"), [({"shareRendering": True}, 1), ({"shareRendering": False}, 3), ({}, 3)])
+def test_equal_requests_share_one_load_if_they_ask_for_that(
+    camera: Camera, site: Site, share: dict[str, bool], loads: int
+) -> None:
+    site.forget()
+    with ThreadPoolExecutor(3) as pool:
+        asked = [pool.submit(camera.ask, "/colors.html", delay=1500, **share) for _ in range(3)]
+        pictures = {good(one.result()).content for one in asked}
+    assert len(pictures) == 1
+    assert sum(request.path == "/colors.html" for request in site.requests) == loads
 
 
 # --- what is kept out ---------------------------------------------------------------------------

@@ -143,6 +143,7 @@ FLAGS = [
     "blockPopups",
     "stealthMode",
     "failOnHttpError",
+    "shareRendering",
     "session.cookies[0].httpOnly",
     "session.cookies[0].secure",
     "actions[0]:type.clear",
@@ -471,6 +472,7 @@ DEFAULTS: dict[str, Any] = {
     "outputs": None,
     "responseType": "BINARY",
     "failOnHttpError": False,
+    "shareRendering": False,
     "webhookUrl": None,
     "webhookSecret": None,
 }
@@ -517,6 +519,7 @@ def test_what_is_empty_is_as_good_as_none(empty: Any) -> None:
         ("blockLevel", "PRO_PLUS", "blocked", Blocked(level="pro_plus")),
         ("stealthMode", True, "stealth", True),
         ("failOnHttpError", True, "fail_on_http_error", True),
+        ("shareRendering", True, "share", True),
         ("viewport", {"width": 4096}, "window", Window(width=4096)),
         ("viewport", {"height": 600.0}, "window", Window(height=600)),
         ("viewport", {"deviceScaleFactor": 2}, "window", Window(scale=2)),

@@ -1,6 +1,7 @@
 """Turns a Shot into bytes with a browser. Knows nothing of HTTP routes, keys or SQLite."""
 
 import asyncio
+import functools
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -14,13 +15,15 @@ from .blocking import Blocking
 from .browser import Browser, BrowserGone
 from .capture import Studio, capture
 from .cdp import ProtocolError
-from .line import Line
+from .line import NOBODY, Clocks, Line
 from .page import Page
 from .pictures import Encoder
 from .proxy import Proxy
+from .room import Room
+from .sharing import Sharing
 from .shot import Rendering, Shot
 
-__all__ = ["Equipment", "Renderer", "Rendering", "Shot", "running"]
+__all__ = ["Clocks", "Equipment", "Renderer", "Rendering", "Shot", "running"]
 
 ATTEMPTS = 2  # a browser that dies takes its shots along; each is tried once more
 RETRY_SECONDS = 2  # a new browser starts in less
@@ -39,6 +42,7 @@ class Renderer:
         self._encoder = Encoder(small=equipment.small_png, memory=equipment.picture_memory)
         self._blocking = blocking
         self._insecure_hosts = equipment.insecure_hosts
+        self._sharing = Sharing()
 
     @property
     def description(self) -> dict[str, str]:
@@ -49,13 +53,26 @@ class Renderer:
             "sandbox": self._browser.evidence,
         }
 
-    async def render(self, shot: Shot) -> Rendering:
-        """Return what *shot* asks for, or raise the BoxError that tells why there is none."""
+    async def render(
+        self, shot: Shot, *, caller: int = NOBODY, weight: int = 1, clocks: Clocks | None = None
+    ) -> Rendering:
+        """Return what *shot* asks for, or raise the BoxError that tells why there is none.
+
+        Those of a *caller* wait behind each other, and all callers have their turns by *weight*. *clocks* tell
+        afterwards how long this one waited and took, whatever became of it.
+        """
+        clocks = clocks or Clocks()
+        if shot.share:
+            begin = functools.partial(self._render, shot, caller, weight)
+            return await self._sharing.join(caller, shot, clocks, begin)
+        return await self._render(shot, caller, weight, clocks)
+
+    async def _render(self, shot: Shot, caller: int, weight: int, clocks: Clocks) -> Rendering:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
         vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
         await self._blocking.ready(shot.blocked)
-        async with self._line.turn(latest) as waited:
+        async with self._line.turn(latest, caller, weight, clocks) as waited:
             begun = loop.time()
             wanted = begun + shot.timeout + shot.delay
             try:
@@ -117,6 +134,7 @@ class Equipment:
     picture_memory: int = 512 << 20
     fetch_limit: int = 1024 << 20
     recycle_after: int = 1000
+    recycle_age: float = 86_400
     recycle_memory: int = 1024 << 20
     page_memory: int = 2048 << 20
     lists: Path | None = None  # where fresher filter lists may be
@@ -131,6 +149,7 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
     blocking = await asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules)
     authorities = await asyncio.to_thread(trust.authorities, equipment.ca_dir)
     proxy = Proxy(policy, equipment.fetch_limit)
+    room = Room()
     browser = Browser(
         equipment.executable,
         proxy,
@@ -140,8 +159,9 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         recycle_memory=equipment.recycle_memory,
         page_memory=equipment.page_memory,
         authorities=authorities,
+        room=room,
     )
-    line = Line(equipment.slots, equipment.line_length, equipment.line_wait)
+    line = Line(equipment.slots, equipment.line_length, equipment.line_wait, room.admits)
     try:
         await browser.start()
         yield Renderer(browser, line, policy, equipment, blocking)

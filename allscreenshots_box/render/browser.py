@@ -17,6 +17,7 @@ from .cell import Cell
 from .chromium import Chromium, find_executable
 from .door import Door
 from .proxy import Proxy
+from .room import Room
 from .shot import Window
 from .trust import Authorities
 
@@ -74,6 +75,7 @@ class Browser:
         recycle_memory: int,
         page_memory: int,
         authorities: Authorities,
+        room: Room,
     ) -> None:
         self._executable = executable
         self._proxy = proxy
@@ -83,6 +85,7 @@ class Browser:
         self._recycle_memory = recycle_memory  # bytes that the browser's own process may take
         self._page_memory = page_memory  # bytes that one page's process may take
         self._authorities = authorities
+        self._room = room
         self._cores = os.cpu_count() or 1
         self._life: _Life | None = None
         self._launching: asyncio.Task[_Life] | None = None
@@ -198,6 +201,7 @@ class Browser:
             await asyncio.sleep(WATCH_SECONDS)
             if not life.inside:
                 continue
+            self._room.note(cell.largest_page())
             for killed in cell.cull():
                 logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
             if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled

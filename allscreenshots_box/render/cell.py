@@ -55,6 +55,10 @@ class Cell:
         """Return the bytes that the browser's own process holds, its pages not counted."""
         return sum(map(_resident, self._own))
 
+    def largest_page(self) -> int:
+        """Return the bytes that the largest page holds for itself alone."""
+        return max(map(_own_memory, self._pages()), default=0)
+
     def cull(self) -> list[Killed]:
         """End the pages' processes that are too large, and the youngest of those that are too many."""
         sizes = {pid: size for zygote in self._zygotes for pid in _children(zygote) if (size := _resident(pid))}
@@ -107,6 +111,14 @@ def _command_line(pid: int) -> bytes:
 def _resident(pid: int) -> int:
     with suppress(OSError):
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
+    return 0
+
+
+def _own_memory(pid: int) -> int:
+    """Return what *pid* holds without what it shares: the program, which all pages have once."""
+    with suppress(OSError):
+        resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
+        return (int(resident) - int(shared)) * PAGE
     return 0
 
 

@@ -246,6 +246,7 @@ class Shot:
     actions: tuple[Action, ...] = ()
     session: Session = Session()
     fail_on_http_error: bool = False
+    share: bool = False  # whether one rendering may be for all equal shots of one caller that are in flight
     hosts: tuple[Place, ...] = ()  # where the page and all that it loads may come from; none named: from anywhere
 
 

@@ -1,0 +1,114 @@
+"""What the process may have, read from files as the kernel writes them."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from allscreenshots_box import allowance
+from allscreenshots_box.allowance import MIB, Memory
+
+MACHINE = {"proc/meminfo": "MemTotal: 4194304 kB\nMemFree: 1048576 kB\nMemAvailable: 2097152 kB\n"}
+UNLIMITED_V1 = "9223372036854771712"
+
+
+def v2(group: str, **files: str) -> dict[str, str]:
+    return {f"sys/fs/cgroup/{group}/{name.replace('_', '.')}": text for name, text in files.items()}
+
+
+def v1(group: str, **files: str) -> dict[str, str]:
+    return {f"sys/fs/cgroup/memory/{group}/memory.{name}": text for name, text in files.items()}
+
+
+def root_with(tmp_path: Path, files: dict[str, str]) -> Path:
+    for name, text in (MACHINE | files).items():
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text + "\n")
+    return tmp_path
+
+
+STAT_V2 = f"anon {300 * MIB}\ninactive_file {100 * MIB}"
+STAT_V1 = f"inactive_file 1\ntotal_inactive_file {100 * MIB}"
+UNIT = "system.slice/box.service"
+
+
+@pytest.mark.parametrize(
+    ("files", "limit", "available"),
+    [
+        ({}, 4096, 2048),
+        ({"proc/self/cgroup": "0::/"}, 4096, 2048),
+        (
+            {"proc/self/cgroup": f"0::/{UNIT}"}
+            | v2(UNIT, memory_max=str(1024 * MIB), memory_current=str(512 * MIB), memory_stat=STAT_V2),
+            1024,
+            612,
+        ),
+        (
+            {"proc/self/cgroup": f"0::/{UNIT}"}
+            | v2(UNIT, memory_max="max", memory_high=str(800 * MIB), memory_current=str(900 * MIB)),
+            800,
+            0,
+        ),
+        (
+            {"proc/self/cgroup": f"0::/{UNIT}"}
+            | v2(UNIT, memory_max="max", memory_current="5")
+            | v2("system.slice", memory_max=str(600 * MIB), memory_current=str(100 * MIB)),
+            600,
+            500,
+        ),
+        (
+            {"proc/self/cgroup": "0::/not/seen/in/here"}
+            | v2(".", memory_max=str(700 * MIB), memory_current=str(100 * MIB)),
+            700,
+            600,
+        ),
+        (
+            {"proc/self/cgroup": f"4:memory:/{UNIT}\n0::/"}
+            | v1(UNIT, limit_in_bytes=str(1024 * MIB), usage_in_bytes=str(512 * MIB), stat=STAT_V1),
+            1024,
+            612,
+        ),
+        ({"proc/self/cgroup": "4:memory:/"} | v1(".", limit_in_bytes=UNLIMITED_V1, usage_in_bytes="1"), 4096, 2048),
+        (
+            {"proc/self/cgroup": f"4:memory:/{UNIT}"}
+            | v1(UNIT, limit_in_bytes=UNLIMITED_V1, usage_in_bytes="1")
+            | v1("system.slice", limit_in_bytes=str(512 * MIB), usage_in_bytes=str(12 * MIB)),
+            512,
+            500,
+        ),
+    ],
+)
+def test_memory_is_the_tightest_of_all_bounds(
+    tmp_path: Path, files: dict[str, str], limit: int, available: int
+) -> None:
+    assert allowance.memory(root_with(tmp_path, files)) == Memory(limit * MIB, available * MIB)
+
+
+@pytest.mark.parametrize(
+    ("files", "quota"),
+    [
+        ({"sys/fs/cgroup/cpu.max": "max 100000"}, None),
+        ({"sys/fs/cgroup/cpu.max": "100000 100000"}, 1),
+        ({"sys/fs/cgroup/cpu.max": "20000 100000"}, 1),
+        ({"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "-1", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"}, None),
+        ({"sys/fs/cgroup/cpu/cpu.cfs_quota_us": "100000", "sys/fs/cgroup/cpu/cpu.cfs_period_us": "100000"}, 1),
+    ],
+)
+def test_cores_are_those_of_the_machine_or_of_the_quota(
+    tmp_path: Path, files: dict[str, str], quota: int | None
+) -> None:
+    root = root_with(tmp_path, {"proc/self/cgroup": "1:cpu:/\n0::/"} | files)
+    assert allowance.cores(root) == (quota or len(os.sched_getaffinity(0)))
+
+
+@pytest.mark.parametrize(("mib", "slots"), [(256, 1), (512, 1), (960, 2), (4096, len(os.sched_getaffinity(0)) + 1)])
+def test_slots_are_what_memory_carries_up_to_one_more_than_cores(tmp_path: Path, mib: int, slots: int) -> None:
+    files = {"proc/self/cgroup": "0::/"} | v2(".", memory_max=str(mib * MIB), memory_current="0")
+    assert allowance.slots(root_with(tmp_path, files)) == min(slots, len(os.sched_getaffinity(0)) + 1)
+
+
+def test_this_machine_has_something() -> None:
+    memory = allowance.memory()
+    assert 0 < memory.available <= memory.limit
+    assert allowance.cores() >= 1

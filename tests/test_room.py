@@ -1,0 +1,42 @@
+"""Admission by memory: against what a shot took lately, and what has begun but cannot be seen yet."""
+
+from allscreenshots_box.allowance import MIB, Memory
+from allscreenshots_box.render.room import HEADROOM, LEAST, UNSEEN_SECONDS, Room
+
+
+class World:
+    """A machine with so much memory, at such a time."""
+
+    def __init__(self, available: int) -> None:
+        self.available, self.time = available, 0.0
+        self.room = Room(lambda: Memory(1 << 40, self.available), lambda: self.time)
+
+
+def test_a_shot_is_admitted_while_its_peak_fits() -> None:
+    world = World(HEADROOM + 200 * MIB)
+    world.room.note(201 * MIB)
+    assert not world.room.admits()
+    world.available += MIB
+    assert world.room.admits()
+
+
+def test_a_little_is_kept_for_a_shot_however_small_they_were() -> None:
+    world = World(HEADROOM + LEAST - 1)
+    world.room.note(1)
+    assert not world.room.admits()
+
+
+def test_those_that_have_just_begun_count_until_they_are_seen() -> None:
+    world = World(HEADROOM + 2 * LEAST)
+    assert [world.room.admits() for _ in range(3)] == [True, True, False]
+    world.time += UNSEEN_SECONDS + 0.1
+    assert world.room.admits()
+
+
+def test_a_peak_is_forgotten_with_time() -> None:
+    world = World(HEADROOM + 2 * LEAST)
+    world.room.note(10_000 * MIB)
+    assert not world.room.admits()
+    for _ in range(1000):
+        world.room.note(0)
+    assert world.room.admits()
