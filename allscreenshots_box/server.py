@@ -26,6 +26,7 @@ from .certificate import Certificate
 from .config import Settings, spelled
 from .connections import Clocks
 from .errors import OperatorError
+from .render import leftovers
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 BACKLOG = 1024  # connections the kernel holds while we are busy
@@ -43,8 +44,8 @@ def run(settings: Settings) -> None:
     privacy.hide_memory()
     with _alone(settings.data_dir):
         privacy.close_directory(settings.data_dir)
-        _make_work_dir(settings.temporary_dir)
         logs.start()
+        _make_work_dir(settings.temporary_dir)
         try:
             uvloop.run(_serve(settings, listener, shown))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
@@ -105,6 +106,7 @@ def _alone(data_dir: Path) -> Iterator[None]:
 def _make_work_dir(path: Path) -> None:
     """Make the place for browser profiles, empty: whatever is in it was left by a server that is gone."""
     try:
+        leftovers.sweep(path)
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

@@ -27,8 +27,10 @@ from tests.site.server import Site
 
 BROWSER_SUITES = {
     "test_certificates.py",
+    "test_hanging_up.py",
     "test_hard_pages.py",
     "test_isolation.py",
+    "test_kills.py",
     "test_option_outputs.py",
     "test_option_request.py",
     "test_option_steps.py",

@@ -15,6 +15,7 @@ from .blocking import Blocking
 from .browser import Browser, BrowserGone
 from .capture import Studio, capture
 from .cdp import ProtocolError
+from .health import Health, Pulse
 from .line import NOBODY, Clocks, Line
 from .page import Page
 from .pictures import Encoder
@@ -23,9 +24,8 @@ from .room import Room
 from .sharing import Sharing
 from .shot import Rendering, Shot
 
-__all__ = ["Clocks", "Equipment", "Renderer", "Rendering", "Shot", "running"]
+__all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "running"]
 
-ATTEMPTS = 2  # a browser that dies takes its shots along; each is tried once more
 RETRY_SECONDS = 2  # a new browser starts in less
 
 
@@ -43,6 +43,7 @@ class Renderer:
         self._blocking = blocking
         self._insecure_hosts = equipment.insecure_hosts
         self._sharing = Sharing()
+        self._pulse = Pulse(browser, line)
 
     @property
     def description(self) -> dict[str, str]:
@@ -81,22 +82,29 @@ class Renderer:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
         return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
 
+    async def health(self) -> Health:
+        """Say whether pictures can be taken: by a round trip at most two seconds old, and two strikes."""
+        return await self._pulse.feel()
+
     async def drain(self, seconds: float) -> bool:
         """Take no more shots; say whether those taken were done within *seconds*."""
         return await self._line.close(seconds)
 
     async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
         """Try, and try once more if the browser died of it or under it."""
-        for attempt in range(1, ATTEMPTS + 1):
-            try:
-                return await self._attempt(shot, vetted, deadline)
-            except (BrowserGone, PageCrashed) as error:
-                if attempt == ATTEMPTS or asyncio.get_running_loop().time() > deadline:
-                    if isinstance(error, PageCrashed):
-                        raise
-                    raise ServiceUnavailable("The browser was lost; try again.", RETRY_SECONDS) from error
-                logs.event("shot_tried_again", reason=type(error).__name__)
-        raise AssertionError  # the loop returns or raises
+        try:
+            return await self._attempt(shot, vetted, deadline)
+        except (BrowserGone, PageCrashed, InternalError) as error:
+            lost = error
+        # What is left of the deadline may be too little: then it was lost to our browser, and is no word on the page.
+        too_late = ServiceUnavailable("The browser was lost; try again.", RETRY_SECONDS)
+        if asyncio.get_running_loop().time() > deadline:
+            raise too_late from lost
+        logs.event("shot_tried_again", reason=type(lost).__name__)
+        try:
+            return await self._attempt(shot, vetted, deadline)
+        except (BrowserGone, TimeoutError) as error:
+            raise too_late from error
 
     async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
         tab = None
@@ -156,6 +164,7 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         sandbox=equipment.sandbox,
         warm=equipment.slots,
         recycle_after=equipment.recycle_after,
+        recycle_age=equipment.recycle_age,
         recycle_memory=equipment.recycle_memory,
         page_memory=equipment.page_memory,
         authorities=authorities,

@@ -1,6 +1,7 @@
 """One supervised Chromium, and a never-used tab for each shot, opened before it is asked for."""
 
 import asyncio
+import math
 import os
 import tempfile
 from collections import deque
@@ -8,7 +9,7 @@ from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from .. import logs
 from ..errors import OperatorError
@@ -23,7 +24,11 @@ from .trust import Authorities
 
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it
 HEALTH_SECONDS = 4.0  # for a blank page; an idle machine takes a fiftieth of it
-LAUNCH_SECONDS = 20.0
+LAUNCH_SECONDS = 20.0  # from a cold disk
+RELAUNCH_SECONDS = 6.0  # when it has been read already
+LOOK_SECONDS = 1.0  # between two looks at whether the browser's processes run
+PROVE_SECONDS = 3.0  # without a picture, until a blank page is asked for to prove that there could be one
+RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
 PUT_AWAY_SECONDS = 0.06
@@ -34,6 +39,9 @@ NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the p
 
 class BrowserGone(Exception):
     """The browser died or hangs; the work it carried can be tried once more in the next one."""
+
+    def __init__(self, reason: str = "the browser was lost") -> None:
+        super().__init__(reason)
 
 
 @dataclass
@@ -59,6 +67,9 @@ class _Life:
     inside: int = 0  # shots that run
     dead: bool = False
     retiring: bool = False
+    begun: float = field(default_factory=lambda: asyncio.get_running_loop().time())
+    proven: float = -math.inf  # when it last made a picture
+    probing: asyncio.Task[None] | None = None
 
 
 class Browser:
@@ -72,6 +83,7 @@ class Browser:
         sandbox: bool,
         warm: int,
         recycle_after: int,
+        recycle_age: float,
         recycle_memory: int,
         page_memory: int,
         authorities: Authorities,
@@ -82,12 +94,15 @@ class Browser:
         self._sandbox = sandbox
         self._warm = warm
         self._recycle_after = recycle_after  # shots
+        self._recycle_age = recycle_age  # seconds
         self._recycle_memory = recycle_memory  # bytes that the browser's own process may take
         self._page_memory = page_memory  # bytes that one page's process may take
         self._authorities = authorities
         self._room = room
         self._cores = os.cpu_count() or 1
         self._life: _Life | None = None
+        self._recycle_at = -math.inf  # not before
+        self._closed = False
         self._launching: asyncio.Task[_Life] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: set[asyncio.Task[Any]] = set()  # those of them that see a browser out; they take seconds at most
@@ -99,12 +114,14 @@ class Browser:
     async def start(self) -> None:
         """Launch, and prove the sandbox. Raises OperatorError."""
         try:
-            self._life = await self._launch()
+            self._life = await self._launch(LAUNCH_SECONDS)
         except TimeoutError as error:
             raise OperatorError(f"The browser did not start within {LAUNCH_SECONDS:g} s.") from error
+        self._in_background(self._supervise())
 
     async def close(self) -> None:
         """End the browser."""
+        self._closed = True
         life, self._life = self._life, None
         if life is not None:
             await self._end(life)
@@ -121,6 +138,7 @@ class Browser:
         opening = self._next(life)
         try:
             yield await self._opened(life, opening)
+            life.proven = asyncio.get_running_loop().time()
         finally:
             life.inside -= 1
             self._in_background(self._put_away(life, opening))
@@ -147,39 +165,77 @@ class Browser:
         That takes all of its processes: the browser's own, a renderer, the GPU's and, for cookies, the network's.
         """
         life = tab.life if tab is not None else self._life
-        if life is None or life.dead:
+        if life is None:
             raise BrowserGone
+        await self._prove(life)
+
+    async def prove(self) -> None:
+        """As verify, for the browser that is in service, or the one that is started because none is."""
+        await self._prove(await self._alive())
+
+    def is_proven_since(self, seconds: float) -> bool:
+        """Say whether the browser in service has made a picture in the last *seconds*."""
+        life = self._life
+        return life is not None and not life.dead and asyncio.get_running_loop().time() - life.proven <= seconds
+
+    async def _prove(self, life: _Life) -> None:
+        if life.dead:
+            raise BrowserGone
+        if life.probing is None or life.probing.done():
+            life.probing = self._in_background(self._probe(life))
         try:
-            async with asyncio.timeout(HEALTH_SECONDS):
-                probe = await self._open(life)
+            await asyncio.shield(life.probing)  # one for all who want to know, and none of them can break it off
+        except (ProtocolError, TimeoutError, OSError) as error:
+            self._condemn(life, "no answer to a health check")
+            raise BrowserGone("the browser does not answer") from error
+
+    async def _probe(self, life: _Life) -> None:
+        async with asyncio.timeout(HEALTH_SECONDS):
+            probe = await self._open(life)
+            try:
                 await probe.session.send("Network.getCookies")
                 await probe.session.send("Page.captureScreenshot", format="jpeg", quality=1)
-            self._in_background(self._close(life, probe))
-        except (ProtocolError, TimeoutError) as error:
-            self._condemn(life, "no answer to a health check")
-            raise BrowserGone from error
+            finally:
+                self._in_background(self._close(life, probe))
+        life.proven = asyncio.get_running_loop().time()
+
+    async def _supervise(self) -> NoReturn:
+        """See to it that there is a browser, that it works, and that it is replaced in time, also when nobody asks."""
+        while True:
+            await asyncio.sleep(LOOK_SECONDS)
+            try:
+                life = await self._alive()
+                self._recycle(life)
+                if not self.is_proven_since(PROVE_SECONDS):
+                    await self._prove(life)
+            except BrowserGone:
+                continue  # told where it was found out; the next look starts another
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
+                logs.fault("supervision_failed", error)
 
     async def _alive(self) -> _Life:
+        if self._closed:
+            raise BrowserGone("the box is closing")
         if self._life is not None and not self._life.dead:
             return self._life
         if self._launching is None or self._launching.done():
-            self._launching = self._in_background(self._launch())
+            self._launching = self._in_background(self._launch(RELAUNCH_SECONDS))
         try:
             # One launch for all who wait, and none of them can end it by going away.
             self._life = await asyncio.shield(self._launching)
         except (ProtocolError, OperatorError, TimeoutError, OSError) as error:
             logs.fault("browser_not_started", error)
-            raise BrowserGone from error
+            raise BrowserGone("no browser could be started") from error
         return self._life
 
-    async def _launch(self) -> _Life:
+    async def _launch(self, seconds: float) -> _Life:
         path = self._executable or find_executable()
         profile = Path(tempfile.mkdtemp(prefix="browser-"))
         await asyncio.to_thread(self._authorities.lay, profile)
         chromium = Chromium(path, profile, sandbox=self._sandbox)
         life = _Life(chromium)
         try:
-            async with asyncio.timeout(LAUNCH_SECONDS):
+            async with asyncio.timeout(seconds):
                 await chromium.start(lambda: self._condemn(life, "it ended"))
                 while len(life.warm) < self._warm:
                     self._warm_up(life)
@@ -197,8 +253,12 @@ class Browser:
 
     async def _watch(self, life: _Life, cell: Cell) -> None:
         """Hold the browser to its bounds while it has shots, before the kernel runs out of memory and chooses whom."""
+        looks = 0
         while not life.dead:
             await asyncio.sleep(WATCH_SECONDS)
+            looks += 1
+            if looks % round(LOOK_SECONDS / WATCH_SECONDS) == 0:
+                self._look_after(life, cell)
             if not life.inside:
                 continue
             self._room.note(cell.largest_page())
@@ -206,6 +266,13 @@ class Browser:
                 logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
             if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
                 self._condemn(life, "it has grown too large")
+
+    def _look_after(self, life: _Life, cell: Cell) -> None:
+        """Find out at once what a shot or a probe would only hear by waiting: processes that are stopped or gone."""
+        for pid in cell.end_stopped_pages():
+            logs.event("page_killed", bound="stopped", pid=pid)
+        if ailment := cell.ailment():
+            self._condemn(life, ailment)
 
     def _warm_up(self, life: _Life) -> None:
         life.warm.append(self._in_background(self._open(life)))
@@ -272,18 +339,21 @@ class Browser:
         """Replace a browser that has served long or grown large: the next one first, so that nobody waits for it."""
         if life is not self._life or life.retiring or life.cell is None:
             return
-        size = life.cell.memory()
-        if life.shots >= self._recycle_after or size > self._recycle_memory:
+        now = asyncio.get_running_loop().time()
+        size, age = life.cell.memory(), now - life.begun
+        worn = life.shots >= self._recycle_after or size > self._recycle_memory or age > self._recycle_age
+        if worn and now > self._recycle_at:
             life.retiring = True
-            logs.event("browser_recycled", shots=life.shots, memory=size)
+            logs.event("browser_recycled", shots=life.shots, memory=size, age=round(age))
             self._in_background(self._succeed(life))
 
     async def _succeed(self, life: _Life) -> None:
         try:
-            successor = await self._launch()
+            successor = await self._launch(LAUNCH_SECONDS)
         except (ProtocolError, OperatorError, TimeoutError, OSError) as error:
             logs.fault("browser_not_started", error)
-            life.retiring = False  # better an old one than none; it is tried again after the next shot
+            life.retiring = False  # better an old one than none
+            self._recycle_at = asyncio.get_running_loop().time() + RECYCLE_AGAIN_SECONDS
             return
         if self._life is not life:  # closed, or died, meanwhile
             await self._end(successor)
@@ -293,12 +363,14 @@ class Browser:
             await self._end(life)
 
     def _condemn(self, life: _Life, reason: str) -> None:
-        """Take *life* out of service; the next shot starts a new one."""
+        """Take *life* out of service, and start a new one if it was the one in service."""
         if life.dead:
             return
         life.dead = True
         if life is self._life:  # not while closing, and not one that has a successor
             logs.event("browser_lost", reason=reason)
+            if not self._closed:
+                self._in_background(self._alive())
         self._ending.add(self._in_background(self._end(life)))
 
     async def _end(self, life: _Life) -> None:

@@ -14,6 +14,7 @@ SECCOMP_FILTER = "2"  # /proc's word for a process that runs under a system call
 NO_CAPABILITIES = "0000000000000000"
 LOOKS, BETWEEN_SECONDS = 40, 0.05  # a page's process shuts itself in a moment after its start
 PAGE = os.sysconf("SC_PAGE_SIZE")
+STOPPED, GONE = "T", {"", "X", "Z"}  # /proc's words for what a process does
 STARTED = 19  # of the fields in /proc/PID/stat behind the name, which may have anything in it
 
 
@@ -31,6 +32,7 @@ class Cell:
     def __init__(self, browser: int, page_memory: int, most_pages: int) -> None:
         self._page_memory = page_memory  # bytes
         self._most_pages = most_pages  # processes
+        self._browser = browser
         lines = {pid: _command_line(pid) for pid in {browser} | descendants(browser)}
         # Debian starts it by a shell script that stays.
         self._own = [pid for pid, line in lines.items() if line and b"--type=" not in line]
@@ -72,6 +74,23 @@ class Cell:
                 os.kill(one.pid, signal.SIGKILL)
         return killed
 
+    def end_stopped_pages(self) -> list[int]:
+        """End the pages' processes that somebody has stopped: their shots hear of it, and are tried again."""
+        stopped = [pid for pid in self._pages() if _state(pid) == STOPPED]
+        for pid in stopped:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        return stopped
+
+    def ailment(self) -> str | None:
+        """Return what is wrong with the browser's other processes, if something is."""
+        if any(_state(pid) in GONE for pid in self._zygotes):
+            return "the process that makes pages has ended"
+        others = (self._browser, *descendants(self._browser))
+        if any(_state(pid) == STOPPED and not _is_page(pid) for pid in others):
+            return "one of its processes was stopped"
+        return None
+
     def _pages(self) -> list[int]:
         return [pid for zygote in self._zygotes for pid in _children(zygote) if _is_page(pid)]
 
@@ -112,6 +131,12 @@ def _resident(pid: int) -> int:
     with suppress(OSError):
         return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
     return 0
+
+
+def _state(pid: int) -> str:
+    with suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    return ""
 
 
 def _own_memory(pid: int) -> int:

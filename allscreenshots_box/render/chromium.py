@@ -10,26 +10,39 @@ from contextlib import suppress
 from pathlib import Path
 
 from ..errors import OperatorError
+from . import leftovers
 from .cdp import Connection, ProtocolError
 
-EXECUTABLES = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell", "chromium", "google-chrome")
+# Debian's command is a shell script that stays between the server and the browser, and would die in its place.
+EXECUTABLES = (
+    "/usr/lib/chromium/chromium-headless-shell",
+    "chromium-headless-shell",
+    "chrome-headless-shell",
+    "headless_shell",
+    "chromium",
+    "google-chrome",
+)
 POLITE_SECONDS = 2.0  # for the browser to end by itself
 LAST_WORDS = 4096  # bytes of its stderr that are kept, to tell why it did not start
 BLANK_ENVIRONMENT = ("TMPDIR", "PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
 # Chromium reads its commands from descriptor 3 and answers on 4, which here may be anything's. A core of it would hold
 # the pages of all callers. When memory ends, the kernel is to end the browser before the server, and pages, which
 # Chromium itself puts at 300, before the browser.
-BECOME = """import fcntl, os, resource, sys
+# The kernel ends the browser with the server, however that ends; the server may have ended before it was told.
+BECOME = """import ctypes, fcntl, os, resource, signal, sys
+ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+if os.getppid() != int(sys.argv[1]):
+    sys.exit("its server has ended")
 resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 with open("/proc/self/oom_score_adj", "r+") as score:
     if int(score.read()) < 100:
         score.seek(0)
         score.write("100")
-commands, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[1:3])
+commands, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in sys.argv[2:4])
 os.dup2(commands, 3)
 os.dup2(answers, 4)
 os.closerange(5, 256)
-os.execv(sys.argv[3], sys.argv[3:])"""
+os.execv(sys.argv[4], sys.argv[4:])"""
 
 DISABLED_FEATURES = (
     "DestroyProfileOnBrowserClose",
@@ -119,6 +132,7 @@ class Chromium:
                 sys.executable,
                 "-ISc",
                 BECOME,
+                str(os.getpid()),
                 str(commands),
                 str(answers),
                 str(self._path),
@@ -134,6 +148,7 @@ class Chromium:
         finally:
             os.close(commands)
             os.close(answers)
+        leftovers.note(self._profile, self._process.pid)
         self._listening = asyncio.create_task(self._listen(self._process))
         # Before its version is known, whoever starts it hears of its end.
         self.connection = Connection(from_browser, to_browser, lambda: lost() if self.version else None)
