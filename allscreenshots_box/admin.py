@@ -1,10 +1,12 @@
-"""The operator's window: the door sign at / and /health."""
+"""The operator's window: the door sign at /, and /health, /ready and /metrics."""
 
 from typing import Any
 
 from litestar import HttpMethod, MediaType, Request, Response, route
+from litestar.di import NamedDependency
 
 from . import __version__
+from .readiness import Readiness
 
 _SIGN = {
     "name": "allscreenshots-box",
@@ -12,6 +14,7 @@ _SIGN = {
     "version": __version__,
     "openapi": "/schema/openapi.json",
     "health": "/health",
+    "ready": "/ready",
     "documentation": "the docs/ folder beside the installed program, from docs/index.md on",
     "keys": "allscreenshots-box keys create NAME, on the machine itself",
 }
@@ -27,6 +30,8 @@ code{{background:#eef1f4;padding:.1em .3em;border-radius:3px}}</style>
 <li>Documentation: {documentation}</li>
 <li>A key: <code>{keys}</code></li></ul></html>
 """
+
+_FRESH = {"Cache-Control": "no-store"}
 
 
 @route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
@@ -44,4 +49,12 @@ async def health() -> dict[str, str]:
     return {"status": "ok", "version": __version__}
 
 
-routes = [sign, health]
+@route("/ready", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
+async def ready(readiness: NamedDependency[Readiness]) -> Response[dict[str, Any]]:
+    """Say whether the box can take a picture now, and if not, why: 503, as load balancers read it."""
+    if reasons := await readiness.look():
+        return Response({"status": "not ready", "reasons": reasons}, status_code=503, headers=_FRESH)
+    return Response({"status": "ready"}, headers=_FRESH)
+
+
+routes = [sign, health, ready]

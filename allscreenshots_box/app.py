@@ -34,6 +34,7 @@ from .errors import (
 )
 from .limits import Buckets, Kind, Standing
 from .places import Network
+from .readiness import Readiness
 from .render import Clocks, Renderer
 
 MIB = 1024 * 1024  # bytes
@@ -60,13 +61,18 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         async with database.connected(settings.database_path) as db, opened as renderer:
             hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
             app.state.update({"database": db, "renderer": renderer, "gate": Gate(db, hasher, Buckets())})
+            app.state.readiness = Readiness(renderer, db, settings.data_dir)
             yield
+            app.state.readiness.close()
             await app.state.gate.close()
 
     app = Litestar(
         [*admin.routes, Router("/v1", route_handlers=[*screenshots.routes, nothing])],
         lifespan=[lifespan],
-        dependencies={"renderer": Provide(provide_renderer, sync_to_thread=False)},
+        dependencies={
+            "renderer": Provide(provide_renderer, sync_to_thread=False),
+            "readiness": Provide(provide_readiness, sync_to_thread=False),
+        },
         exception_handlers={Exception: answer},
         request_class=BoxRequest,
         request_max_body_size=LARGEST_BODY,
@@ -116,6 +122,11 @@ def _openapi() -> OpenAPIConfig:
 def provide_renderer(state: State) -> Renderer:
     """Hand the renderer to the handlers that ask for it."""
     return cast("Renderer", state.renderer)
+
+
+def provide_readiness(state: State) -> Readiness:
+    """Hand over what knows whether the box is ready."""
+    return cast("Readiness", state.readiness)
 
 
 @route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)

@@ -17,6 +17,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_MILLISECONDS = 5000  # how long the command line and the server wait for each other
+BEATS = 2**31 - 1  # the number in the head has 32 bits
 PRIVATE = 0o600  # the file holds hashes, names and usage: its owner's business
 
 migrations = sqlite_utils.Migrations("allscreenshots_box")
@@ -130,6 +131,19 @@ def writing(db: sqlite_utils.Database, *, patience: int = BUSY_MILLISECONDS) -> 
         db.conn.rollback()
         raise
     db.conn.commit()
+
+
+def beat(db: sqlite_utils.Database, patience: int) -> None:
+    """Write something, for good, and read it back: what a full or read-only disk does not let pass.
+
+    It is a number in the file's head that SQLite leaves to its user. *patience* as in `writing`.
+    """
+    with writing(db, patience=patience):
+        (before,) = db.execute("pragma user_version").fetchone()
+        db.execute(f"pragma user_version = {(before + 1) % BEATS}")
+    (after,) = db.execute("pragma user_version").fetchone()
+    if after != (before + 1) % BEATS:
+        raise sqlite3.DatabaseError("what was written is not what is read")
 
 
 def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+WARNING = logging.WARNING
+
 _LOGGER = logging.getLogger("allscreenshots_box")
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
 _KEY = re.compile(r"(ask_[0-9A-Za-z]{8})[0-9A-Za-z]+")

@@ -20,7 +20,7 @@ from allscreenshots_box import keys
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
-from allscreenshots_box.render import Clocks, Renderer, Rendering, Shot
+from allscreenshots_box.render import Clocks, Health, Renderer, Rendering, Shot
 from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product
 from tests.box import Box
 from tests.site.server import Site
@@ -55,6 +55,11 @@ class StandIn(Renderer):
         self.shots: list[Shot] = []
         self.failure: Exception | None = None
         self.rendering = Rendering(products=(), target_status=200, target_url="")
+        self.wellbeing = Health(ok=True)
+
+    async def health(self) -> Health:
+        """Say what the test wants it to."""
+        return self.wellbeing
 
     async def render(self, shot: Shot, *, clocks: Clocks | None = None, **_: Any) -> Rendering:
         """Answer at once, or fail as told."""

@@ -10,12 +10,12 @@ from pathlib import Path
 from .. import logs, outbound
 from ..errors import DeadlinePassed, InternalError, PageCrashed, ServiceUnavailable
 from ..places import Place
+from ..pulse import FRESH_SECONDS, Health, Pulse
 from . import trust
 from .blocking import Blocking
 from .browser import Browser, BrowserGone
 from .capture import Studio, capture
 from .cdp import ProtocolError
-from .health import Health, Pulse
 from .line import NOBODY, Clocks, Line
 from .page import Page
 from .pictures import Encoder
@@ -27,6 +27,7 @@ from .shot import Rendering, Shot
 __all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "running"]
 
 RETRY_SECONDS = 2  # a new browser starts in less
+LOOK_SECONDS = 6.0  # for the browser to draw a blank page; it has less itself
 
 
 class Renderer:
@@ -43,7 +44,7 @@ class Renderer:
         self._blocking = blocking
         self._insecure_hosts = equipment.insecure_hosts
         self._sharing = Sharing()
-        self._pulse = Pulse(browser, line)
+        self._pulse = Pulse(self._look, LOOK_SECONDS)
 
     @property
     def description(self) -> dict[str, str]:
@@ -83,12 +84,27 @@ class Renderer:
         return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
 
     async def health(self) -> Health:
-        """Say whether pictures can be taken: by a round trip at most two seconds old, and two strikes."""
-        return await self._pulse.feel()
+        """Say whether the browser draws, as of a round trip through all of it that is two seconds old at most."""
+        if self._line.closed:
+            return Health(ok=False, reason="draining")
+        return await self._pulse.health()
+
+    async def _look(self) -> str:
+        if self._browser.is_proven_since(FRESH_SECONDS):
+            return ""
+        try:
+            await self._browser.prove()
+        except BrowserGone as error:
+            return str(error) or "it does not draw a blank page"
+        return ""
 
     async def drain(self, seconds: float) -> bool:
         """Take no more shots; say whether those taken were done within *seconds*."""
         return await self._line.close(seconds)
+
+    def close(self) -> None:
+        """Look at the browser no more."""
+        self._pulse.close()
 
     async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
         """Try, and try once more if the browser died of it or under it."""
@@ -173,7 +189,11 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
     line = Line(equipment.slots, equipment.line_length, equipment.line_wait, room.admits)
     try:
         await browser.start()
-        yield Renderer(browser, line, policy, equipment, blocking)
+        renderer = Renderer(browser, line, policy, equipment, blocking)
+        try:
+            yield renderer
+        finally:
+            renderer.close()
     finally:
         await browser.close()
         await proxy.close()

@@ -1,0 +1,81 @@
+"""Whether the box can do its work now, and if it cannot, why not."""
+
+import asyncio
+import os
+import sqlite3
+from pathlib import Path
+
+import sqlite_utils
+
+from . import database, logs
+from .database import Database
+from .pulse import Health, Pulse
+from .render import Renderer
+
+STORE_SECONDS = 4.0  # for a write and a read; an idle disk takes a thousandth of it
+LOCK_MILLISECONDS = 1000  # that the look waits for somebody else's transaction
+LEAST_FREE = 64 << 20  # bytes on the data directory's disk: a browser's profile takes a tenth of them
+LEAST_FILES = 100  # that can still be made there
+
+DRAINING = "draining: the box is stopping"
+
+
+class Readiness:
+    """Looks at the browser, the database and the disk for whoever asks, and tells the log when the answer changes."""
+
+    def __init__(self, renderer: Renderer, store: Database, data_dir: Path) -> None:
+        self._renderer = renderer
+        self._store = Pulse(lambda: store.run(look_at_store, data_dir), STORE_SECONDS)
+        self._draining = False
+        self.browser = Health(ok=True)  # as of the last look
+        self.reasons: list[str] = []  # as of the last look
+
+    def drain(self) -> None:
+        """Be ready no more: the box is stopping."""
+        self._draining = True
+        self._conclude([DRAINING])
+
+    async def look(self) -> list[str]:
+        """Return why the box is not ready; nothing if it is. Each reason begins with what it is about."""
+        if self._draining:
+            return self.reasons
+        self.browser, store = await asyncio.gather(self._renderer.health(), self._store.health())
+        reasons = [] if self.browser.ok else [f"browser: {self.browser.reason}"]
+        reasons += [] if store.ok else _about_store(store.reason)
+        self._conclude([DRAINING] if self._draining else reasons)
+        return self.reasons
+
+    def close(self) -> None:
+        """Look no more."""
+        self._store.close()
+
+    def _conclude(self, reasons: list[str]) -> None:
+        before, self.reasons = self.reasons, reasons
+        if self._draining or reasons == before:
+            return
+        if reasons:
+            logs.event("not_ready", logs.WARNING, reasons=reasons)
+        else:
+            logs.event("ready_again")
+
+
+def _about_store(reason: str) -> list[str]:
+    return [line if ": " in line else f"database: {line}" for line in reason.splitlines()]
+
+
+def look_at_store(db: sqlite_utils.Database, data_dir: Path) -> str:
+    """Write to the database and read it back, and look at the room around it; one line for each thing wrong."""
+    problems = []
+    try:
+        database.beat(db, LOCK_MILLISECONDS)
+    except sqlite3.Error as error:
+        problems.append(f"database: it cannot be written ({error})")
+    try:
+        room = os.statvfs(data_dir)
+    except OSError as error:
+        return "\n".join([*problems, f"disk space: the data directory cannot be looked at ({error.strerror})"])
+    if room.f_bavail * room.f_frsize < LEAST_FREE:
+        problems.append(f"disk space: less than {LEAST_FREE >> 20} MiB are free in the data directory")
+    if room.f_files and room.f_favail < LEAST_FILES:
+        problems.append(f"disk space: fewer than {LEAST_FILES} files can be made in the data directory")
+    return "\n".join(problems)
