@@ -1,11 +1,13 @@
 """The operator's window: the door sign at /, and /health, /ready and /metrics."""
 
+import asyncio
 from typing import Any
 
 from litestar import HttpMethod, MediaType, Request, Response, route
 from litestar.di import NamedDependency
 
 from . import __version__
+from .metrics import CONTENT_TYPE, Metrics
 from .readiness import Readiness
 
 _SIGN = {
@@ -57,4 +59,11 @@ async def ready(readiness: NamedDependency[Readiness]) -> Response[dict[str, Any
     return Response({"status": "ready"}, headers=_FRESH)
 
 
-routes = [sign, health, ready]
+@route("/metrics", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
+async def metrics(counted: NamedDependency[Metrics]) -> Response[bytes]:
+    """Tell Prometheus what was counted."""
+    text = await asyncio.to_thread(counted.text)
+    return Response(text, headers={"Content-Type": CONTENT_TYPE, **_FRESH})
+
+
+routes = [sign, health, ready, metrics]

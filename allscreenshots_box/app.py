@@ -1,5 +1,6 @@
 """Where everything long-lived is made, joined, and in the end closed; and what every request passes."""
 
+import os
 import re
 import secrets
 import time
@@ -33,15 +34,21 @@ from .errors import (
     TargetNotAllowed,
 )
 from .limits import Buckets, Kind, Standing
+from .metrics import OTHER, Metrics, Sample, Served
 from .places import Network
 from .readiness import Readiness
-from .render import Clocks, Renderer
+from .render import Clocks, Renderer, cell
+from .render import Rendering as Rendered
 
 MIB = 1024 * 1024  # bytes
 LARGEST_BODY = MIB
 LONGEST_LOGGED_PATH = 200
 
+OPS_PATHS = frozenset({"/health", "/ready", "/metrics"})  # what the listener of ops_listen has
+APART = OPS_PATHS - {"/health"}  # what the main port then has no more
+
 _COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
+_OPS_SIDE = "allscreenshots_box.ops"  # in a scope: the request came to ops_listen
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")
 
@@ -62,16 +69,19 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
             hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
             app.state.update({"database": db, "renderer": renderer, "gate": Gate(db, hasher, Buckets())})
             app.state.readiness = Readiness(renderer, db, settings.data_dir)
+            metrics.watch(lambda: _sample(app.state), _memory)
             yield
             app.state.readiness.close()
             await app.state.gate.close()
 
+    metrics = Metrics(__version__, keys=settings.metrics_keys)
     app = Litestar(
         [*admin.routes, Router("/v1", route_handlers=[*screenshots.routes, nothing])],
         lifespan=[lifespan],
         dependencies={
             "renderer": Provide(provide_renderer, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
+            "counted": Provide(provide_metrics, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
         request_class=BoxRequest,
@@ -79,8 +89,37 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         openapi_config=_openapi(),
         logging_config=None,  # ours is set up by the server
     )
-    app.asgi_handler = Front(app.asgi_handler, app.state, settings)
+    app.state.metrics = metrics
+    routes = frozenset(route.path for route in app.routes)
+    app.asgi_handler = Front(app.asgi_handler, app.state, settings, routes)
     return app
+
+
+def ops_side(app: ASGIApp) -> ASGIApp:
+    """Return *app* as the listener of ops_listen has it."""
+
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        cast("dict[str, Any]", scope)[_OPS_SIDE] = True
+        await app(scope, receive, send)
+
+    return marked
+
+
+def _sample(state: State) -> Sample:
+    slots, in_use, waiting = state.renderer.standing
+    return Sample(
+        slots=slots,
+        in_use=in_use,
+        waiting=waiting,
+        restarts=state.renderer.restarts,
+        proofs=state.gate.proofs,
+        ready=not state.readiness.reasons,
+    )
+
+
+def _memory() -> dict[str, int]:
+    server, browser = cell.weigh(os.getpid())
+    return {"server": server, "browser": browser}
 
 
 def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
@@ -129,6 +168,11 @@ def provide_readiness(state: State) -> Readiness:
     return cast("Readiness", state.readiness)
 
 
+def provide_metrics(state: State) -> Metrics:
+    """Hand over what counts."""
+    return cast("Metrics", state.metrics)
+
+
 @route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)
 async def nothing(path: FromPath[str]) -> None:  # noqa: ARG001 - not repeated: some people put secrets there
     """Answer for every path under /v1 that is nothing else: behind the gate, like all of them."""
@@ -161,6 +205,7 @@ class Visit:
     ignored: bodies.Ignored | None = None
     error: BoxError | None = None
     status: int = 0
+    sent: int = 0  # bytes of the body
 
 
 def visit_of(scope: Scope) -> Visit:
@@ -174,8 +219,10 @@ class Front:
     Before routing, so that without a key not even the existence of a path can be learnt.
     """
 
-    def __init__(self, inner: ASGIApp, state: State, settings: Settings) -> None:
+    def __init__(self, inner: ASGIApp, state: State, settings: Settings, routes: frozenset[str]) -> None:
         self._inner = inner
+        self._routes = routes  # templates
+        self._ops_apart = settings.ops_address is not None
         self._state = state
         self._trusted: tuple[Network, ...] = settings.trusted_proxy
         self._log_queries = settings.log_queries
@@ -194,6 +241,8 @@ class Front:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
                 message["headers"] = [*message["headers"], *_headers(visit, _clocks_of(scope))]
+            elif message["type"] == "http.response.body":
+                visit.sent += len(message["body"])
             await send(message)
 
         try:
@@ -202,10 +251,13 @@ class Front:
             await _respond(answer(BoxRequest(scope), error), scope, receive, send_with_headers)
         finally:
             self._log(scope, visit)
+            self._count(scope, visit)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
         refuse_key_in_query(scope["query_string"])
         path = scope["path"]
+        if not self._has(scope, path):
+            raise NotFound(_NOTHING_HERE)
         if path == "/v1" or path.startswith("/v1/"):
             kind: Kind = "screenshot" if (scope.get("method"), path.rstrip("/")) in _COSTS_A_SCREENSHOT else "general"
             gate: Gate = self._state.gate
@@ -213,6 +265,41 @@ class Front:
             visit.standing = visit.admission.standing
             scope["state"]["admission"] = visit.admission
         await self._inner(scope, receive, send)
+
+    def _has(self, scope: Scope, path: str) -> bool:
+        """Say whether the port that this came to has *path* at all: operators' paths may have one of their own."""
+        path = path.rstrip("/")
+        if _OPS_SIDE in scope:
+            return path in OPS_PATHS
+        return not (self._ops_apart and path in APART)
+
+    def _count(self, scope: Scope, visit: Visit) -> None:
+        rendering: Rendered | None = scope["state"].get("rendering")
+        self._state.metrics.count(
+            Served(
+                method=str(scope.get("method")),
+                route=self._route(scope),
+                status=visit.status,
+                seconds=time.monotonic() - visit.begun,
+                code=visit.error.code if visit.error else "ok",
+                sent=visit.sent,
+                key=visit.admission.key.prefix if visit.admission else None,
+                shot=visit.admission is not None and visit.admission.standing.kind == "screenshot",
+                line=rendering.queue_seconds if rendering else None,
+                rendering=rendering.render_seconds if rendering else None,
+                steps=rendering.steps if rendering else {},
+                fetched=rendering.fetched if rendering else 0,
+            )
+        )
+
+    def _route(self, scope: Scope) -> str:
+        """Return the template of what was asked for: a stranger's paths must not become labels."""
+        path = scope["path"].rstrip("/") or "/"
+        if path in self._routes:  # also those that did not come as far as routing
+            return path
+        if path.startswith("/v1/"):
+            return str(scope.get("path_template") or "/v1/{path}")
+        return OTHER
 
     def _log(self, scope: Scope, visit: Visit) -> None:
         target, clocks = scope["state"].get("target"), _clocks_of(scope)
@@ -276,8 +363,9 @@ def answer(request: AnyRequest, error: Exception) -> Response[dict[str, Any]]:
     return Response(body, status_code=known.status, headers=known.headers)
 
 
+_NOTHING_HERE = "There is nothing here; / says what there is."
 _PLAIN: dict[int, Callable[[], BoxError]] = {
-    404: lambda: NotFound("There is nothing here; / says what there is."),
+    404: lambda: NotFound(_NOTHING_HERE),
     413: lambda: RequestTooLarge(f"The body must be at most {LARGEST_BODY} bytes."),
 }
 

@@ -8,7 +8,7 @@ import math
 import re
 import secrets
 import time
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -83,6 +83,11 @@ class Gate:
             raise Unauthorized
         return key
 
+    @property
+    def proofs(self) -> dict[str, int]:
+        """How many proofs argon2 was asked for, by outcome."""
+        return dict(self._prover.proofs)
+
     def give_back(self, admission: Admission) -> Standing:
         """Return the token that a request cost which the box did not serve."""
         return self._buckets.give_back(admission.key.id, admission.standing.kind, admission.key.plan)
@@ -137,6 +142,7 @@ class _Prover:
         self._proven: OrderedDict[str, bytes] = OrderedDict()  # hash -> digest of its secret
         self._running: dict[str, asyncio.Task[bool]] = {}  # hash -> the one proof that runs for it
         self._failures = _Failures()
+        self.proofs: Counter[str] = Counter({"good": 0, "bad": 0})
         self._permits = asyncio.Semaphore(PROOFS_AT_ONCE)
         self._threads = ThreadPoolExecutor(PROOFS_AT_ONCE, thread_name_prefix="argon2")
 
@@ -171,7 +177,9 @@ class _Prover:
         loop = asyncio.get_running_loop()
         async with self._permits:
             if not await loop.run_in_executor(self._threads, keys.matches, key, self._hasher, secret):
+                self.proofs["bad"] += 1
                 return False
+            self.proofs["good"] += 1
             self._remember(key.hash, digest)
             if keys.is_outdated(key, self._hasher):
                 new_hash = await loop.run_in_executor(self._threads, self._hasher.hash, secret)

@@ -83,6 +83,17 @@ def _words(value: Any) -> list[str]:
     return [word.strip() for word in map(str, words) if word.strip()]
 
 
+def _endpoint(value: Any) -> str:
+    if not (text := str(value).strip()):
+        return ""
+    where, _, port = text.rpartition(":")
+    if not where:
+        raise ValueError(f"{text!r} is not HOST:PORT, such as 127.0.0.1:9090 or [::1]:9090")
+    bare = where[1:-1] if where.startswith("[") and where.endswith("]") else where
+    host, number = _host(bare), _whole(1, 65535)(port)
+    return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+
+
 def _networks(value: Any) -> tuple[Network, ...]:
     return tuple(ipaddress.ip_network(word, strict=False) for word in _words(value))
 
@@ -212,6 +223,10 @@ class Settings:
     block_rules: Path | None = _setting(
         None, _optional_path, "A file with blocking rules of your own, in the syntax of EasyList."
     )
+    ops_listen: str = _setting(
+        "", _endpoint, "HOST:PORT for /ready and /metrics, by plain HTTP; the main port then has neither."
+    )
+    metrics_keys: bool = _setting(False, _truth, "Whether /metrics counts by key, named by its first 12 characters.")
     drain: float = _setting(60.0, _within(0, 600), "How long a stopping server lets running and waiting shots finish.")
     argon2_memory: int = _setting(
         19, _whole(19, 1024), "MiB of memory that hashing a key takes; raising it rehashes keys as they are used."
@@ -230,6 +245,12 @@ class Settings:
     def database_path(self) -> Path:
         """The one SQLite file."""
         return self.data_dir / "box.db"
+
+    @property
+    def ops_address(self) -> tuple[str, int] | None:
+        """Host and port of the listener for operators, if it is apart."""
+        host, _, port = self.ops_listen.rpartition(":")
+        return (host.strip("[]"), int(port)) if host else None
 
     @property
     def lists_dir(self) -> Path:

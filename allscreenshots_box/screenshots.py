@@ -74,6 +74,7 @@ async def take_screenshot(
     work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks)
     rendering = await presence.while_there(request.receive, work)
     request.state.fetched = rendering.fetched
+    request.state.rendering = rendering
     request.state.refused = rendering.refused[:MOST_REASONS]
     content, media_type = await _content(data, shot, rendering)
     return Response(content, media_type=media_type, headers=_headers(rendering))

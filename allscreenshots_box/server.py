@@ -19,9 +19,10 @@ from granian.constants import HTTPModes, Interfaces, SSLProtocols
 from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 from litestar import Litestar
+from litestar.types import ASGIApp
 
 from . import __version__, certificate, identity, keys, logs, privacy
-from .app import create_app
+from .app import create_app, ops_side
 from .certificate import Certificate
 from .config import Settings, spelled
 from .connections import Clocks
@@ -33,12 +34,14 @@ BACKLOG = 1024  # connections the kernel holds while we are busy
 LARGEST_HEAD = 64 * 1024  # bytes of request line and headers
 MOST_STREAMS = 100  # requests at the same time on one HTTP/2 connection
 STALLED_MILLISECONDS = 30_000  # how long a client may take none of what we send
+MOST_OPS_CONNECTIONS = 64  # to ops_listen: a few scrapers and load balancers
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
 
 def run(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises OperatorError when that cannot begin."""
     listener = _bind(settings.host, settings.port)  # while we are root, if we are
+    ops = settings.ops_address and _bind(*settings.ops_address, setting="ops_listen")
     shown = certificate.read(settings.tls_cert, settings.tls_key)
     identity.enter(settings)
     privacy.hide_memory()
@@ -47,7 +50,7 @@ def run(settings: Settings) -> None:
         logs.start()
         _make_work_dir(settings.temporary_dir)
         try:
-            uvloop.run(_serve(settings, listener, shown))
+            uvloop.run(_serve(settings, listener, ops or None, shown))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
             raise _told(group) or group from None
 
@@ -62,7 +65,8 @@ def _told(group: BaseExceptionGroup[BaseException]) -> OperatorError | None:
     return None
 
 
-def _bind(host: str, port: int) -> socket.socket:
+def _bind(host: str, port: int, setting: str | None = None) -> socket.socket:
+    other = f"choose another with {setting}" if setting else "choose another with --host or --port"
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
         listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
@@ -75,8 +79,7 @@ def _bind(host: str, port: int) -> socket.socket:
         # create_server adds a sentence of its own to strerror; a resolver's numbers are not the system's.
         reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
         raise OperatorError(
-            f"Cannot listen on {host} port {port} ({reason}): choose another with --host or --port; "
-            f"`ss -ltnp` shows who listens where."
+            f"Cannot listen on {host} port {port} ({reason}): {other}; `ss -ltnp` shows who listens where."
         ) from error
     # Connections inherit it: the kernel ends those whose client takes nothing any more, and the picture goes with it.
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MILLISECONDS)
@@ -124,30 +127,36 @@ def _connections(wanted: int) -> int:
     return min(wanted, most // 2)
 
 
-async def _serve(settings: Settings, listener: socket.socket, shown: Certificate | None) -> None:
+async def _serve(
+    settings: Settings, listener: socket.socket, ops: socket.socket | None, shown: Certificate | None
+) -> None:
     app = create_app(settings)
     most = _connections(settings.connections)
-    clocks = Clocks(app, settings.port, settings.arrive_within, most)
     async with app.lifespan():
-        server = _Embedded(clocks, listener, shown, arrive_within=settings.arrive_within, most=most)
+        doors = [_Door(app, listener, settings.port, shown, settings.arrive_within, most)]
+        if ops is not None:
+            port = ops.getsockname()[1]
+            doors.append(_Door(ops_side(app), ops, port, None, settings.arrive_within, MOST_OPS_CONNECTIONS))
         stopping = asyncio.Event()
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             loop.add_signal_handler(number, _stop_or_leave, stopping)
         await _announce(settings, app)
-        serving = asyncio.create_task(server.serve())
-        sweeping = asyncio.create_task(clocks.run())
-        await asyncio.wait([serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
-        if not serving.done():
+        serving = [asyncio.create_task(door.server.serve()) for door in doors]
+        sweeping = [asyncio.create_task(door.clocks.run()) for door in doors]
+        await asyncio.wait([*serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
+        if stopping.is_set():
             logs.event("stopping", drain=spelled(settings.drain))
             if not await app.state.renderer.drain(settings.drain):
                 logs.event("drain_ended", reason="shots were still running")
-            server.stop()  # type: ignore[no-untyped-call]
+        for door in doors:
+            door.server.stop()  # type: ignore[no-untyped-call]
         # Not for ever: a client may hold half a request open for as long as it likes.
-        finished, _ = await asyncio.wait({serving}, timeout=LEAVE_SECONDS)
-        sweeping.cancel()
+        _, held = await asyncio.wait(serving, timeout=LEAVE_SECONDS)
+        for task in sweeping:
+            task.cancel()
     logs.event("stopped")
-    if not finished:
+    if held:
         sys.stdout.flush()
         os._exit(0)
 
@@ -176,6 +185,22 @@ async def _announce(settings: Settings, app: Litestar) -> None:
         lines.append("  No key yet: `allscreenshots-box keys create NAME` makes one, while this runs.")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
+
+
+class _Door:
+    """One address that is listened on, with the clocks of its clients."""
+
+    def __init__(  # noqa: PLR0913, PLR0917 - each is the listener's own
+        self,
+        app: ASGIApp,
+        listener: socket.socket,
+        port: int,
+        shown: Certificate | None,
+        arrive_within: float,
+        most: int,
+    ) -> None:
+        self.clocks = Clocks(app, port, arrive_within, most)
+        self.server = _Embedded(self.clocks, listener, shown, arrive_within=arrive_within, most=most)
 
 
 class _Embedded(Server):

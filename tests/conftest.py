@@ -17,6 +17,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import keys
+from allscreenshots_box.app import Rendering as Rendered
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
@@ -56,6 +57,16 @@ class StandIn(Renderer):
         self.failure: Exception | None = None
         self.rendering = Rendering(products=(), target_status=200, target_url="")
         self.wellbeing = Health(ok=True)
+
+    @property
+    def standing(self) -> tuple[int, int, int]:
+        """Say that one of three slots is taken, and two wait."""
+        return 3, 1, 2
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """Say that one browser ended."""
+        return {"it_ended": 1}
 
     async def health(self) -> Health:
         """Say what the test wants it to."""
@@ -100,6 +111,16 @@ def made(output: Output, shot: Shot) -> Product:
             return Product(id=output.id, type="json", format="json", content=content, value=value)
 
 
+def standing_in(renderer: StandIn) -> Rendered:
+    """Return what opens *renderer* in the place of a browser."""
+
+    @asynccontextmanager
+    async def rendering() -> AsyncIterator[Renderer]:
+        yield renderer
+
+    return rendering
+
+
 @pytest.fixture
 def renderer() -> StandIn:
     """Return the renderer behind `api`."""
@@ -130,11 +151,7 @@ def db(settings: Settings) -> Iterator[sqlite_utils.Database]:
 def api(settings: Settings, renderer: StandIn) -> Iterator[TestClient[Litestar]]:
     """Return a client of the whole app but for the browser."""
 
-    @asynccontextmanager
-    async def rendering() -> AsyncIterator[Renderer]:
-        yield renderer
-
-    with TestClient(create_app(settings, rendering)) as client:
+    with TestClient(create_app(settings, standing_in(renderer))) as client:
         yield client
 
 

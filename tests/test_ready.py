@@ -2,8 +2,8 @@
 
 import asyncio
 import json
-import os
-import signal
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -139,17 +139,26 @@ def test_a_store_that_cannot_be_written_says_why(
     assert look_at_store(db, tmp_path) == reason
 
 
-def test_a_full_disk_is_seen(tmp_path: Path) -> None:
-    open_database(tmp_path / "box.db").close()
-    if pid := os.fork():
-        _, status = os.waitpid(pid, 0)
-        assert os.waitstatus_to_exitcode(status) == 0
-        return
-    import resource
+# A file that may not grow fails as on a full disk, in SQLite's own words.
+FULL = """
+import resource, signal, sys
+from pathlib import Path
+from allscreenshots_box.database import open_database
+from allscreenshots_box.readiness import look_at_store
+db = open_database(Path(sys.argv[1]))
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+print(look_at_store(db, Path(sys.argv[1]).parent))
+resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+print("after:", look_at_store(db, Path(sys.argv[1]).parent))
+"""
 
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
-    os._exit(0 if "cannot be written" in look_at_store(open_database(tmp_path / "box.db"), tmp_path) else 1)
+
+def test_a_disk_that_takes_no_more_is_told_until_it_does(tmp_path: Path) -> None:
+    words = [sys.executable, "-c", FULL, str(tmp_path / "box.db")]
+    told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout.splitlines()
+    assert told[0].startswith("database: it cannot be written (")
+    assert told[1:] == ["after: "]
 
 
 @pytest.mark.parametrize("bound", ["LEAST_FREE", "LEAST_FILES"])

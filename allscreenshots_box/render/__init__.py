@@ -83,6 +83,16 @@ class Renderer:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
         return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
 
+    @property
+    def standing(self) -> tuple[int, int, int]:
+        """How many slots there are, how many are taken, and how many requests wait for one."""
+        return self._line.standing
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often the browser was replaced, by cause."""
+        return dict(self._browser.restarts)
+
     async def health(self) -> Health:
         """Say whether the browser draws, as of a round trip through all of it that is two seconds old at most."""
         if self._line.closed:

@@ -4,7 +4,7 @@ import asyncio
 import math
 import os
 import tempfile
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -106,6 +106,7 @@ class Browser:
         self._launching: asyncio.Task[_Life] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: set[asyncio.Task[Any]] = set()  # those of them that see a browser out; they take seconds at most
+        self.restarts: Counter[str] = Counter()  # by cause
         self.evidence = "not started"  # of the sandbox
         self.version = ""
         self.user_agent = ""
@@ -344,6 +345,8 @@ class Browser:
         worn = life.shots >= self._recycle_after or size > self._recycle_memory or age > self._recycle_age
         if worn and now > self._recycle_at:
             life.retiring = True
+            many, large = life.shots >= self._recycle_after, size > self._recycle_memory
+            self.restarts["shots" if many else "memory" if large else "age"] += 1
             logs.event("browser_recycled", shots=life.shots, memory=size, age=round(age))
             self._in_background(self._succeed(life))
 
@@ -368,6 +371,7 @@ class Browser:
             return
         life.dead = True
         if life is self._life:  # not while closing, and not one that has a successor
+            self.restarts[reason.replace(" ", "_")] += 1
             logs.event("browser_lost", reason=reason)
             if not self._closed:
                 self._in_background(self._alive())

@@ -1,9 +1,11 @@
 """The pipeline from a blank tab to what was asked for, one step a function."""
 
 import asyncio
+import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -24,6 +26,8 @@ from .paper import printed
 from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 from .trust import Inspector
+
+T = TypeVar("T")
 
 LOAD_SECONDS = 3.0  # for pictures and the like, where the request does not ask to wait for them
 IDLE_SECONDS = 10.0  # many pages are never idle
@@ -178,19 +182,34 @@ async def capture(page: Page, studio: Studio) -> Rendering:
 
 
 async def _steps(page: Page, studio: Studio) -> Rendering:
-    await prepare(page, studio)
-    await go(page, studio.blocking)
-    await wait(page)
-    told = await settle(page)
-    await unclutter(page, studio.blocking, told)
-    products, truncated = await produce(page, studio.encoder)
+    watch = _Watch()
+    await watch.timed("prepare", prepare(page, studio))
+    await watch.timed("go", go(page, studio.blocking))
+    await watch.timed("wait", wait(page))
+    told = await watch.timed("settle", settle(page))
+    await watch.timed("unclutter", unclutter(page, studio.blocking, told))
+    products, truncated = await watch.timed("produce", produce(page, studio.encoder))
     return Rendering(
         products=tuple(products),
         target_status=int(told["status"]),
         target_url=told["url"],
         not_awaited=(*page.missed, "limit") if page.tab.door.exhausted else tuple(page.missed),
         truncated=truncated,
+        steps=watch.seconds,
     )
+
+
+class _Watch:
+    """Takes the time of each step."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    async def timed(self, name: str, step: Awaitable[T]) -> T:
+        begun = time.monotonic()
+        done = await step
+        self.seconds[name] = time.monotonic() - begun
+        return done
 
 
 async def prepare(page: Page, studio: Studio) -> None:

@@ -161,6 +161,11 @@ def _children(pid: int) -> set[int]:
     return found
 
 
+def weigh(pid: int) -> tuple[int, int]:
+    """Return the bytes that *pid* holds, and that all processes below it do; shared ones are counted for each."""
+    return _resident(pid), sum(map(_resident, descendants(pid)))
+
+
 def descendants(pid: int) -> set[int]:
     """Return every process below *pid*."""
     found = _children(pid)

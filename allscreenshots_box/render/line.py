@@ -73,6 +73,11 @@ class Line:
         """Whether nobody is let in any more."""
         return self._closed
 
+    @property
+    def standing(self) -> tuple[int, int, int]:
+        """How many slots there are, how many are taken, and how many callers wait."""
+        return self._slots, self._inside - self._waiting, self._waiting
+
     @asynccontextmanager
     async def turn(
         self, deadline: float, caller: int = NOBODY, weight: int = 1, clocks: Clocks | None = None

@@ -1,5 +1,6 @@
 """What to render, and what comes back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -282,5 +283,6 @@ class Rendering:
     truncated: bool = False  # whether a picture ends before its page does
     fetched: int = 0  # bytes that came from the network
     refused: tuple[str, ...] = ()  # why the page did not reach some of what it asked for; for the log
+    steps: Mapping[str, float] = field(default_factory=dict)  # seconds that each step of the capture took
     queue_seconds: float = 0
     render_seconds: float = 0
