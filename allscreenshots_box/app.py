@@ -91,8 +91,17 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     )
     app.state.metrics = metrics
     routes = frozenset(route.path for route in app.routes)
-    app.asgi_handler = Front(app.asgi_handler, app.state, settings, routes)
+    app.state.front = app.asgi_handler = Front(app.asgi_handler, app.state, settings, routes)
     return app
+
+
+async def obey(app: Litestar, settings: Settings) -> None:
+    """Let the running *app* go by *settings*, which differ only in what it can take up.
+
+    Raises OperatorError, and has changed nothing then.
+    """
+    await app.state.renderer.obey(outbound.policy_of(settings), settings.block_rules)
+    app.state.front.obey(settings)
 
 
 def ops_side(app: ASGIApp) -> ASGIApp:
@@ -224,7 +233,13 @@ class Front:
         self._routes = routes  # templates
         self._ops_apart = settings.ops_address is not None
         self._state = state
-        self._trusted: tuple[Network, ...] = settings.trusted_proxy
+        self._trusted: tuple[Network, ...]
+        self._log_queries: bool
+        self.obey(settings)
+
+    def obey(self, settings: Settings) -> None:
+        """Go by *settings* from the next request on."""
+        self._trusted = settings.trusted_proxy
         self._log_queries = settings.log_queries
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -240,7 +255,8 @@ class Front:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status = message["status"]
-                message["headers"] = [*message["headers"], *_headers(visit, _clocks_of(scope))]
+                headers = [*_headers(visit, _clocks_of(scope)), *self._farewell(scope)]
+                message["headers"] = [*message["headers"], *headers]
             elif message["type"] == "http.response.body":
                 visit.sent += len(message["body"])
             await send(message)
@@ -265,6 +281,11 @@ class Front:
             visit.standing = visit.admission.standing
             scope["state"]["admission"] = visit.admission
         await self._inner(scope, receive, send)
+
+    def _farewell(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Ask a client of a box that stops to come back by another connection: to the next box."""
+        stopping = self._state.readiness.draining and scope["http_version"].startswith("1")
+        return [(b"connection", b"close")] if stopping else []
 
     def _has(self, scope: Scope, path: str) -> bool:
         """Say whether the port that this came to has *path* at all: operators' paths may have one of their own."""

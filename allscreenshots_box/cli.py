@@ -84,11 +84,11 @@ def settings_options(command: F) -> F:
     )
 
 
-def _load(context: click.Context, flags: dict[str, Any]) -> Loaded:
+def _load(context: click.Context, flags: dict[str, Any], *, insist: bool = False) -> Loaded:
     """Return the settings in force: this command's flags over the program's."""
     above = context.find_root().params
     merged = {name: value for name, value in (above | _given(flags)).items() if name in config.NAMES}
-    return config.load(merged, config=flags.get("config_file") or above.get("config_file"))
+    return config.load(merged, config=flags.get("config_file") or above.get("config_file"), insist=insist)
 
 
 def _given(flags: dict[str, Any]) -> dict[str, Any]:
@@ -126,7 +126,10 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve the API until stopped."""
     from . import server  # Litestar and Granian take half a second that no other command needs
 
-    server.run(_load(context, flags).settings)
+    loaded = _load(context, flags)
+    # Where the data lies was decided as whoever we were then.
+    again = flags | {"data_dir": str(loaded.settings.data_dir)}
+    server.run(loaded.settings, lambda: _load(context, again, insist=True).settings)
 
 
 @main.command("config")

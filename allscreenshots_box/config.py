@@ -274,15 +274,22 @@ class Loaded:
     sources: Mapping[str, str]
 
 
-def load(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, config: Path | None = None) -> Loaded:
+def load(
+    flags: Mapping[str, Any],
+    environment: Mapping[str, str] = os.environ,
+    config: Path | None = None,
+    *,
+    insist: bool = False,
+) -> Loaded:
     """Return the settings in force: flag over environment over file over default.
 
-    *config* None reads the service's file if there is one that we may read. Raises OperatorError for an
+    *config* None reads the service's file if there is one that we may read; one that we may not is an error
+    if we *insist*, as a server does which has read it before. Raises OperatorError for an
     unknown name or a bad value, naming where it stands and the nearest right name.
     """
     values: dict[str, tuple[Any, str]] = {}
     path = config or _optional_path(environment.get(f"{ENVIRONMENT_PREFIX}CONFIG", ""))
-    for name, value in _read_file(path).items():
+    for name, value in _read_file(path, insist=insist).items():
         values[_known(name.replace("-", "_"), name, f"the file {path or SERVICE_CONFIG}")] = (
             value,
             str(path or SERVICE_CONFIG),
@@ -297,13 +304,13 @@ def load(flags: Mapping[str, Any], environment: Mapping[str, str] = os.environ, 
     return Loaded(Settings(**read), sources)
 
 
-def _read_file(path: Path | None) -> dict[str, Any]:
+def _read_file(path: Path | None, *, insist: bool) -> dict[str, Any]:
     try:
         return tomllib.loads((path or SERVICE_CONFIG).read_text())
     except (FileNotFoundError, PermissionError) as error:
-        if path is None:
+        if path is None and not (insist and isinstance(error, PermissionError)):
             return {}
-        raise OperatorError(f"The settings file {path} cannot be read: {error.strerror}.") from error
+        raise OperatorError(f"The settings file {path or SERVICE_CONFIG} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
         raise OperatorError(f"The settings file {path or SERVICE_CONFIG} cannot be read: {error}.") from error
 

@@ -26,23 +26,23 @@ class Readiness:
     def __init__(self, renderer: Renderer, store: Database, data_dir: Path) -> None:
         self._renderer = renderer
         self._store = Pulse(lambda: store.run(look_at_store, data_dir), STORE_SECONDS)
-        self._draining = False
+        self.draining = False
         self.browser = Health(ok=True)  # as of the last look
         self.reasons: list[str] = []  # as of the last look
 
     def drain(self) -> None:
         """Be ready no more: the box is stopping."""
-        self._draining = True
+        self.draining = True
         self._conclude([DRAINING])
 
     async def look(self) -> list[str]:
         """Return why the box is not ready; nothing if it is. Each reason begins with what it is about."""
-        if self._draining:
+        if self.draining:
             return self.reasons
         self.browser, store = await asyncio.gather(self._renderer.health(), self._store.health())
         reasons = [] if self.browser.ok else [f"browser: {self.browser.reason}"]
         reasons += [] if store.ok else _about_store(store.reason)
-        self._conclude([DRAINING] if self._draining else reasons)
+        self._conclude([DRAINING] if self.draining else reasons)
         return self.reasons
 
     def close(self) -> None:
@@ -51,7 +51,7 @@ class Readiness:
 
     def _conclude(self, reasons: list[str]) -> None:
         before, self.reasons = self.reasons, reasons
-        if self._draining or reasons == before:
+        if self.draining or reasons == before:
             return
         if reasons:
             logs.event("not_ready", logs.WARNING, reasons=reasons)

@@ -9,39 +9,34 @@ import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
 import uvloop
-from granian._granian import SocketHolder
-from granian.constants import HTTPModes, Interfaces, SSLProtocols
-from granian.http import HTTP1Settings, HTTP2Settings
-from granian.server.embed import Server
 from litestar import Litestar
-from litestar.types import ASGIApp
 
-from . import __version__, certificate, identity, keys, logs, privacy
-from .app import create_app, ops_side
+from . import __version__, certificate, changes, identity, keys, logs, privacy
+from .app import create_app, obey, ops_side
 from .certificate import Certificate
 from .config import Settings, spelled
-from .connections import Clocks
 from .errors import OperatorError
+from .listener import Listener, bind
+from .notify import Notifier
 from .render import leftovers
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
-BACKLOG = 1024  # connections the kernel holds while we are busy
-LARGEST_HEAD = 64 * 1024  # bytes of request line and headers
-MOST_STREAMS = 100  # requests at the same time on one HTTP/2 connection
-STALLED_MILLISECONDS = 30_000  # how long a client may take none of what we send
 MOST_OPS_CONNECTIONS = 64  # to ops_listen: a few scrapers and load balancers
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
 
-def run(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises OperatorError when that cannot begin."""
-    listener = _bind(settings.host, settings.port)  # while we are root, if we are
-    ops = settings.ops_address and _bind(*settings.ops_address, setting="ops_listen")
+def run(settings: Settings, reread: Callable[[], Settings]) -> None:
+    """Serve until SIGTERM or SIGINT. Raises OperatorError when that cannot begin.
+
+    *reread* returns what the settings have become, for SIGHUP.
+    """
+    bound = bind(settings.host, settings.port)  # while we are root, if we are
+    ops = settings.ops_address and bind(*settings.ops_address, setting="ops_listen")
     shown = certificate.read(settings.tls_cert, settings.tls_key)
     identity.enter(settings)
     privacy.hide_memory()
@@ -50,7 +45,7 @@ def run(settings: Settings) -> None:
         logs.start()
         _make_work_dir(settings.temporary_dir)
         try:
-            uvloop.run(_serve(settings, listener, ops or None, shown))
+            uvloop.run(_serve(settings, reread, bound, ops or None, shown))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
             raise _told(group) or group from None
 
@@ -63,27 +58,6 @@ def _told(group: BaseExceptionGroup[BaseException]) -> OperatorError | None:
         if isinstance(error, BaseExceptionGroup) and (told := _told(error)):
             return told
     return None
-
-
-def _bind(host: str, port: int, setting: str | None = None) -> socket.socket:
-    other = f"choose another with {setting}" if setting else "choose another with --host or --port"
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    try:
-        listener = socket.create_server((host, port), family=family, backlog=BACKLOG)
-    except PermissionError as error:
-        raise OperatorError(
-            f"Port {port} needs root: choose one from 1024 on with --port and put a reverse proxy before it, "
-            "or start the server by hand as root (it gives root up at once)."
-        ) from error
-    except OSError as error:
-        # create_server adds a sentence of its own to strerror; a resolver's numbers are not the system's.
-        reason = error.strerror if isinstance(error, socket.gaierror) else os.strerror(error.errno or 0)
-        raise OperatorError(
-            f"Cannot listen on {host} port {port} ({reason}): {other}; `ss -ltnp` shows who listens where."
-        ) from error
-    # Connections inherit it: the kernel ends those whose client takes nothing any more, and the picture goes with it.
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, STALLED_MILLISECONDS)
-    return listener
 
 
 @contextlib.contextmanager
@@ -128,44 +102,128 @@ def _connections(wanted: int) -> int:
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, ops: socket.socket | None, shown: Certificate | None
+    settings: Settings,
+    reread: Callable[[], Settings],
+    bound: socket.socket,
+    ops: socket.socket | None,
+    shown: Certificate | None,
 ) -> None:
+    notifier = Notifier.of(os.environ)
     app = create_app(settings)
     most = _connections(settings.connections)
+    bounds = {"arrive_within": settings.arrive_within}
     async with app.lifespan():
-        doors = [_Door(app, listener, settings.port, shown, settings.arrive_within, most)]
+        listeners = [Listener(app, bound, shown, most=most, **bounds)]
         if ops is not None:
-            port = ops.getsockname()[1]
-            doors.append(_Door(ops_side(app), ops, port, None, settings.arrive_within, MOST_OPS_CONNECTIONS))
-        stopping = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            loop.add_signal_handler(number, _stop_or_leave, stopping)
+            listeners.append(Listener(ops_side(app), ops, None, most=MOST_OPS_CONNECTIONS, **bounds))
+        service = _Service(app, settings, reread, listeners, notifier)
         await _announce(settings, app)
-        serving = [asyncio.create_task(door.server.serve()) for door in doors]
-        sweeping = [asyncio.create_task(door.clocks.run()) for door in doors]
-        await asyncio.wait([*serving, asyncio.create_task(stopping.wait())], return_when=asyncio.FIRST_COMPLETED)
-        if stopping.is_set():
-            logs.event("stopping", drain=spelled(settings.drain))
-            if not await app.state.renderer.drain(settings.drain):
-                logs.event("drain_ended", reason="shots were still running")
-        for door in doors:
-            door.server.stop()  # type: ignore[no-untyped-call]
-        # Not for ever: a client may hold half a request open for as long as it likes.
-        _, held = await asyncio.wait(serving, timeout=LEAVE_SECONDS)
-        for task in sweeping:
-            task.cancel()
+        left = await service.run()
     logs.event("stopped")
-    if held:
+    if not left:  # a client may hold half a request open for as long as it likes
         sys.stdout.flush()
         os._exit(0)
 
 
-def _stop_or_leave(stopping: asyncio.Event) -> None:
-    """Stop in order; asked a second time, leave at once."""
-    if stopping.is_set():
-        os._exit(1)
-    stopping.set()
+class _Service:
+    """The life of a server between its start and its end: signals, looks at itself, settings read again."""
+
+    def __init__(
+        self,
+        app: Litestar,
+        settings: Settings,
+        reread: Callable[[], Settings],
+        listeners: list[Listener],
+        notifier: Notifier,
+    ) -> None:
+        self._app = app
+        self._settings = settings
+        self._reread = reread
+        self._listeners = listeners
+        self._notifier = notifier
+        self._stopping = asyncio.Event()
+        self._reading = asyncio.Lock()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def run(self) -> bool:
+        """Serve until told to stop; say whether all clients had left when it was over."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop_or_leave)
+        loop.add_signal_handler(signal.SIGHUP, self._in_background, self._read_again)
+        for listener in self._listeners:
+            listener.open()
+        self._in_background(self._watch)
+        self._notifier.ready()
+        ends = [
+            asyncio.create_task(event.wait()) for event in (self._stopping, *(one.ended for one in self._listeners))
+        ]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        await self._stop()
+        left = await asyncio.gather(*(listener.close(LEAVE_SECONDS) for listener in self._listeners))
+        for task in (*ends, *self._tasks):
+            task.cancel()
+        return all(left)
+
+    def _in_background(self, work: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        task = asyncio.create_task(work())
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    def _stop_or_leave(self) -> None:
+        """Stop in order; asked a second time, leave at once."""
+        if self._stopping.is_set():
+            os._exit(1)
+        self._app.state.readiness.drain()  # first of all: whoever sends us work is to hear of it
+        self._stopping.set()
+
+    async def _stop(self) -> None:
+        if not self._stopping.is_set():
+            return
+        drain = self._settings.drain
+        logs.event("stopping", drain=spelled(drain))
+        self._notifier.stopping()
+        self._notifier.status(f"stopping: shots that run have {spelled(drain)}")
+        if not await self._app.state.renderer.drain(drain):
+            logs.event("drain_ended", reason="shots were still running")
+
+    async def _watch(self) -> None:
+        """Look at ourselves now and then, and tell systemd: that we live only if the browser has just drawn a page."""
+        while True:
+            health = await self._app.state.renderer.health()
+            if health.ok and not health.reason:
+                self._notifier.alive()
+            reasons = await self._app.state.readiness.look()
+            self._notifier.status(f"not ready: {'; '.join(reasons)}" if reasons else "ready")
+            await asyncio.sleep(self._notifier.interval)
+
+    async def _read_again(self) -> None:
+        """Take up changed settings and a renewed certificate, as far as a running server can."""
+        async with self._reading:
+            if self._stopping.is_set():
+                return
+            self._notifier.reloading()
+            try:
+                await self._take(await asyncio.to_thread(self._reread))
+            except OperatorError as error:
+                logs.event("reload_failed", logs.WARNING, reason=str(error))
+            finally:
+                self._notifier.ready()
+
+    async def _take(self, new: Settings) -> None:
+        found = changes.between(self._settings, new)
+        await obey(self._app, found.settings)
+        self._settings = found.settings
+        renewed = await self._renew(found.settings)
+        logs.event("reloaded", changed=found.taken, restart=found.waiting or None, certificate=renewed)
+
+    async def _renew(self, settings: Settings) -> str | None:
+        try:
+            shown = await asyncio.to_thread(certificate.read, settings.tls_cert, settings.tls_key)
+        except OperatorError as error:
+            logs.event("certificate_kept", logs.WARNING, reason=str(error))
+            return None
+        return "changed" if self._listeners[0].show(shown) else None
 
 
 async def _announce(settings: Settings, app: Litestar) -> None:
@@ -185,55 +243,3 @@ async def _announce(settings: Settings, app: Litestar) -> None:
         lines.append("  No key yet: `allscreenshots-box keys create NAME` makes one, while this runs.")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()
-
-
-class _Door:
-    """One address that is listened on, with the clocks of its clients."""
-
-    def __init__(  # noqa: PLR0913, PLR0917 - each is the listener's own
-        self,
-        app: ASGIApp,
-        listener: socket.socket,
-        port: int,
-        shown: Certificate | None,
-        arrive_within: float,
-        most: int,
-    ) -> None:
-        self.clocks = Clocks(app, port, arrive_within, most)
-        self.server = _Embedded(self.clocks, listener, shown, arrive_within=arrive_within, most=most)
-
-
-class _Embedded(Server):
-    """Granian inside our own event loop, on a socket that is already bound.
-
-    Granian calls its embedded server experimental: this class is all that knows of it.
-    """
-
-    def __init__(
-        self, app: Clocks, listener: socket.socket, shown: Certificate | None, *, arrive_within: float, most: int
-    ) -> None:
-        super().__init__(
-            app,
-            interface=Interfaces.ASGINL,
-            http=HTTPModes.auto,
-            websockets=False,
-            log_enabled=False,
-            backlog=BACKLOG,
-            backpressure=most,
-            http1_settings=HTTP1Settings(header_read_timeout=round(arrive_within * 1000), max_buffer_size=LARGEST_HEAD),
-            http2_settings=HTTP2Settings(max_concurrent_streams=MOST_STREAMS, max_headers_size=LARGEST_HEAD),
-        )
-        # As Granian's own code calls it; its stubs do not say so.
-        self._listener: Any = SocketHolder(listener.detach(), False, BACKLOG)  # type: ignore[call-arg]
-        self._shown = shown
-        self.ssl_ctx: tuple[Any, ...]
-
-    def _init_shared_socket(self) -> None:
-        self._ssp = None
-        self._shd = self._listener
-
-    async def serve(self, spawn_target: Callable[..., None] | None = None) -> None:  # type: ignore[override]
-        with self._shown.files() if self._shown else contextlib.nullcontext() as files:
-            if files:  # not by Granian's own arguments: it looks for what a path leads to, and this leads nowhere
-                self.ssl_ctx = (True, *files, None, str(SSLProtocols.tls12), None, [], False)
-            await super().serve(spawn_target)

@@ -32,6 +32,7 @@ BROWSER_SUITES = {
     "test_hard_pages.py",
     "test_isolation.py",
     "test_kills.py",
+    "test_notify.py",
     "test_option_outputs.py",
     "test_option_request.py",
     "test_option_steps.py",

@@ -19,7 +19,7 @@ import httpx
 import pytest
 import trustme
 
-from allscreenshots_box import connections, privacy, server
+from allscreenshots_box import connections, listener, privacy
 from tests.box import PROGRAM, Box, command, free_port
 from tests.fuzz import statuses
 from tests.site.server import Site
@@ -360,9 +360,9 @@ def test_near_the_bound_the_longest_idle_go_first() -> None:
 
 
 def test_what_a_client_never_reads_is_dropped_by_the_kernel() -> None:
-    listener = server._bind("127.0.0.1", free_port())
-    with listener, socket.create_connection(listener.getsockname()), listener.accept()[0] as accepted:
-        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == server.STALLED_MILLISECONDS
+    bound = listener.bind("127.0.0.1", free_port())
+    with bound, socket.create_connection(bound.getsockname()), bound.accept()[0] as accepted:
+        assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == listener.STALLED_MILLISECONDS
 
 
 def test_a_flood_of_idle_connections_keeps_nobody_out(strict: Box) -> None:

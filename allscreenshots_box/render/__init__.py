@@ -93,6 +93,15 @@ class Renderer:
         """How often the browser was replaced, by cause."""
         return dict(self._browser.restarts)
 
+    async def obey(self, policy: outbound.Policy, block_rules: Path | None) -> None:
+        """Go by another policy and other rules from the next connection and shot on.
+
+        Raises OperatorError for rules that cannot be read, and changes nothing then.
+        """
+        await asyncio.to_thread(self._blocking.obey, block_rules)
+        self._policy = policy
+        self._browser.obey(policy)
+
     async def health(self) -> Health:
         """Say whether the browser draws, as of a round trip through all of it that is two seconds old at most."""
         if self._line.closed:

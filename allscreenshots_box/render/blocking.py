@@ -236,6 +236,13 @@ class Blocking:
         if level != "none" and level not in self._levels and self._level_file(level) in self._loaded.stamps:
             await asyncio.to_thread(self._load_level, level)
 
+    def obey(self, own: Path | None) -> None:
+        """Read the lists again, with the rules of *own*: for a thread. Raises OperatorError, and goes on as before."""
+        with self._reloading:
+            loaded = _load(self._fresh, own)
+            self._own = own
+            self._use(loaded)
+
     def refresh(self) -> None:
         """Start reading the lists again if a file of theirs has changed; at most once a minute, in a thread."""
         now = time.monotonic()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import logs
+from .. import logs, outbound
 from ..errors import OperatorError
 from .cdp import ConnectionLost, ProtocolError, Session
 from .cell import Cell
@@ -159,6 +159,10 @@ class Browser:
         except (ProtocolError, TimeoutError, OSError) as error:
             self._condemn(life, "no tab could be opened")
             raise BrowserGone from error
+
+    def obey(self, policy: outbound.Policy) -> None:
+        """Let all doors go by another policy, those of tabs that wait and of shots that run, too."""
+        self._proxy.obey(policy)
 
     async def verify(self, tab: Tab | None) -> None:
         """Make the browser of *tab* draw a blank page; condemn it and raise BrowserGone when it cannot in time.

@@ -162,6 +162,10 @@ class Door:
         if self._server is not None:
             await self._server.wait_closed()
 
+    def obey(self, policy: outbound.Policy) -> None:
+        """Go by *policy* from the next connection on."""
+        self._policy = policy
+
     async def listen(self, make: Callable[[], End]) -> None:
         """Take a port; *make* makes the ends of what comes in."""
         while True:

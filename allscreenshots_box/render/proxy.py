@@ -1,6 +1,7 @@
 """The loopback proxy that all of the browser's traffic goes through."""
 
 import asyncio
+from dataclasses import replace
 
 from .. import outbound
 from .door import Bounds, Door, Resolve
@@ -31,6 +32,14 @@ class Proxy:
         await door.listen(lambda: Inside(door))
         self._doors = {door, *(other for other in self._doors if not other.closed)}
         return door
+
+    def obey(self, policy: outbound.Policy) -> None:
+        """Go by *policy* from the next connection on; a door that is open stays closed to others."""
+        self._policy = policy
+        ports = {door.port for door in self._doors if not door.closed}
+        apart = replace(policy, allow=tuple(place for place in policy.allow if place.port not in ports))
+        for door in self._doors:
+            door.obey(apart)
 
     async def close(self) -> None:
         """Close every door."""
