@@ -47,6 +47,7 @@ LONGEST_LOGGED_PATH = 200
 OPS_PATHS = frozenset({"/health", "/ready", "/metrics"})  # what the listener of ops_listen has
 APART = OPS_PATHS - {"/health"}  # what the main port then has no more
 
+_EXPECTED = {200, 503}  # answers to those who look at the box; a change of mind is in the log in any case
 _COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
 _OPS_SIDE = "allscreenshots_box.ops"  # in a scope: the request came to ops_listen
 _SLASHES = re.compile(r"/{2,}")
@@ -102,6 +103,7 @@ async def obey(app: Litestar, settings: Settings) -> None:
     """
     await app.state.renderer.obey(outbound.policy_of(settings), settings.block_rules)
     app.state.front.obey(settings)
+    logs.choose(settings.log_level, settings.log_levels)
 
 
 def ops_side(app: ASGIApp) -> ASGIApp:
@@ -235,12 +237,14 @@ class Front:
         self._state = state
         self._trusted: tuple[Network, ...]
         self._log_queries: bool
+        self._log_health: bool
         self.obey(settings)
 
     def obey(self, settings: Settings) -> None:
         """Go by *settings* from the next request on."""
         self._trusted = settings.trusted_proxy
         self._log_queries = settings.log_queries
+        self._log_health = settings.log_health
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != ScopeType.HTTP:
@@ -261,13 +265,14 @@ class Front:
                 visit.sent += len(message["body"])
             await send(message)
 
-        try:
-            await self._pass(scope, receive, send_with_headers, visit)
-        except Exception as error:  # noqa: BLE001 - whatever the gate meets is answered like the rest
-            await _respond(answer(BoxRequest(scope), error), scope, receive, send_with_headers)
-        finally:
-            self._log(scope, visit)
-            self._count(scope, visit)
+        with logs.about(visit.id):
+            try:
+                await self._pass(scope, receive, send_with_headers, visit)
+            except Exception as error:  # noqa: BLE001 - whatever the gate meets is answered like the rest
+                await _respond(answer(BoxRequest(scope), error), scope, receive, send_with_headers)
+            finally:
+                self._log(scope, visit)
+                self._count(scope, visit)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
         refuse_key_in_query(scope["query_string"])
@@ -323,6 +328,8 @@ class Front:
         return OTHER
 
     def _log(self, scope: Scope, visit: Visit) -> None:
+        if not self._log_health and scope["path"] in OPS_PATHS and visit.status in _EXPECTED:
+            return
         target, clocks = scope["state"].get("target"), _clocks_of(scope)
         logs.event(
             "request",

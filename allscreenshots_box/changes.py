@@ -4,7 +4,21 @@ from dataclasses import dataclass, replace
 
 from .config import NAMES, Settings
 
-LIVE = frozenset({"allow", "block_rules", "deny", "drain", "log_queries", "tls_cert", "tls_key", "trusted_proxy"})
+LIVE = frozenset(
+    {
+        "allow",
+        "block_rules",
+        "deny",
+        "drain",
+        "log_health",
+        "log_level",
+        "log_levels",
+        "log_queries",
+        "tls_cert",
+        "tls_key",
+        "trusted_proxy",
+    }
+)
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from . import allowance, places
+from . import allowance, logs, places
 from .errors import OperatorError
 from .places import Network, Place
 
@@ -92,6 +92,17 @@ def _endpoint(value: Any) -> str:
     bare = where[1:-1] if where.startswith("[") and where.endswith("]") else where
     host, number = _host(bare), _whole(1, 65535)(port)
     return f"[{host}]:{number}" if ":" in host else f"{host}:{number}"
+
+
+def _levels(value: Any) -> tuple[str, ...]:
+    for word in (found := _words(value)):
+        part, _, level = word.lower().partition("=")
+        if part not in logs.PARTS or level not in logs.LEVELS:
+            raise ValueError(
+                f"{word!r} is not PART=LEVEL, with a part of {', '.join(logs.PARTS)} and a level of "
+                f"{', '.join(logs.LEVELS)}"
+            )
+    return tuple(word.lower() for word in found)
 
 
 def _networks(value: Any) -> tuple[Network, ...]:
@@ -236,6 +247,13 @@ class Settings:
     )
     log_queries: bool = _setting(
         False, _truth, "Whether the query strings of shot URLs are logged; they often hold secrets."
+    )
+    log_level: str = _setting("info", _one_of(*logs.LEVELS), "From which level on the log is written.")
+    log_levels: tuple[str, ...] = _setting(
+        (), _levels, "Levels of parts that differ, comma-separated: request=warning, browser=debug, box=error."
+    )
+    log_health: bool = _setting(
+        False, _truth, "Whether requests for /health, /ready and /metrics are logged as others are."
     )
     dangerously_disable_sandbox: bool = _setting(
         False, _truth, "Whether to run pages WITHOUT Chromium's sandbox: a page's exploit is then on this machine."

@@ -5,13 +5,22 @@ import logging
 import re
 import sys
 import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+DEBUG = logging.DEBUG
 WARNING = logging.WARNING
+LEVELS = ("debug", "info", "warning", "error")
+PARTS = ("request", "browser", "box")  # that can have levels of their own; the last is for all the rest
 
 _LOGGER = logging.getLogger("allscreenshots_box")
+_OF_BROWSER = ("browser_", "console", "page_", "shot_", "capture_")  # how its events begin
+_REQUEST: ContextVar[str | None] = ContextVar("request", default=None)  # the id of the one that is being answered
+_USER = re.compile(r"(?<=://)[^/\s@]*@")
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
 _KEY = re.compile(r"(ask_[0-9A-Za-z]{8})[0-9A-Za-z]+")
 LONGEST_URL = 500  # characters; the rest is cut in the log
@@ -21,7 +30,7 @@ class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         moment = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         line = {"time": moment, "level": record.levelname.lower()}
-        if record.name == _LOGGER.name:
+        if record.name.partition(".")[0] == _LOGGER.name:
             line |= {"event": record.getMessage(), **getattr(record, "fields", {})}
         else:  # a library's word: kept, and kept apart from ours
             line |= {"event": "library", "logger": record.name, "detail": clean(record.getMessage())}
@@ -29,19 +38,52 @@ class _JsonLines(logging.Formatter):
         return _KEY.sub(r"\1…", json.dumps(line, ensure_ascii=False, default=str))
 
 
-def start() -> None:
+def start(level: str = "info", levels: Iterable[str] = ()) -> None:
     """Send the box's log to stderr, and other libraries' warnings with it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.root.handlers = [handler]
     logging.root.setLevel(logging.WARNING)
-    _LOGGER.setLevel(logging.INFO)
+    choose(level, levels)
+
+
+def choose(level: str, levels: Iterable[str] = ()) -> None:
+    """Write from *level* on; *levels*, such as ``browser=debug``, are those of parts that differ."""
+    own = dict(one.split("=", 1) for one in levels)
+    for part in PARTS:
+        _LOGGER.getChild(part).setLevel(own.get(part, level).upper())
+
+
+def _of(event: str) -> logging.Logger:
+    if event == "request":
+        return _LOGGER.getChild("request")
+    return _LOGGER.getChild("browser" if event.startswith(_OF_BROWSER) else "box")
+
+
+def wants(event: str, level: int) -> bool:
+    """Say whether a line about *event* would be written."""
+    return _of(event).isEnabledFor(level)
+
+
+@contextmanager
+def about(request: str) -> Iterator[None]:
+    """Put the id of a request into every line that is written on its way."""
+    token = _REQUEST.set(request)
+    try:
+        yield
+    finally:
+        _REQUEST.reset(token)
+
+
+def current() -> str | None:
+    """Return the id of the request that is being answered."""
+    return _REQUEST.get()
 
 
 def event(name: str, level: int = logging.INFO, **fields: Any) -> None:
     """Write one line; fields that are None are left out."""
-    shown = {key: value for key, value in fields.items() if value is not None}
-    _LOGGER.log(level, name, extra={"fields": shown})
+    shown = {key: value for key, value in ({"id": current()} | fields).items() if value is not None}
+    _of(name).log(level, name, extra={"fields": shown})
 
 
 def fault(name: str, error: BaseException, **fields: Any) -> None:
@@ -52,9 +94,9 @@ def fault(name: str, error: BaseException, **fields: Any) -> None:
 
 
 def clean(text: str) -> str:
-    """Return the first line of *text* without query strings or secrets."""
+    """Return the first line of *text* without query strings, or users and passwords in URLs."""
     first = text.partition("\n")[0][:LONGEST_URL]
-    return _QUERY.sub("?…", first)
+    return _QUERY.sub("?…", _USER.sub("", first))
 
 
 def shown_url(url: str, *, with_query: bool) -> str:

@@ -42,7 +42,7 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> None:
     privacy.hide_memory()
     with _alone(settings.data_dir):
         privacy.close_directory(settings.data_dir)
-        logs.start()
+        logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
         try:
             uvloop.run(_serve(settings, reread, bound, ops or None, shown))

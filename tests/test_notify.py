@@ -284,6 +284,36 @@ def test_a_broken_file_changes_nothing_and_is_told(supervised: Supervised, text:
     assert supervised.reload()["event"] == "reloaded"
 
 
+def test_what_a_page_says_is_logged_under_the_requests_id_if_the_operator_wants_it(
+    supervised: Supervised, site: Site
+) -> None:
+    secret = supervised.box.key("talks")
+
+    def said() -> list[dict[str, object]]:
+        cookies = [{"name": "pass", "value": "s3cret-of-a-caller"}]
+        answer = supervised.box.shoot(secret, site.url("/console.html"), delay=300, session={"cookies": cookies})
+        assert answer.status_code == 200
+        name = answer.headers["x-request-id"]
+        assert eventually(lambda: any(line.get("id") == name for line in log_lines(supervised.box)))
+        return [line for line in log_lines(supervised.box) if (line["event"], line.get("id")) == ("console", name)]
+
+    assert said() == []
+    supervised.write(log_levels="browser=debug")
+    supervised.reload()
+    told = said()
+    supervised.write()
+    supervised.reload()
+    assert [(line["kind"], line["level"], line["text"]) for line in told[:3]] == [
+        ("log", "debug", "cookie pass=… Object"),
+        ("error", "warning", "see https://example.com/x?… for more"),
+        ("exception", "warning", "Error: thrown later"),
+    ]
+    assert told[0]["source"] == site.url("/console.html")
+    assert (len(told), told[-1].get("last")) == (20, True)
+    assert max(len(str(line["text"])) for line in told) == 300
+    assert said() == []
+
+
 def test_a_hanging_browser_is_found_and_replaced_before_anybody_asks_for_a_shot(supervised: Supervised) -> None:
     pids = [pid for pid, line in below(supervised.box.process.pid).items() if "--type=gpu-process" in line]
     assert pids

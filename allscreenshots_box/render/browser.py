@@ -7,6 +7,7 @@ import tempfile
 from collections import Counter, deque
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
+from contextvars import Context
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
@@ -391,7 +392,8 @@ class Browser:
         await life.chromium.end()
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        task = asyncio.create_task(work)
+        # It outlives the request that it was begun in, and its lines in the log are not that one's.
+        task = asyncio.create_task(work, context=Context())
         self._tasks.add(task)
         task.add_done_callback(self._forget)
         return task

@@ -16,7 +16,7 @@ from ..errors import (
     SelectorNotFound,
 )
 from ..places import Place
-from . import consent, texts
+from . import consent, console, texts
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
 from .emulation import emulate
@@ -228,6 +228,7 @@ async def prepare(page: Page, studio: Studio) -> None:
     check_keys(shot.actions)
     if studio.insecure_hosts:
         Inspector(page.session, page.tab.target, studio.insecure_hosts, page.fail)
+    console.listen(page)
     await emulate(page, studio.user_agent)
     if any(isinstance(one, Picture) and one.full_page for one in shot.outputs):
         page.session.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH, worldName=WORLD)
