@@ -417,7 +417,9 @@ install_service() {
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
         systemctl enable --quiet allscreenshots-box
-        systemctl restart allscreenshots-box
+        # It comes back when the box serves, or cannot.
+        systemctl restart allscreenshots-box ||
+            die "Installed and enabled, but it does not start: journalctl -u allscreenshots-box -n 20 says why."
         say "Installed, enabled and started: systemctl status allscreenshots-box"
     else
         say "Installed. systemd does not run this machine, so start it by hand, as root (it becomes $box_user by itself):"

@@ -25,6 +25,7 @@ from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.notify import Notifier
 from allscreenshots_box.pulse import Health
+from allscreenshots_box.render.chromium import find_executable
 from tests.box import Box, free_port
 from tests.conftest import StandIn, standing_in
 from tests.site.server import Site
@@ -340,6 +341,37 @@ def test_sigterm_is_told_before_what_runs_has_ended(supervised: Supervised, site
     supervised.until("STOPPING")
     assert slow.communicate()[0] == "200"
     assert box.process.wait(20) == 0
+
+
+# --- a browser that cannot be started ----------------------------------------------------------
+
+
+def test_a_box_that_has_lost_its_browser_says_so_until_there_is_one(data_dir: Path, site: Site) -> None:
+    program = data_dir.parent / "browser"
+    works = f'#!/bin/sh\nexec {find_executable()} "$@"\n'
+    program.write_text(works)
+    program.chmod(0o755)
+    with Box(data_dir, "--browser", str(program), "--allow", f"127.0.0.1:{site.port}") as box:
+        secret = box.key("svc")
+
+        def ready() -> tuple[int, list[str]]:
+            answer = httpx.get(f"{box.url}/ready", timeout=20)
+            return answer.status_code, answer.json().get("reasons", [])
+
+        assert ready() == (200, [])
+        program.write_text("#!/bin/sh\nexit 1\n")
+        for pid in below(box.process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+        reason = "browser: it does not draw a blank page, or cannot be started"
+        assert eventually(lambda: ready() == (503, [reason]))
+        assert httpx.get(f"{box.url}/health").status_code == 200
+        assert box.shoot(secret, site.url("/colors.html")).status_code == 503
+        program.write_text(works)
+        assert eventually(lambda: ready() == (200, []))
+        assert box.shoot(secret, site.url("/colors.html")).status_code == 200
+        changes_of_mind = [line["event"] for line in log_lines(box) if "ready" in str(line["event"])]
+        assert changes_of_mind == ["not_ready", "ready_again"]
 
 
 # --- TLS ----------------------------------------------------------------------------------------
