@@ -20,7 +20,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import __version__, admin, bodies, database, keys, logs, outbound, render, screenshots
+from . import __version__, admin, bodies, database, keys, logs, outbound, render, screenshots, statements, usage
 from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
 from .config import Settings
 from .dialects import error_body
@@ -66,23 +66,26 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         opened = rendering() if rendering is not None else _rendering(settings)
-        async with database.connected(settings.database_path) as db, opened as renderer:
+        connected = database.connected(settings.database_path)
+        async with connected as db, usage.counting(db) as counted, opened as renderer:
             hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
             app.state.update({"database": db, "renderer": renderer, "gate": Gate(db, hasher, Buckets())})
             app.state.readiness = Readiness(renderer, db, settings.data_dir)
             metrics.watch(lambda: _sample(app.state), _memory)
+            app.state.usage = counted
             yield
             app.state.readiness.close()
             await app.state.gate.close()
 
     metrics = Metrics(__version__, keys=settings.metrics_keys)
     app = Litestar(
-        [*admin.routes, Router("/v1", route_handlers=[*screenshots.routes, nothing])],
+        [*admin.routes, Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing])],
         lifespan=[lifespan],
         dependencies={
             "renderer": Provide(provide_renderer, sync_to_thread=False),
             "readiness": Provide(provide_readiness, sync_to_thread=False),
             "counted": Provide(provide_metrics, sync_to_thread=False),
+            "usage": Provide(provide_usage, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
         request_class=BoxRequest,
@@ -182,6 +185,11 @@ def provide_readiness(state: State) -> Readiness:
 def provide_metrics(state: State) -> Metrics:
     """Hand over what counts."""
     return cast("Metrics", state.metrics)
+
+
+def provide_usage(state: State) -> usage.Usage:
+    """Hand the counters to the handlers that ask for them."""
+    return cast("usage.Usage", state.usage)
 
 
 @route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 import sqlite_utils
 
-from . import __version__, config, database, identity, keys, limits, lists
+from . import __version__, config, database, identity, keys, ledger, limits, lists
 from .config import Loaded, Settings
 from .errors import OperatorError
 
@@ -330,8 +330,8 @@ def list_plans(*, as_json: bool) -> None:
 @click.option("--screenshots-burst", type=int, metavar="N", help="How many at once, before the hourly rate counts.")
 @click.option("--requests-per-hour", type=int, metavar="N", help="All other requests.")
 @click.option("--requests-burst", type=int, metavar="N")
-@click.option("--screenshots-per-month", type=int, metavar="N", help="Kept and shown; not enforced yet.")
-@click.option("--bandwidth-per-month", type=int, metavar="BYTES", help="Kept and shown; not enforced yet.")
+@click.option("--screenshots-per-month", type=int, metavar="N", help="Over it 429 until the first of the next month.")
+@click.option("--bandwidth-per-month", type=int, metavar="BYTES", help="The same, for the results' bytes.")
 @click.option("--weight", type=int, metavar="N", help="Turns at the waiting line, to one of weight 1.")
 def set_plan(name: str, **changes: int | None) -> None:
     """Make the plan NAME or change it; what is left out stays, or is as in the default plan."""
@@ -342,7 +342,8 @@ def set_plan(name: str, **changes: int | None) -> None:
     click.echo(
         f"Plan {plan.name!r}: {plan.screenshots_per_hour} screenshots an hour (burst {plan.screenshots_burst}), "
         f"{plan.requests_per_hour} other requests (burst {plan.requests_burst}), "
-        f"{_shown(plan.screenshots_per_month, 'unlimited')} screenshots a month, weight {plan.weight}.",
+        f"{_shown(plan.screenshots_per_month, 'unlimited')} screenshots and "
+        f"{_shown(plan.bandwidth_per_month, 'unlimited')} bytes a month, weight {plan.weight}.",
         err=True,
     )
 
@@ -356,6 +357,48 @@ def remove_plan(name: str, *, yes: bool) -> None:
         _confirm(f"Forget the plan {name!r}?", yes=yes)
         limits.remove_plan(db, name)
     click.echo(f"Plan {name!r} is forgotten.", err=True)
+
+
+# --- usage --------------------------------------------------------------------------------------
+
+
+@main.command("usage")
+@click.option("--key", metavar="KEY", help="Only of this key, and day by day.")
+@JSON
+def usage_command(key: str | None, *, as_json: bool) -> None:
+    """Show what each key has used this month.
+
+    Months and days are those of UTC. A running server is up to two seconds ahead of this.
+
+    KEY is the first 12 characters of a key, or the name of a live one.
+    """
+    with opened() as (db, _):
+        only = None if key is None else keys.find(db, key).id
+        found = ledger.report(db, datetime.now(UTC), only)
+    if as_json:
+        click.echo(json.dumps(found if only is None else found[0], indent=2))
+        return
+    columns = ["prefix", "name", "organization", "plan", "screenshots", "of", "bytes", "of_bytes"]
+    _list(
+        [_usage_row(one) for one in found],
+        [*columns, "render_seconds", "failures", "in_all"],
+        as_json=False,
+        empty="There are no keys: `allscreenshots-box keys create NAME` makes one.",
+    )
+    if only is not None and found[0]["days"]:
+        click.echo()
+        days = [day | {"failures": _counted(day["failures"])} for day in found[0]["days"]]
+        _list(days, ["day", "screenshots", "bytes", "render_seconds", "failures"], as_json=False, empty="")
+
+
+def _usage_row(one: dict[str, Any]) -> dict[str, Any]:
+    quotas = {"of": one["screenshots_per_month"], "of_bytes": one["bandwidth_per_month"]}
+    month: dict[str, Any] = one["this_month"]
+    return one | quotas | month | {"failures": _counted(month["failures"]), "in_all": one["in_all"]["screenshots"]}
+
+
+def _counted(failures: dict[str, int]) -> str | None:
+    return ", ".join(f"{number} {code}" for code, number in failures.items()) or None
 
 
 # --- lists --------------------------------------------------------------------------------------

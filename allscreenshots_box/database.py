@@ -77,6 +77,31 @@ def m003_weight(db: sqlite_utils.Database) -> None:
     db.execute("alter table plans add column weight integer not null default 1")
 
 
+@migrations()
+def m004_usage(db: sqlite_utils.Database) -> None:
+    """Count what each key uses, by day of UTC."""
+    db.executescript(
+        """
+        create table usage (
+            key_id integer not null references keys (id) on delete cascade,
+            day text not null,
+            screenshots integer not null,
+            bytes integer not null,
+            render_seconds real not null,
+            primary key (key_id, day)
+        ) strict, without rowid;
+
+        create table failures (
+            key_id integer not null references keys (id) on delete cascade,
+            day text not null,
+            code text not null,
+            number integer not null,
+            primary key (key_id, day, code)
+        ) strict, without rowid;
+        """
+    )
+
+
 def open_database(path: Path) -> sqlite_utils.Database:
     """Open the database at *path*, made and brought up to date as needed.
 
@@ -127,10 +152,10 @@ def writing(db: sqlite_utils.Database, *, patience: int = BUSY_MILLISECONDS) -> 
         db.conn.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
     try:
         yield
+        db.conn.commit()  # fails on a full disk, and would leave the transaction open
     except BaseException:
         db.conn.rollback()
         raise
-    db.conn.commit()
 
 
 def beat(db: sqlite_utils.Database, patience: int) -> None:

@@ -1,4 +1,4 @@
-"""What shape of answer a client understands: generated v2 clients and all the others disagree about errors."""
+"""What shape of answer a client understands: they disagree about errors, and about quotas."""
 
 import re
 from typing import Any
@@ -6,11 +6,17 @@ from typing import Any
 from .errors import BoxError, InvalidRequest, Unauthorized
 
 _GENERATED = re.compile(r"OpenAPI-Generator/", re.IGNORECASE)
+_SWIFT_1 = re.compile(r"AllScreenshotsSDK-Swift/1\b", re.IGNORECASE)
 
 
 def speaks_contract(user_agent: str) -> bool:
     """Say whether the client was generated from the contract, and so insists on its nested error body."""
     return bool(_GENERATED.match(user_agent))
+
+
+def reads_quota(user_agent: str) -> bool:
+    """Say whether the client can read the quota in its usage: one wants numbers where all others want objects."""
+    return not _SWIFT_1.match(user_agent)
 
 
 def error_body(error: BoxError, request_id: str, user_agent: str) -> dict[str, Any]:

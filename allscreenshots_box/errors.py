@@ -24,6 +24,7 @@ BoxError                        answered over HTTP
  ├─ RateLimited                 429  rate_limited
  │   └─ OverShare               429  rate_limited
  ├─ ClientGone                  499  client_gone
+ ├─ QuotaExceeded               429  quota_exceeded
  ├─ InternalError               500  internal_error
  ├─ ServiceUnavailable          503  service_unavailable
  └─ Overloaded                  503  overloaded
@@ -214,6 +215,18 @@ class ClientGone(BoxError):
 
     def __init__(self) -> None:
         super().__init__("The client went away.")
+
+
+class QuotaExceeded(BoxError):
+    """The key has used what its plan allows in a month; *resets_at*, a date-time, is when the next one begins."""
+
+    status = 429
+    code = "quota_exceeded"
+    returns_token = True
+
+    def __init__(self, message: str, resets_at: str, retry_after: int) -> None:
+        headers = {"Retry-After": str(retry_after)}
+        super().__init__(message, headers=headers, retryAfter=retry_after, resetsAt=resets_at)
 
 
 class InternalError(BoxError):

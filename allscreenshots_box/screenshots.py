@@ -21,6 +21,7 @@ from .contract import ERRORS, MultiOutputResponse, OutputResponse, ScreenshotJso
 from .orders import ScreenshotRequest, shot_of
 from .render import Clocks, Renderer, Rendering, Shot
 from .render.shot import MEDIA_TYPES, Product
+from .usage import Usage
 
 MOST_REASONS = 10  # in one log line
 # A thread that encodes holds all the others up between two stretches only. A multiple of three: base64 needs that.
@@ -63,7 +64,10 @@ class _Captures(Operation):
     ],
 )
 async def take_screenshot(
-    data: JSONBody[ScreenshotRequest], request: Request[Any, Any, Any], renderer: NamedDependency[Renderer]
+    data: JSONBody[ScreenshotRequest],
+    request: Request[Any, Any, Any],
+    renderer: NamedDependency[Renderer],
+    usage: NamedDependency[Usage],
 ) -> Response[bytes]:
     """Render a page and answer with what became of it."""
     admission: Admission = request.state.admission
@@ -72,7 +76,9 @@ async def take_screenshot(
     key, clocks = admission.key, Clocks()
     request.state.clocks = clocks  # whoever answers tells them, also of a failure
     work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks)
-    rendering = await presence.while_there(request.receive, work)
+    async with usage.capture(key) as capture:
+        rendering = await presence.while_there(request.receive, work)
+        capture.made(sum(len(product.content) for product in rendering.products), rendering.render_seconds)
     request.state.fetched = rendering.fetched
     request.state.rendering = rendering
     request.state.refused = rendering.refused[:MOST_REASONS]

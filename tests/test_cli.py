@@ -3,13 +3,18 @@ import os
 import re
 import sqlite3
 import subprocess
+from collections import Counter
 from collections.abc import Callable
+from contextlib import closing
+from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import keys
+from allscreenshots_box import keys, ledger
+from allscreenshots_box.database import open_database
+from allscreenshots_box.ledger import Counts
 from tests.box import PROGRAM, command, environment
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give itself up")
@@ -123,6 +128,30 @@ def test_plans_are_set_listed_and_removed(run: Run) -> None:
     assert run("plans", "remove", "small", "--yes").returncode == 0
 
 
+def test_usage_is_shown_by_key(run: Run, data_dir: Path) -> None:
+    run("plans", "set", "small", "--screenshots-per-month", "100", "--bandwidth-per-month", "5000")
+    run("keys", "create", "svc", "--plan", "small")
+    secret = run("keys", "create", "other").stdout
+    today = datetime.now(UTC).date().isoformat()
+    spent = Counts(3, 4000, 1.25, Counter({"timeout": 2, "overloaded": 1}))
+    with closing(open_database(data_dir / "box.db")) as db:
+        ledger.add(db, {(1, today): spent, (1, "2020-01-31"): Counts(4)}, patience=1000)
+    svc, other = json.loads(run("usage", "--json").stdout)
+    used = {"screenshots": 3, "bytes": 4000, "render_seconds": 1.25, "failures": {"timeout": 2, "overloaded": 1}}
+    assert (svc["name"], svc["screenshots_per_month"], svc["bandwidth_per_month"]) == ("svc", 100, 5000)
+    assert (svc["month"], svc["this_month"]) == (today[:7], used)
+    assert (svc["in_all"], svc["days"]) == (used | {"screenshots": 7}, [{"day": today, **used}])
+    assert (other["prefix"], other["in_all"]["screenshots"], other["days"]) == (secret[:12], 0, [])
+    assert json.loads(run("usage", "--key", "svc", "--json").stdout) == svc
+    head, first, second = (" ".join(line.split()) for line in run("usage").stdout.splitlines())
+    assert head == "PREFIX NAME ORGANIZATION PLAN SCREENSHOTS OF BYTES OF BYTES RENDER SECONDS FAILURES IN ALL"
+    assert first == f"{svc['prefix']} svc default small 3 100 4000 5000 1.25 2 timeout, 1 overloaded 7"
+    assert second == f"{other['prefix']} other default default 0 - 0 - 0 - 0"
+    shown = [" ".join(line.split()) for line in run("usage", "--key", "svc").stdout.splitlines()]
+    assert shown[1] == first
+    assert shown[4] == f"{today} 3 4000 1.25 2 timeout, 1 overloaded"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
@@ -130,6 +159,7 @@ def test_plans_are_set_listed_and_removed(run: Run) -> None:
         (("keys", "create", "x", "--plan", "gold"), 1, "the plans are default"),
         (("keys", "create", "x", "--expires", "soon"), 2, "not a duration"),
         (("keys", "create", "x", "--expires", "999999999d"), 1, "further than the calendar"),
+        (("usage", "--key", "nobody"), 1, "no live key 'nobody'"),
         (("keys", "creat", "x"), 2, "Did you mean 'create'?"),
         (("key", "list"), 2, "Did you mean 'keys'?"),
         (("keys", "edit", "x"), 2, "Say what to change"),

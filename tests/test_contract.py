@@ -4,10 +4,15 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+import jsonschema_rs
 import pytest
+import sqlite_utils
 import yaml
 from litestar import Litestar
 from litestar.testing import TestClient
+
+from allscreenshots_box import ledger, limits
+from allscreenshots_box.ledger import Counts
 
 CONTRACT: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "contract/openapi.yaml").read_text())
 
@@ -44,9 +49,15 @@ DEVIATIONS = {
     "BrowserCookieRequest.expires.m*imum": "up to the year 9999",
     "BrowserCookieRequest.*.default": "false, where the contract has null for it",
     "POST /v1/screenshots parameters": "Idempotency-Key: not supported yet",
-    "POST /v1/screenshots statuses": "413 and 503 are added",
+    "* statuses": "413 and 503 are added",
+    "QuotaResponse properties: *": "the limits, under the names that older clients insist on",
+    "QuotaResponse required": "and these are always there",
+    "QuotaStatusResponse required": "periodEnds is always there: an older client insists",
+    "CreditBalanceResponse required": "resetsAt is always there",
+    "ApiKeyUsageDetail required": "every key has an id and a prefix",
 }
 OURS = {"OutputResponse": "what the contract leaves a free-form object"}
+BOUNDS = {"int32": 2**31, "int64": 2**63}
 CONSTRAINTS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "enum", "default")
 
 
@@ -115,8 +126,9 @@ def test_what_a_capture_is_made_of_is_described(served: dict[str, Any], name: st
 
 
 def test_only_paths_of_the_contract_are_described(served: dict[str, Any]) -> None:
-    assert set(served["paths"]) == {"/v1/screenshots"}
-    assert set(served["paths"]) <= set(CONTRACT["paths"])
+    ours = {"/v1/screenshots", "/v1/usage", "/v1/usage/quota", "/v1/usage/keys", "/v1/usage/activity"}
+    assert set(served["paths"]) == ours
+    assert ours <= set(CONTRACT["paths"])
 
 
 def test_the_key_is_declared_as_the_contract_has_it(served: dict[str, Any]) -> None:
@@ -126,3 +138,53 @@ def test_the_key_is_declared_as_the_contract_has_it(served: dict[str, Any]) -> N
     )
     assert {name: ours[name] for name in theirs} == theirs
     assert served["security"] == CONTRACT["security"]
+
+
+# --- answers ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("shots", [0, 1])
+@pytest.mark.parametrize("quotas", [{}, {"screenshots_per_month": 1, "bandwidth_per_month": 2**62}])
+@pytest.mark.parametrize("path", ["/v1/usage", "/v1/usage/quota", "/v1/usage/keys", "/v1/usage/activity"])
+def test_answers_about_usage_are_as_the_contract_has_them(
+    api: TestClient[Litestar],
+    db: sqlite_utils.Database,
+    as_key: dict[str, str],
+    path: str,
+    quotas: dict[str, Any],
+    shots: int,
+) -> None:
+    limits.set_plan(db, "default", quotas)
+    [holder] = ledger.holders(db)
+    ledger.add(db, {(holder.id, "2020-01-31"): Counts(2**40, 2**50)}, patience=1000)
+    for _ in range(shots):
+        api.post("/v1/screenshots", json={"url": "https://example.com"}, headers=as_key)
+    answer = api.get(path, headers=as_key)
+    assert answer.status_code == 200
+    validator_of(CONTRACT["paths"][path]["get"]["responses"]["200"]).validate(answer.json())
+
+
+@pytest.mark.parametrize("wrong", [{"limit": 2**31}, {"limit": 1.5}, {"limit": None}, {"limit": "1"}])
+def test_the_validator_sees_what_is_not_as_the_contract_has_it(wrong: dict[str, Any]) -> None:
+    response = {"content": {"application/json": {"schema": {"$ref": "#/components/schemas/QuotaDetailResponse"}}}}
+    good = {"limit": 2**31 - 1, "used": 0, "remaining": 1, "percentUsed": 0}
+    assert validator_of(response).is_valid(good)
+    assert not validator_of(response).is_valid(good | wrong)
+
+
+def validator_of(response: dict[str, Any]) -> jsonschema_rs.Draft202012Validator:
+    """Return what validates the JSON of a response, whole numbers within their format too."""
+    schema = response["content"]["application/json"]["schema"] | {"components": CONTRACT["components"]}
+    return jsonschema_rs.Draft202012Validator(bounded(schema))
+
+
+def bounded(part: Any) -> Any:
+    """Return *part* of a schema with the formats of whole numbers as bounds, which a validator looks at."""
+    if isinstance(part, list):
+        return [bounded(one) for one in part]
+    if not isinstance(part, dict):
+        return part
+    most = BOUNDS.get(str(part.get("format")))
+    return {name: bounded(one) for name, one in part.items()} | (
+        {"minimum": -most, "maximum": most - 1} if most else {}
+    )

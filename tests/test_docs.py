@@ -15,7 +15,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import cli, config, errors, keys, orders, sessions
+from allscreenshots_box import cli, config, errors, keys, orders, sessions, statements
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.render import devices
 
@@ -291,6 +291,30 @@ def test_every_device_is_documented_with_its_window(name: str) -> None:
     touch = "yes" if window.touch else "no"
     row = f"| `{name}` | {window.width} x {window.height} | {window.scale:g} | {touch} |"
     assert rows("docs/api.md", "The request")[name] == row
+
+
+def named_in(shape: type[msgspec.Struct]) -> set[str]:
+    """Return the names of the fields of an answer, and of all that stands in it."""
+    found = set()
+    for field in msgspec.structs.fields(shape):
+        found.add(field.encode_name)
+        for below in re.findall(r"statements\.(\w+)", str(field.type)):
+            found |= named_in(getattr(statements, below))
+    return found
+
+
+TOLD = (
+    statements.UsageResponse,
+    statements.QuotaStatusResponse,
+    statements.ApiKeyUsageResponse,
+    statements.DailyCaptureCountResponse,
+)
+
+
+@pytest.mark.parametrize("name", sorted({name for shape in TOLD for name in named_in(shape)}))
+def test_every_field_of_an_answer_about_usage_is_documented(name: str) -> None:
+    section = PAGES["docs/api.md"].partition("\n## Usage\n")[2].partition("\n## ")[0]
+    assert f"`{name}`" in section or f'"{name}"' in section
 
 
 def constants() -> Iterator[str]:

@@ -1,0 +1,166 @@
+"""What each key has used, as SQLite keeps it: added to and read by day of UTC."""
+
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import date, datetime
+from typing import Any
+
+import sqlite_utils
+
+from .database import writing
+
+DAY, MONTH = len("2026-11-25"), len("2026-11")  # letters of a day that tell it, or its month
+
+
+@dataclass
+class Counts:
+    """What was used: screenshots, bytes of results, seconds of rendering; and failures by error code."""
+
+    screenshots: int = 0
+    bytes: int = 0
+    render_seconds: float = 0
+    failures: Counter[str] = field(default_factory=Counter)
+
+    def add(self, other: "Counts") -> None:
+        """Count what *other* has, too."""
+        self.screenshots += other.screenshots
+        self.bytes += other.bytes
+        self.render_seconds += other.render_seconds
+        self.failures.update(other.failures)
+
+
+Tally = dict[tuple[int, str], Counts]  # by key id and span of time: a day, or a month
+
+
+@dataclass(frozen=True)
+class Period:
+    """One month of UTC: quotas begin anew with each."""
+
+    begins: date
+    ends: date  # the first day after it
+
+    @property
+    def name(self) -> str:
+        """How its days begin, as they are stored."""
+        return f"{self.begins:%Y-%m}"
+
+
+def period_of(day: date) -> Period:
+    """Return the month that *day* lies in."""
+    first = date(day.year, day.month, 1)
+    return Period(first, date(day.year + day.month // 12, day.month % 12 + 1, 1))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Holder:
+    """A key, whatever its secrets are, with the first characters of the newest one that works best."""
+
+    id: int
+    name: str
+    prefix: str
+    organization: str
+    plan: str
+    screenshots_per_month: int | None
+    bandwidth_per_month: int | None
+
+
+def moment(day: date) -> str:
+    """Return when *day* begins, as a date-time in UTC."""
+    return f"{day.isoformat()}T00:00:00Z"
+
+
+def merge(into: Tally, other: Tally) -> None:
+    """Count in *into* what *other* has, too."""
+    for name, counts in other.items():
+        into.setdefault(name, Counts()).add(counts)
+
+
+def add(db: sqlite_utils.Database, used: Tally, *, patience: int) -> None:
+    """Add what was *used* by day, all or nothing; what a key used that was pruned meanwhile goes with it."""
+    exists = "where exists (select 1 from keys where id = ?1)"
+    with writing(db, patience=patience):
+        for (key_id, day), counts in used.items():
+            db.execute(
+                "insert into usage (key_id, day, screenshots, bytes, render_seconds)"
+                f" select ?1, ?2, ?3, ?4, ?5 {exists}"
+                " on conflict do update set screenshots = screenshots + excluded.screenshots,"
+                " bytes = bytes + excluded.bytes, render_seconds = render_seconds + excluded.render_seconds",
+                [key_id, day, counts.screenshots, counts.bytes, counts.render_seconds],
+            )
+            for code, number in counts.failures.items():
+                db.execute(
+                    f"insert into failures (key_id, day, code, number) select ?1, ?2, ?3, ?4 {exists}"
+                    " on conflict do update set number = number + excluded.number",
+                    [key_id, day, code, number],
+                )
+
+
+def tally(
+    db: sqlite_utils.Database,
+    key_ids: Sequence[int] | None = None,
+    *,
+    span: int,
+    since: str = "",
+    until: str = "9999",
+) -> Tally:
+    """Return what is written of the days from *since* to before *until*, of these keys or all, by *span*."""
+    whose = "" if key_ids is None else "and key_id in (select value from json_each(:ids))"
+    where = f"where day >= :since and day < :until {whose} group by 1, 2"
+    values = {"span": span, "since": since, "until": until, "ids": json.dumps(key_ids)}
+    found: Tally = {}
+    for row in db.query(
+        "select key_id, substr(day, 1, :span) as span, sum(screenshots) as screenshots, sum(bytes) as bytes,"
+        f" sum(render_seconds) as render_seconds from usage {where}",
+        values,
+    ):
+        name = row.pop("key_id"), row.pop("span")
+        found[name] = Counts(**row)
+    for row in db.query(
+        "select key_id, substr(day, 1, :span) as span, code, sum(number) as number"
+        f" from failures {where}, 3 order by 4 desc, 3",
+        values,
+    ):
+        found[row["key_id"], row["span"]].failures[row["code"]] = row["number"]
+    return found
+
+
+def holders(db: sqlite_utils.Database, organization: str | None = None) -> list[Holder]:
+    """Return every key, or those of an organization, oldest first; those that no longer work, too."""
+    rows = db.query(
+        """
+        select keys.id, keys.name, keys.organization, keys.plan, plans.screenshots_per_month, plans.bandwidth_per_month,
+            (select prefix from secrets where key_id = keys.id
+                order by revoked_at is not null, retires_at is not null, created_at desc limit 1) as prefix
+        from keys join plans on plans.name = keys.plan
+        where ?1 is null or keys.organization = ?1 order by keys.id
+        """,
+        [organization],
+    )
+    return [Holder(**row) for row in rows]
+
+
+def report(db: sqlite_utils.Database, now: datetime, only: int | None = None) -> list[dict[str, Any]]:
+    """Return what every key, or the *only* one, has used this month, in all, and of the month day by day."""
+    month = period_of(now.date()).name
+    ids = None if only is None else [only]
+    in_all: dict[int, Counts] = {}
+    by_month = tally(db, ids, span=MONTH)
+    for (key_id, _), counts in by_month.items():
+        in_all.setdefault(key_id, Counts()).add(counts)
+    days: dict[int, list[dict[str, Any]]] = {}
+    for (key_id, day), counts in tally(db, ids, span=DAY, since=month).items():
+        days.setdefault(key_id, []).append({"day": day} | shown(counts))
+    return [
+        asdict(holder)
+        | {"month": month, "this_month": shown(by_month.get((holder.id, month), Counts()))}
+        | {"in_all": shown(in_all.get(holder.id, Counts())), "days": days.get(holder.id, [])}
+        for holder in holders(db)
+        if only is None or holder.id == only
+    ]
+
+
+def shown(counts: Counts) -> dict[str, Any]:
+    """Return *counts* as they are printed."""
+    return asdict(counts) | {"render_seconds": round(counts.render_seconds, 3), "failures": dict(counts.failures)}

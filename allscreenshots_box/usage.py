@@ -1,0 +1,194 @@
+"""What each key has used, and may still use this month: counted in memory, kept in SQLite by day.
+
+The server is the only one who writes it: what it has in memory is the truth, and SQLite what is left after a kill.
+"""
+
+import asyncio
+import math
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
+from sqlite3 import DatabaseError
+
+import sqlite_utils
+
+from . import ledger, logs
+from .database import BUSY_MILLISECONDS, Database
+from .errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
+from .keys import Key
+from .ledger import MONTH, Counts, Holder, Period, Tally, moment, period_of
+from .limits import Plan
+
+WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
+PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
+MOST_RETRY_SECONDS = 3600  # a client that waits for the end of the month holds something open until then
+CANCELLED = "cancelled"  # counted among the error codes: the caller hung up, or the box stopped
+
+Clock = Callable[[], datetime]
+
+
+class Capture:
+    """One capture while it runs; it counts on the day that it began."""
+
+    def __init__(self) -> None:
+        self.counts = Counts()
+
+    def made(self, size: int, render_seconds: float) -> None:
+        """Count one screenshot, of however many outputs, whose *size* in bytes is that of all of them."""
+        self.counts = Counts(1, size, render_seconds)
+
+
+@dataclass
+class _Standing:
+    """Where a key stands in the current month."""
+
+    used: Counts = field(default_factory=Counts)
+    under_way: int = 0
+
+
+class Usage:
+    """Counts every capture, and refuses those over their key's monthly quota.
+
+    In memory are the current month, a few numbers for each key that was used in it, and what is not written yet,
+    the same for each key and day: as bounded as the number of keys.
+    """
+
+    def __init__(self, database: Database, now: Clock = lambda: datetime.now(UTC)) -> None:
+        self.now = now
+        self._database = database
+        self._waiting: Tally = {}  # not written yet
+        self._standings: dict[int, _Standing] = {}
+        self._period: Period | None = None  # whose standings these are
+        self._reconciling = asyncio.Lock()  # what is written is in SQLite or waiting, never in neither or both
+        self._in_trouble = False
+
+    @asynccontextmanager
+    async def capture(self, key: Key) -> AsyncIterator[Capture]:
+        """Count what the block captures for *key*, or the code it fails with; a bad request counts as nothing, nor does a refusal.
+
+        Raises QuotaExceeded before the block when the month's quota is used up, counting what is under way.
+        """
+        now = self.now()
+        standing = await self._standing(key.id, now)
+        _require_room(key.plan, standing, now)  # no await from here to the next line: two at once are two
+        standing.under_way += 1
+        capture = Capture()
+        try:
+            yield capture
+        except (InvalidRequest, RateLimited):  # nothing was tried
+            raise
+        except BaseException as error:
+            capture.counts.failures[_code(error)] += 1
+            raise
+        finally:
+            standing.under_way -= 1
+            self._count(key.id, now.date(), capture.counts)
+
+    async def used_by(self, key: Key) -> Counts:
+        """Return what *key* has used this month."""
+        return (await self._standing(key.id, self.now())).used
+
+    async def of_organization(self, organization: str, *, span: int, since: str = "") -> tuple[list[Holder], Tally]:
+        """Return the keys of an organization, and what each has used since a day, by *span* (DAY or MONTH)."""
+
+        def read(db: sqlite_utils.Database) -> tuple[list[Holder], Tally]:
+            found = ledger.holders(db, organization)
+            return found, ledger.tally(db, [holder.id for holder in found], span=span, since=since)
+
+        async with self._reconciling:
+            found, used = await self._database.run(read)
+            ids = {holder.id for holder in found}
+            for (key_id, day), counts in self._waiting.items():
+                if key_id in ids and day >= since:
+                    used.setdefault((key_id, day[:span]), Counts()).add(counts)
+        return found, used
+
+    async def write(self, *, patience: int = PATIENCE) -> None:
+        """Write what is waiting; what cannot be written waits on, and is told once."""
+        async with self._reconciling:
+            if not self._waiting:
+                return
+            taken, self._waiting = self._waiting, {}
+            try:
+                await self._database.run(ledger.add, taken, patience=patience)
+            except DatabaseError as error:
+                ledger.merge(self._waiting, taken)
+                if not self._in_trouble:
+                    logs.fault("usage_not_written", error)
+                self._in_trouble = True
+                return
+        if self._in_trouble:
+            logs.event("usage_written")
+        self._in_trouble = False
+
+    async def write_on(self, stopping: asyncio.Event) -> None:
+        """Write again and again until *stopping*."""
+        while not stopping.is_set():
+            try:
+                async with asyncio.timeout(WRITE_SECONDS):
+                    await stopping.wait()
+            except TimeoutError:
+                await self.write()
+
+    def _count(self, key_id: int, day: date, counts: Counts) -> None:
+        if counts == Counts():
+            return
+        self._waiting.setdefault((key_id, day.isoformat()), Counts()).add(counts)
+        if self._period == period_of(day):  # looked up anew: the month may have been left and entered meanwhile
+            self._standings.setdefault(key_id, _Standing()).used.add(counts)
+
+    async def _standing(self, key_id: int, now: datetime) -> _Standing:
+        await self.enter(period_of(now.date()))
+        return self._standings.setdefault(key_id, _Standing())
+
+    async def enter(self, period: Period) -> None:
+        """Know where every key stands in a month: empty as a rule, but not at a start or when the clock was set."""
+        if period == self._period:
+            return
+        async with self._reconciling:
+            if period == self._period:  # somebody else was first
+                return
+            used = await self._database.run(ledger.tally, span=MONTH, since=period.name, until=period.ends.isoformat())
+            for (key_id, day), counts in self._waiting.items():
+                if day.startswith(period.name):
+                    used.setdefault((key_id, period.name), Counts()).add(counts)
+            self._standings = {key_id: _Standing(counts) for (key_id, _), counts in used.items()}
+            self._period = period
+
+
+@asynccontextmanager
+async def counting(database: Database) -> AsyncIterator[Usage]:
+    """Yield a Usage that is written as it grows, and once more when the block ends."""
+    usage, stopping = Usage(database), asyncio.Event()
+    await usage.enter(period_of(usage.now().date()))
+    writing_on = asyncio.create_task(usage.write_on(stopping))
+    try:
+        yield usage
+    finally:
+        stopping.set()
+        await asyncio.gather(writing_on, return_exceptions=True)
+        await usage.write(patience=BUSY_MILLISECONDS)
+
+
+def _code(error: BaseException) -> str:
+    if isinstance(error, BoxError):
+        return error.code
+    return CANCELLED if isinstance(error, asyncio.CancelledError) else BoxError.code
+
+
+def _require_room(plan: Plan, standing: _Standing, now: datetime) -> None:
+    """Raise QuotaExceeded if another screenshot may be one too many.
+
+    How many bytes it will have nobody knows: what is under way when the last ones go is still delivered.
+    """
+    most, most_bytes = plan.screenshots_per_month, plan.bandwidth_per_month
+    if most is not None and standing.used.screenshots + standing.under_way >= most:
+        what = f"All {most} screenshots of this month are taken or under way"
+    elif most_bytes is not None and standing.used.bytes >= most_bytes:
+        what = f"All {most_bytes} bytes of this month are used"
+    else:
+        return
+    resets_at = moment(period_of(now.date()).ends)
+    left = math.ceil((datetime.fromisoformat(resets_at) - now).total_seconds())
+    raise QuotaExceeded(f"{what}; the next month begins at {resets_at}.", resets_at, min(left, MOST_RETRY_SECONDS))
