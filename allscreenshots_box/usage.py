@@ -65,7 +65,7 @@ class Usage:
 
     @asynccontextmanager
     async def capture(self, key: Key) -> AsyncIterator[Capture]:
-        """Count what the block captures for *key*, or the code it fails with; a bad request counts as nothing, nor does a refusal.
+        """Count what the block captures for *key*, or the code it fails with; what was not tried counts as nothing.
 
         Raises QuotaExceeded before the block when the month's quota is used up, counting what is under way.
         """
@@ -76,7 +76,7 @@ class Usage:
         capture = Capture()
         try:
             yield capture
-        except (InvalidRequest, RateLimited):  # nothing was tried
+        except (InvalidRequest, RateLimited):
             raise
         except BaseException as error:
             capture.counts.failures[_code(error)] += 1

@@ -327,6 +327,36 @@ def test_a_server_that_was_killed_leaves_nothing_in_the_way(data_dir: Path, site
         assert box.stop() == 0
 
 
+def test_a_kill_loses_no_more_than_the_counts_not_written_yet(data_dir: Path, site: Site) -> None:
+    box = Box(data_dir, "--allow", f"127.0.0.1:{site.port}")
+
+    def counted() -> int:
+        [told] = json.loads(box.run("usage", "--json").stdout)
+        number: int = told["this_month"]["screenshots"]
+        return number
+
+    def served() -> int:
+        told = httpx.get(f"{box.url}/v1/usage/quota", headers={"X-API-Key": secret}).json()
+        number: int = told["screenshots"]["used"]
+        return number
+
+    box.start()
+    secret = box.key("svc")
+    assert box.shoot(secret, site.url("/colors.html")).status_code == 200
+    assert eventually(lambda: counted() == 1)
+    assert box.shoot(secret, site.url("/colors.html")).status_code == 200
+    box.process.kill()
+    box.process.wait()
+    left = counted()
+    assert left in {1, 2}
+    with box:
+        assert served() == left
+        assert box.shoot(secret, site.url("/colors.html")).status_code == 200
+        assert served() == left + 1
+        assert box.stop() == 0
+    assert counted() == left + 1
+
+
 def test_a_good_key_is_served_beside_a_flood_of_bad_ones(box: Box, site: Site) -> None:
     secret = box.key("good")
     bad = [keys.mint(), "nonsense", secret[:12] + keys.mint()[12:], secret[:-1] + "-"]
