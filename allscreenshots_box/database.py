@@ -91,6 +91,15 @@ def m004_usage(db: sqlite_utils.Database) -> None:
             primary key (key_id, day)
         ) strict, without rowid;
 
+        -- The same once more, so that no question about years has to add up days: written with them or not at all.
+        create table usage_by_month (
+            key_id integer not null references keys (id) on delete cascade,
+            month text not null,
+            screenshots integer not null,
+            bytes integer not null,
+            primary key (key_id, month)
+        ) strict, without rowid;
+
         create table failures (
             key_id integer not null references keys (id) on delete cascade,
             day text not null,

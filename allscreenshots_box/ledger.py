@@ -89,6 +89,12 @@ def add(db: sqlite_utils.Database, used: Tally, *, patience: int) -> None:
                 " bytes = bytes + excluded.bytes, render_seconds = render_seconds + excluded.render_seconds",
                 [key_id, day, counts.screenshots, counts.bytes, counts.render_seconds],
             )
+            db.execute(
+                f"insert into usage_by_month (key_id, month, screenshots, bytes) select ?1, ?2, ?3, ?4 {exists}"
+                " on conflict do update set screenshots = screenshots + excluded.screenshots,"
+                " bytes = bytes + excluded.bytes",
+                [key_id, day[:MONTH], counts.screenshots, counts.bytes],
+            )
             for code, number in counts.failures.items():
                 db.execute(
                     f"insert into failures (key_id, day, code, number) select ?1, ?2, ?3, ?4 {exists}"
@@ -97,22 +103,14 @@ def add(db: sqlite_utils.Database, used: Tally, *, patience: int) -> None:
                 )
 
 
-def tally(
-    db: sqlite_utils.Database,
-    key_ids: Sequence[int] | None = None,
-    *,
-    span: int,
-    since: str = "",
-    until: str = "9999",
-) -> Tally:
-    """Return what is written of the days from *since* to before *until*, of these keys or all, by *span*."""
-    whose = "" if key_ids is None else "and key_id in (select value from json_each(:ids))"
-    where = f"where day >= :since and day < :until {whose} group by 1, 2"
-    values = {"span": span, "since": since, "until": until, "ids": json.dumps(key_ids)}
+def tally(db: sqlite_utils.Database, only: int | None = None, *, span: int = DAY, since: str = "") -> Tally:
+    """Return all that every key used, or the *only* one, from a day on, by *span*. Adds up days: for people to wait."""
+    where = "where day >= :since and (:only is null or key_id = :only) group by 1, 2"
+    values = {"span": span, "since": since, "only": only}
     found: Tally = {}
     for row in db.query(
         "select key_id, substr(day, 1, :span) as span, sum(screenshots) as screenshots, sum(bytes) as bytes,"
-        f" sum(render_seconds) as render_seconds from usage {where}",
+        f" sum(render_seconds) as render_seconds from usage {where} order by 1, 2",
         values,
     ):
         name = row.pop("key_id"), row.pop("span")
@@ -124,6 +122,31 @@ def tally(
     ):
         found[row["key_id"], row["span"]].failures[row["code"]] = row["number"]
     return found
+
+
+def month(db: sqlite_utils.Database, name: str) -> dict[int, Counts]:
+    """Return the screenshots and bytes of every key that was used in a month."""
+    rows = db.query("select key_id, screenshots, bytes from usage_by_month where month = ?", [name])
+    return {row["key_id"]: Counts(row["screenshots"], row["bytes"]) for row in rows}
+
+
+def months(db: sqlite_utils.Database, key_ids: Sequence[int]) -> Tally:
+    """Return the screenshots and bytes of these keys, by month."""
+    rows = db.query(
+        "select key_id, month, screenshots, bytes from usage_by_month where key_id in (select value from json_each(?))",
+        [json.dumps(key_ids)],
+    )
+    return {(row["key_id"], row["month"]): Counts(row["screenshots"], row["bytes"]) for row in rows}
+
+
+def days(db: sqlite_utils.Database, key_ids: Sequence[int], since: str) -> Counter[str]:
+    """Return how many screenshots these keys took together on each day from *since* on."""
+    rows = db.query(
+        "select day, sum(screenshots) as screenshots from usage"
+        " where key_id in (select value from json_each(?)) and day >= ? group by day",
+        [json.dumps(key_ids), since],
+    )
+    return Counter({row["day"]: row["screenshots"] for row in rows})
 
 
 def holders(db: sqlite_utils.Database, organization: str | None = None) -> list[Holder]:
@@ -143,19 +166,18 @@ def holders(db: sqlite_utils.Database, organization: str | None = None) -> list[
 
 def report(db: sqlite_utils.Database, now: datetime, only: int | None = None) -> list[dict[str, Any]]:
     """Return what every key, or the *only* one, has used this month, in all, and of the month day by day."""
-    month = period_of(now.date()).name
-    ids = None if only is None else [only]
+    this = period_of(now.date()).name
     in_all: dict[int, Counts] = {}
-    by_month = tally(db, ids, span=MONTH)
+    by_month = tally(db, only, span=MONTH)
     for (key_id, _), counts in by_month.items():
         in_all.setdefault(key_id, Counts()).add(counts)
-    days: dict[int, list[dict[str, Any]]] = {}
-    for (key_id, day), counts in tally(db, ids, span=DAY, since=month).items():
-        days.setdefault(key_id, []).append({"day": day} | shown(counts))
+    by_day: dict[int, list[dict[str, Any]]] = {}
+    for (key_id, day), counts in tally(db, only, since=this).items():
+        by_day.setdefault(key_id, []).append({"day": day} | shown(counts))
     return [
         asdict(holder)
-        | {"month": month, "this_month": shown(by_month.get((holder.id, month), Counts()))}
-        | {"in_all": shown(in_all.get(holder.id, Counts())), "days": days.get(holder.id, [])}
+        | {"month": this, "this_month": shown(by_month.get((holder.id, this), Counts()))}
+        | {"in_all": shown(in_all.get(holder.id, Counts())), "days": by_day.get(holder.id, [])}
         for holder in holders(db)
         if only is None or holder.id == only
     ]

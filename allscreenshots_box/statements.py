@@ -15,7 +15,7 @@ from .contract import ERRORS
 from .dialects import reads_quota
 from .errors import InvalidRequest
 from .keys import Key
-from .ledger import DAY, MONTH, Counts, Period, Tally, moment, period_of
+from .ledger import Counts, Period, moment, period_of
 from .limits import LARGEST
 from .usage import Usage
 
@@ -160,8 +160,10 @@ async def get_usage(request: AnyRequest, usage: NamedDependency[Usage]) -> Usage
     """Tell what the organization has used, and what the key may still use."""
     key = _key(request)
     period = period_of(usage.now().date())
-    _, used = await usage.of_organization(key.organization, span=MONTH)
-    months = _by_span(used)
+    members = [holder.id for holder in await usage.holders(key.organization)]
+    months: dict[str, Counts] = {}
+    for (_, month), counts in (await usage.by_month(members)).items():
+        months.setdefault(month, Counts()).add(counts)
     quota = _quota(key, await usage.used_by(key))
     total = Counts()
     for counts in months.values():
@@ -201,7 +203,8 @@ async def get_quota(request: AnyRequest, usage: NamedDependency[Usage]) -> Quota
 async def get_usage_by_key(request: AnyRequest, usage: NamedDependency[Usage]) -> ApiKeyUsageResponse:
     """Tell what each key of the organization has used."""
     period = period_of(usage.now().date())
-    holders, used = await usage.of_organization(_key(request).organization, span=MONTH)
+    holders = await usage.holders(_key(request).organization)
+    used = await usage.by_month([holder.id for holder in holders])
     in_all: dict[int, Counts] = {}
     for (key_id, _), counts in used.items():
         in_all.setdefault(key_id, Counts()).add(counts)
@@ -245,14 +248,13 @@ class _Activity(Operation):
 async def get_activity(request: AnyRequest, usage: NamedDependency[Usage]) -> list[DailyCaptureCountResponse]:
     """Tell how many screenshots each of the last days had, today last, of the organization or of some of its keys."""
     key, how_many, wanted = _key(request), _days(request), _ids(request)
-    today = usage.now().date()
-    days = [(today - timedelta(back)).isoformat() for back in reversed(range(how_many))]
-    holders, used = await usage.of_organization(key.organization, span=DAY, since=days[0])
-    owners = {str(holder.id): holder.organization for holder in holders}
+    days = [usage.now().date() - timedelta(back) for back in reversed(range(how_many))]
+    members = {str(holder.id): holder for holder in await usage.holders(key.organization)}
     for key_id in wanted:
-        owned_by(key, owners.get(key_id, ""))  # no organization has an empty name
-    by_day = _by_span({name: counts for name, counts in used.items() if not wanted or str(name[0]) in wanted})
-    return [DailyCaptureCountResponse(date=day, count=by_day.get(day, Counts()).screenshots) for day in days]
+        owned_by(key, members[key_id].organization if key_id in members else "")  # no organization has an empty name
+    asked_for = [holder.id for key_id, holder in members.items() if not wanted or key_id in wanted]
+    counted = await usage.by_day(asked_for, days[0])
+    return [DailyCaptureCountResponse(date=str(day), count=counted[str(day)]) for day in days]
 
 
 routes = [get_usage, get_quota, get_usage_by_key, get_activity]
@@ -352,11 +354,3 @@ def _told(period: Period, counts: Counts) -> PeriodUsageResponse:
 
 def _counted(counts: Counts) -> CaptureUsageCounts:
     return CaptureUsageCounts(screenshots_count=counts.screenshots, bandwidth_bytes=counts.bytes)
-
-
-def _by_span(used: Tally) -> dict[str, Counts]:
-    """Return what all keys used together, by day or month."""
-    found: dict[str, Counts] = {}
-    for (_, span), counts in used.items():
-        found.setdefault(span, Counts()).add(counts)
-    return found

@@ -5,13 +5,12 @@ The server is the only one who writes it: what it has in memory is the truth, an
 
 import asyncio
 import math
-from collections.abc import AsyncIterator, Callable
+from collections import Counter
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from sqlite3 import DatabaseError
-
-import sqlite_utils
 
 from . import ledger, logs
 from .database import BUSY_MILLISECONDS, Database
@@ -89,20 +88,30 @@ class Usage:
         """Return what *key* has used this month."""
         return (await self._standing(key.id, self.now())).used
 
-    async def of_organization(self, organization: str, *, span: int, since: str = "") -> tuple[list[Holder], Tally]:
-        """Return the keys of an organization, and what each has used since a day, by *span* (DAY or MONTH)."""
+    async def holders(self, organization: str) -> list[Holder]:
+        """Return the keys of an organization."""
+        return await self._database.run(ledger.holders, organization)
 
-        def read(db: sqlite_utils.Database) -> tuple[list[Holder], Tally]:
-            found = ledger.holders(db, organization)
-            return found, ledger.tally(db, [holder.id for holder in found], span=span, since=since)
-
+    async def by_month(self, key_ids: Sequence[int]) -> Tally:
+        """Return the screenshots and bytes of these keys, by month."""
         async with self._reconciling:
-            found, used = await self._database.run(read)
-            ids = {holder.id for holder in found}
-            for (key_id, day), counts in self._waiting.items():
-                if key_id in ids and day >= since:
-                    used.setdefault((key_id, day[:span]), Counts()).add(counts)
-        return found, used
+            used = await self._database.run(ledger.months, key_ids)
+            for (key_id, day), counts in self._waiting_of(key_ids):
+                used.setdefault((key_id, day[:MONTH]), Counts()).add(Counts(counts.screenshots, counts.bytes))
+        return used
+
+    async def by_day(self, key_ids: Sequence[int], since: date) -> Counter[str]:
+        """Return how many screenshots these keys took together on each day from *since* on."""
+        async with self._reconciling:
+            used = await self._database.run(ledger.days, key_ids, since.isoformat())
+            for (_, day), counts in self._waiting_of(key_ids):
+                if day >= since.isoformat():
+                    used[day] += counts.screenshots
+        return used
+
+    def _waiting_of(self, key_ids: Sequence[int]) -> list[tuple[tuple[int, str], Counts]]:
+        wanted = set(key_ids)
+        return [(name, counts) for name, counts in self._waiting.items() if name[0] in wanted]
 
     async def write(self, *, patience: int = PATIENCE) -> None:
         """Write what is waiting; what cannot be written waits on, and is told once."""
@@ -149,11 +158,11 @@ class Usage:
         async with self._reconciling:
             if period == self._period:  # somebody else was first
                 return
-            used = await self._database.run(ledger.tally, span=MONTH, since=period.name, until=period.ends.isoformat())
+            used = await self._database.run(ledger.month, period.name)
             for (key_id, day), counts in self._waiting.items():
                 if day.startswith(period.name):
-                    used.setdefault((key_id, period.name), Counts()).add(counts)
-            self._standings = {key_id: _Standing(counts) for (key_id, _), counts in used.items()}
+                    used.setdefault(key_id, Counts()).add(counts)
+            self._standings = {key_id: _Standing(counts) for key_id, counts in used.items()}
             self._period = period
 
 

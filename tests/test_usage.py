@@ -4,7 +4,7 @@ import sqlite3
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,7 +17,7 @@ from allscreenshots_box import database, errors, keys, ledger, limits, statement
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import QuotaExceeded
 from allscreenshots_box.keys import Key
-from allscreenshots_box.ledger import DAY, MONTH, Counts
+from allscreenshots_box.ledger import MONTH, Counts
 from allscreenshots_box.usage import Usage
 from tests.conftest import StandIn
 
@@ -97,10 +97,24 @@ def test_what_was_used_is_kept_by_key_and_day(play: Any, db: sqlite_utils.Databa
         await counted.write()
 
     play(scene)
-    assert ledger.tally(db, span=DAY) == {
+    assert ledger.tally(db) == {
         (key.id, "2026-11-30"): Counts(3, 16, 1.5),
         (key.id, "2026-12-01"): Counts(1, 2, 0.5),
     }
+
+
+def test_months_are_what_their_days_are(play: Any, db: sqlite_utils.Database, key: Key, clock: Clock) -> None:
+    async def scene(counted: Usage) -> None:
+        for _ in range(70):
+            clock.time += timedelta(days=1)
+            await shoot(counted, key)
+            await counted.write()
+
+    play(scene)
+    added_up = {name: (counts.screenshots, counts.bytes) for name, counts in ledger.tally(db, span=MONTH).items()}
+    kept = {name: (counts.screenshots, counts.bytes) for name, counts in ledger.months(db, [key.id]).items()}
+    assert kept == added_up
+    assert ledger.month(db, "2026-12") == {key.id: Counts(31, 310)}
 
 
 def test_a_capture_counts_on_the_day_that_it_began(
@@ -114,7 +128,7 @@ def test_a_capture_counts_on_the_day_that_it_began(
         await counted.write()
 
     play(scene)
-    assert set(ledger.tally(db, span=DAY)) == {(key.id, "2026-11-30")}
+    assert set(ledger.tally(db)) == {(key.id, "2026-11-30")}
 
 
 @pytest.mark.parametrize(
@@ -138,7 +152,7 @@ def test_a_failure_counts_by_its_code_alone(
         await counted.write()
 
     play(scene)
-    assert [dict(counts.failures) for counts in ledger.tally(db, span=DAY).values()] == [failures] * bool(failures)
+    assert [dict(counts.failures) for counts in ledger.tally(db).values()] == [failures] * bool(failures)
 
 
 def test_what_is_read_has_what_is_not_written_yet(play: Any, key: Key) -> None:
@@ -146,15 +160,10 @@ def test_what_is_read_has_what_is_not_written_yet(play: Any, key: Key) -> None:
         await shoot(counted, key)
         await counted.write()
         await shoot(counted, key)
-        for span, name in ((DAY, "2026-11-30"), (MONTH, "2026-11")):
-            assert await counted.of_organization("default", span=span) == (
-                [ledger.Holder(
-                    id=key.id, name="svc", prefix=key.prefix, organization="default", plan="default",
-                    screenshots_per_month=None, bandwidth_per_month=None,
-                )],
-                {(key.id, name): Counts(2, 20, 1.0)},
-            )  # fmt: skip
-        assert (await counted.of_organization("other", span=DAY)) == ([], {})
+        assert await counted.by_month([key.id, 99]) == {(key.id, "2026-11"): Counts(2, 20)}
+        assert await counted.by_day([key.id], date(2026, 11, 30)) == {"2026-11-30": 2}
+        assert await counted.by_day([key.id], date(2026, 12, 1)) == {}
+        assert await counted.by_month([99]) == {}
 
     play(scene)
 
@@ -164,7 +173,7 @@ def test_writing_goes_on_by_itself(settings: Settings, db: sqlite_utils.Database
         async with database.connected(settings.database_path) as connected, usage.counting(connected) as counted:
             await shoot(counted, key)
             async with asyncio.timeout(20):
-                while not ledger.tally(db, span=DAY):  # noqa: ASYNC110 - only the file can tell
+                while not ledger.tally(db):  # noqa: ASYNC110 - only the file can tell
                     await asyncio.sleep(0.01)
 
     asyncio.run(scene())
@@ -177,7 +186,7 @@ def test_a_stop_writes_what_is_left(settings: Settings, db: sqlite_utils.Databas
             await shoot(counted, key)
 
     asyncio.run(scene())
-    [counts] = ledger.tally(db, span=DAY).values()
+    [counts] = ledger.tally(db).values()
     assert counts.screenshots == 1
 
 
@@ -225,13 +234,13 @@ def test_what_cannot_be_written_is_kept_and_told_once(
                         await shoot(counted, key)
                     clock.time += timedelta(days=DAYS)
                     await counted.write()
-                assert ledger.tally(db, span=DAY) == {}
-                _, used = await counted.of_organization("default", span=DAY)
-                assert [counts.screenshots for counts in used.values()] == [2] * DAYS
+                assert ledger.tally(db) == {}
+                used = await counted.by_day([key.id], date(2026, 1, 1))
+                assert list(used.values()) == [2] * DAYS
             await counted.write()
 
     asyncio.run(scene())
-    assert [counts.screenshots for counts in ledger.tally(db, span=DAY).values()] == [2] * DAYS
+    assert [counts.screenshots for counts in ledger.tally(db).values()] == [2] * DAYS
     assert [record.getMessage() for record in caplog.records] == ["usage_not_written", "usage_written"]
 
 
@@ -250,7 +259,7 @@ def test_a_pruned_key_takes_its_usage_along(
         await counted.write()
 
     play(scene)
-    assert set(ledger.tally(db, span=DAY)) == {(other.id, "2026-11-30")}
+    assert set(ledger.tally(db)) == {(other.id, "2026-11-30")}
 
 
 # --- quotas -------------------------------------------------------------------------------------
