@@ -16,7 +16,6 @@ _SIGN = {
     "version": __version__,
     "openapi": "/schema/openapi.json",
     "health": "/health",
-    "ready": "/ready",
     "documentation": "the docs/ folder beside the installed program, from docs/index.md on",
     "keys": "allscreenshots-box keys create NAME, on the machine itself",
 }

@@ -35,6 +35,7 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> None:
 
     *reread* returns what the settings have become, for SIGHUP.
     """
+    again = _at_home(reread, os.environ.get("HOME") or "/")
     bound = bind(settings.host, settings.port)  # while we are root, if we are
     ops = settings.ops_address and bind(*settings.ops_address, setting="ops_listen")
     shown = certificate.read(settings.tls_cert, settings.tls_key)
@@ -45,7 +46,7 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> None:
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
         try:
-            uvloop.run(_serve(settings, reread, bound, ops or None, shown))
+            uvloop.run(_serve(settings, again, bound, ops or None, shown))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
             raise _told(group) or group from None
 
@@ -58,6 +59,20 @@ def _told(group: BaseExceptionGroup[BaseException]) -> OperatorError | None:
         if isinstance(error, BaseExceptionGroup) and (told := _told(error)):
             return told
     return None
+
+
+def _at_home(reread: Callable[[], Settings], home: str) -> Callable[[], Settings]:
+    """Return *reread* with ~ where it was at the start: since then, HOME is the browser's."""
+
+    def again() -> Settings:
+        of_browser = os.environ["HOME"]
+        os.environ["HOME"] = home
+        try:
+            return reread()
+        finally:
+            os.environ["HOME"] = of_browser
+
+    return again
 
 
 @contextlib.contextmanager
@@ -204,7 +219,7 @@ class _Service:
                 return
             self._notifier.reloading()
             try:
-                await self._take(await asyncio.to_thread(self._reread))
+                await self._take(self._reread())  # in no thread: no browser may start while HOME is another
             except OperatorError as error:
                 logs.event("reload_failed", logs.WARNING, reason=str(error))
             finally:

@@ -196,7 +196,13 @@ class Supervised:
         self.file = above / "config.toml"
         self.authority = trustme.CA()
         self.port = free_port()
-        self.settings = {"allow": f"127.0.0.1:{site.port}", "ops_listen": f"127.0.0.1:{self.port}"}
+        self.settings = {
+            "allow": f"127.0.0.1:{site.port}",
+            "ops_listen": f"127.0.0.1:{self.port}",
+            "block_rules": "~/rules.txt",  # at the home of whoever started the box, also when it is read again
+        }
+        (above / "rules.txt").write_text("||nowhere.invalid^\n")
+        (above / "rules.txt").chmod(0o644)
         self.box = Box(above / "data", "--config", str(self.file))
 
     def write(self, **changed: object) -> None:
@@ -229,6 +235,7 @@ def supervised(site: Site) -> Iterator[Supervised]:
     with systemd(f"@box-supervised-{os.getpid()}") as ear, pytest.MonkeyPatch.context() as patch:
         patch.setenv("NOTIFY_SOCKET", f"@box-supervised-{os.getpid()}")
         patch.setenv("WATCHDOG_USEC", "1500000")
+        patch.setenv("HOME", str(above))
         one = Supervised(above, site, ear)
         one.write()
         with one.box:
