@@ -76,7 +76,7 @@ class Line:
     @property
     def standing(self) -> tuple[int, int, int]:
         """How many slots there are, how many are taken, and how many callers wait."""
-        return self._slots, self._inside - self._waiting, self._waiting
+        return self._slots, self.running, self.waiting
 
     @asynccontextmanager
     async def turn(
