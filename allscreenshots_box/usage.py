@@ -4,13 +4,13 @@ The server is the only one who writes it: what it has in memory is the truth, an
 """
 
 import asyncio
+import logging
 import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from sqlite3 import DatabaseError
 
 from . import ledger, logs
 from .database import BUSY_MILLISECONDS, Database
@@ -121,7 +121,7 @@ class Usage:
             taken, self._waiting = self._waiting, {}
             try:
                 await self._database.run(ledger.add, taken, patience=patience)
-            except DatabaseError as error:
+            except Exception as error:  # noqa: BLE001 - whatever it is, what was counted stays counted
                 ledger.merge(self._waiting, taken)
                 if not self._in_trouble:
                     logs.fault("usage_not_written", error)
@@ -130,6 +130,13 @@ class Usage:
         if self._in_trouble:
             logs.event("usage_written")
         self._in_trouble = False
+
+    async def close(self) -> None:
+        """Write what is left, and wait for it; say what is lost if that cannot be."""
+        await self.write(patience=BUSY_MILLISECONDS)
+        lost = sum(counts.screenshots for counts in self._waiting.values())
+        if self._waiting:
+            logs.event("usage_lost", logging.ERROR, screenshots=lost, keys=len({key_id for key_id, _ in self._waiting}))
 
     async def write_on(self, stopping: asyncio.Event) -> None:
         """Write again and again until *stopping*."""
@@ -176,8 +183,8 @@ async def counting(database: Database) -> AsyncIterator[Usage]:
         yield usage
     finally:
         stopping.set()
-        await asyncio.gather(writing_on, return_exceptions=True)
-        await usage.write(patience=BUSY_MILLISECONDS)
+        await writing_on
+        await usage.close()
 
 
 def _code(error: BaseException) -> str:

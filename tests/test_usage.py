@@ -190,6 +190,23 @@ def test_a_stop_writes_what_is_left(settings: Settings, db: sqlite_utils.Databas
     assert counts.screenshots == 1
 
 
+def test_a_stop_says_what_it_could_not_write(
+    settings: Settings, db: sqlite_utils.Database, key: Key, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def scene() -> None:
+        async with database.connected(settings.database_path) as connected:
+            await connected.run(lambda db: db.execute("pragma query_only = on"))
+            async with usage.counting(connected) as counted:
+                await shoot(counted, key)
+
+    asyncio.run(scene())
+    assert ledger.tally(db) == {}
+    assert [(record.getMessage(), vars(record)["fields"].get("screenshots")) for record in caplog.records] == [
+        ("usage_not_written", None),
+        ("usage_lost", 1),
+    ]
+
+
 # --- a database that takes nothing --------------------------------------------------------------
 
 
