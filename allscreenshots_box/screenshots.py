@@ -75,8 +75,8 @@ async def take_screenshot(
     request.state.target = shot.url
     key, clocks = admission.key, Clocks()
     request.state.clocks = clocks  # whoever answers tells them, also of a failure
-    work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks)
     async with usage.capture(key) as capture:
+        work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks)
         rendering = await presence.while_there(request.receive, work)
         capture.made(sum(len(product.content) for product in rendering.products), rendering.render_seconds)
     request.state.fetched = rendering.fetched
