@@ -158,6 +158,23 @@ def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     play(act)
 
 
+def test_who_has_to_let_others_pass_is_told_how_few_can_be_served_in_time() -> None:
+    async def act() -> None:
+        line = Line(1, 1000, wait=20)
+        line._average = 1
+        here = Scene(line)
+        await here.come(GREEDY, 11)
+        await here.come(MODEST)
+        line._callers[GREEDY].pace = 2  # every other turn is somebody else's
+        await here.come(GREEDY)
+        assert here.heard == [(GREEDY, OverShare)]
+        await here.come(MODEST)
+        assert len(here.heard) == 1
+        await here.leave()
+
+    play(act)
+
+
 @pytest.mark.parametrize(
     ("average", "waiting", "seconds"),
     [(0.01, 0, 1), (2, 0, 1), (2, 9, 10), (2, 10, 11), (1e6, 9, LONGEST_RETRY_SECONDS)],

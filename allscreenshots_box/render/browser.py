@@ -24,11 +24,12 @@ from .shot import Window
 from .trust import Authorities
 
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it
-HEALTH_SECONDS = 4.0  # for a blank page; an idle machine takes a fiftieth of it
+HEALTH_SECONDS = 4.0  # for a blank page; an idle machine takes a fiftieth of it ...
+BUSY_HEALTH_SECONDS = 6.0  # ... and one that draws others more
 LAUNCH_SECONDS = 20.0  # from a cold disk
 RELAUNCH_SECONDS = 6.0  # when it has been read already
 LOOK_SECONDS = 1.0  # between two looks at whether the browser's processes run
-PROVE_SECONDS = 3.0  # without a picture, until a blank page is asked for to prove that there could be one
+PROVE_SECONDS = 2.0  # without a picture, until a blank page is asked for to prove that there could be one
 RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
@@ -196,12 +197,22 @@ class Browser:
             raise BrowserGone("the browser does not answer") from error
 
     async def _probe(self, life: _Life) -> None:
-        async with asyncio.timeout(HEALTH_SECONDS):
+        async with asyncio.timeout(BUSY_HEALTH_SECONDS if life.inside else HEALTH_SECONDS):
             probe = await self._open(life)
+            crashed = asyncio.Event()
+            probe.session.on("Inspector.targetCrashed", lambda _: crashed.set())
+            if probe.crashed:
+                crashed.set()
+            drawing, crashing = asyncio.create_task(_draw(probe)), asyncio.create_task(crashed.wait())
             try:
-                await probe.session.send("Network.getCookies")
-                await probe.session.send("Page.captureScreenshot", format="jpeg", quality=1)
+                await asyncio.wait({drawing, crashing}, return_when=asyncio.FIRST_COMPLETED)
+                if not drawing.done() and life.inside:  # the youngest page is the first to go when there are too many
+                    await life.chromium.connection.browser.send("Browser.getVersion")
+                    return
+                await drawing
             finally:
+                drawing.cancel()
+                crashing.cancel()
                 self._in_background(self._close(life, probe))
         life.proven = asyncio.get_running_loop().time()
 
@@ -403,6 +414,11 @@ class Browser:
         self._ending.discard(task)
         if not task.cancelled():
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
+
+
+async def _draw(tab: Tab) -> None:
+    await tab.session.send("Network.getCookies")
+    await tab.session.send("Page.captureScreenshot", format="jpeg", quality=1)
 
 
 def _has_crashed(opening: asyncio.Task[Tab]) -> bool:

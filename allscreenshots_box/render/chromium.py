@@ -13,15 +13,9 @@ from ..errors import OperatorError
 from . import leftovers
 from .cdp import Connection, ProtocolError
 
+EXECUTABLES = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell", "chromium", "google-chrome")
 # Debian's command is a shell script that stays between the server and the browser, and would die in its place.
-EXECUTABLES = (
-    "/usr/lib/chromium/chromium-headless-shell",
-    "chromium-headless-shell",
-    "chrome-headless-shell",
-    "headless_shell",
-    "chromium",
-    "google-chrome",
-)
+WRAPPED = {"/usr/bin/chromium-headless-shell": Path("/usr/lib/chromium/chromium-headless-shell")}
 POLITE_SECONDS = 2.0  # for the browser to end by itself
 LAST_WORDS = 4096  # bytes of its stderr that are kept, to tell why it did not start
 BLANK_ENVIRONMENT = ("TMPDIR", "PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
@@ -191,7 +185,8 @@ def find_executable() -> Path:
     """Return the Chromium to drive: headless shell is twice as fast as the full browser. Raises OperatorError."""
     for name in EXECUTABLES:
         if found := shutil.which(name):
-            return Path(found)
+            inner = WRAPPED.get(found)
+            return inner if inner is not None and inner.is_file() else Path(found)
     raise OperatorError(
         "No Chromium was found: `apt-get install chromium-headless-shell`, or name one with the setting browser."
     )

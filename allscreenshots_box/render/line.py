@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from ..errors import Overloaded, OverShare, ServiceUnavailable
 
 SMOOTHING = 0.2  # how much the newest turn weighs in the average that Retry-After is made of
+PACE_SMOOTHING = 0.05  # the same for the time between two turns of one caller, which come in bursts
 STOPPING_RETRY_SECONDS = 5  # a restart takes about this long
 LONGEST_RETRY_SECONDS = 3600
 LOOK_AGAIN_SECONDS = 0.1  # for memory that somebody else gives back
@@ -46,6 +47,8 @@ class _Caller:
 
     due: float  # when the next turn is, on a clock that goes on by 1/weight with each
     weight: int = 1
+    pace: float = 0  # seconds between two turns while more wait; 0 if none do
+    last: float = 0  # when the last one began
     waiting: deque[Turn] = field(default_factory=deque)
 
 
@@ -170,6 +173,14 @@ class Line:
         self.running += 1
         self._clock = max(self._clock, caller.due)
         caller.due = self._clock + 1 / weight
+        now = asyncio.get_running_loop().time()
+        if not caller.waiting:
+            caller.pace = 0
+        elif not caller.pace:
+            caller.pace = self._average / self.running
+        else:
+            caller.pace += PACE_SMOOTHING * (now - caller.last - caller.pace)
+        caller.last = now
         # Who neither waits nor has had more than others is as good as new.
         self._callers = {name: one for name, one in self._callers.items() if one.waiting or one.due > self._clock}
 
@@ -182,6 +193,9 @@ class Line:
 
     def _make_place(self, name: int, weight: int) -> None:
         """See that there is a place for one more of this caller, and if need be take one from who has too many."""
+        own = self._callers.get(name)
+        if own is not None and own.pace * (len(own.waiting) + 1) > self._wait and len(self._callers) > 1:
+            raise self._over_share()  # the others' turns are between its own, and it could not be served in time
         places = self._places()
         if self.waiting < places:
             return
@@ -189,7 +203,6 @@ class Line:
         if not others:
             raise Overloaded("The box has more requests waiting than it can serve in time.", self.retry_after)
         share = places / (weight + sum(one.weight for one in others))  # to a weight of one
-        own = self._callers.get(name)
         if own is not None and len(own.waiting) + 1 > max(1.0, share * weight):
             raise self._over_share()
         greedy = max(others, key=lambda one: len(one.waiting) / one.weight)
