@@ -2,18 +2,19 @@
 
 import asyncio
 import functools
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import logs, outbound
-from ..errors import DeadlinePassed, InternalError, PageCrashed, ServiceUnavailable
+from ..errors import DeadlinePassed, InternalError, NotAPage, PageCrashed, ServiceUnavailable, UrlUnreachable
 from ..places import Place
 from ..pulse import FRESH_SECONDS, Health, Pulse
 from . import trust
 from .blocking import Blocking
-from .browser import Browser, BrowserGone
+from .browser import Browser, BrowserGone, Tab
 from .capture import Studio, capture
 from .cdp import ProtocolError
 from .line import NOBODY, Clocks, Line
@@ -145,8 +146,7 @@ class Renderer:
         tab = None
         try:
             async with asyncio.timeout_at(deadline), self._browser.tab() as tab:
-                studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
-                rendering = await capture(Page(tab, shot, vetted, deadline), studio)
+                rendering = await self._captured(tab, shot, vetted, deadline)
                 return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
         except (TimeoutError, PageCrashed):
             await self._browser.verify(tab)  # ours or the page's fault?
@@ -155,6 +155,16 @@ class Renderer:
             await self._browser.verify(tab)
             logs.fault("capture_failed", error)
             raise InternalError("The page could not be captured.") from error
+
+    async def _captured(self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
+        begun = time.monotonic()
+        studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
+        try:
+            return await capture(Page(tab, shot, vetted, deadline), studio)
+        except (UrlUnreachable, NotAPage) as error:
+            if await self._browser.has_lost_a_part_since(tab, begun):
+                raise BrowserGone from error
+            raise
 
 
 def _too_late(shot: Shot, cut_to: float | None) -> str:

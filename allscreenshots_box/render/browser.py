@@ -34,6 +34,7 @@ RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
 PUT_AWAY_SECONDS = 0.06
+ALIVE_SECONDS = 1.0  # for a blank or broken page to say that it is there
 WATCH_SECONDS = 0.25  # between two looks at what pages take; a page fills a gigabyte in no less
 PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, a full Chromium one for each site in it
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
@@ -175,6 +176,19 @@ class Browser:
         if life is None:
             raise BrowserGone
         await self._prove(life)
+
+    async def has_lost_a_part_since(self, tab: Tab, moment: float) -> bool:
+        """Say whether the browser of *tab*, its page, or what all pages need, ended after *moment* (monotonic).
+
+        What such a page was at ends as if the target had ended it, and before the browser tells what happened.
+        """
+        try:
+            async with asyncio.timeout(ALIVE_SECONDS):
+                await tab.session.send("Runtime.evaluate", expression="1")
+        except (ProtocolError, TimeoutError):
+            return True
+        cell = tab.life.cell
+        return tab.crashed or tab.life.dead or cell is None or cell.has_missed_a_helper_since(moment)
 
     async def prove(self) -> None:
         """As verify, for the browser that is in service, or the one that is started because none is."""

@@ -1,8 +1,10 @@
 """The cell that pages live in: the proof that it is shut, and how large and how many the processes in it may be."""
 
 import asyncio
+import math
 import os
 import signal
+import time
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -36,6 +38,8 @@ class Cell:
         lines = {pid: _command_line(pid) for pid in {browser} | descendants(browser)}
         # Debian starts it by a shell script that stays.
         self._own = [pid for pid, line in lines.items() if line and b"--type=" not in line]
+        self._helpers: set[int] = set()  # all its other processes but pages: network, GPU
+        self._helper_ended = -math.inf  # when one was last missed
         self._zygotes = [pid for pid, line in lines.items() if b"--type=zygote" in line]  # parents of all pages
 
     async def prove(self) -> str:
@@ -86,10 +90,23 @@ class Cell:
         """Return what is wrong with the browser's other processes, if something is."""
         if any(_state(pid) in GONE for pid in self._zygotes):
             return "the process that makes pages has ended"
-        others = (self._browser, *descendants(self._browser))
-        if any(_state(pid) == STOPPED and not _is_page(pid) for pid in others):
+        self._count_helpers()
+        if any(_state(pid) == STOPPED for pid in (self._browser, *self._helpers)):
             return "one of its processes was stopped"
         return None
+
+    def has_missed_a_helper_since(self, moment: float) -> bool:
+        """Say whether the network's process or the GPU's has ended since *moment* on the monotonic clock.
+
+        Chromium starts another by itself, and what the old one was at fails as if the target had.
+        """
+        self._count_helpers()
+        return self._helper_ended >= moment
+
+    def _count_helpers(self) -> None:
+        if any(_state(pid) in GONE for pid in self._helpers):
+            self._helper_ended = time.monotonic()
+        self._helpers = {pid for pid in descendants(self._browser) if not _is_page(pid)}
 
     def _pages(self) -> list[int]:
         return [pid for zygote in self._zygotes for pid in _children(zygote) if _is_page(pid)]

@@ -65,6 +65,15 @@ def test_a_browser_that_is_stopped_while_nobody_asks_is_replaced(box: Box, kind:
     assert wait_until(lambda: named(box, "browser") and not before & set(named(box, "browser")), NORMAL_WITHIN)
 
 
+def test_a_page_is_not_blamed_for_a_network_that_we_lost(box: Box, site: Site) -> None:
+    secret = box.key("network")
+    with Load(box, secret, site.url("/slow?ms=700"), CALLERS) as load:
+        for number in range(1, 4):
+            assert wait_until(lambda number=number: len(load.outcomes) >= number * CALLERS, 20) is not None
+            hit(box, "network", signal.SIGKILL)
+    assert [outcome for outcome in load.outcomes if not outcome.is_honest] == []
+
+
 def test_a_deadline_that_our_browser_lost_is_no_word_on_the_page(box: Box, site: Site) -> None:
     secret = box.key("deadline")
     for kind in ("network", "gpu", "renderer"):
