@@ -1,4 +1,4 @@
-"""What a process and all of its descendants take: CPU time and memory, read from /proc."""
+"""What a process and all of its descendants take: CPU time, memory and handles, read from /proc."""
 
 import os
 from collections.abc import Iterator
@@ -57,3 +57,13 @@ def process_memory(pid: int) -> tuple[int, bool] | None:
         if rows:
             return int(rows[0][1]), is_pss
     return None
+
+
+def handles(pid: int) -> int:
+    """Count the open file descriptors of one process."""
+    return len(list(Path(f"/proc/{pid}/fd").iterdir()))
+
+
+def threads(pid: int) -> int:
+    """Count the threads of one process."""
+    return len(list(Path(f"/proc/{pid}/task").iterdir()))

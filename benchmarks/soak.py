@@ -1,4 +1,4 @@
-"""Takes a thousand shots of all kinds, and looks whether the box forgets any of them: failures, memory, leftovers."""
+"""Takes a thousand shots of all kinds, and looks whether the box forgets any: failures, memory, handles, leftovers."""
 
 import argparse
 import http.client
@@ -12,15 +12,16 @@ from dataclasses import asdict, dataclass, field
 from itertools import cycle, islice
 from pathlib import Path
 
-from benchmarks import report, stage
+from benchmarks import plot, report, stage
 from benchmarks.client import Answer, Ask, Order, connection
-from benchmarks.processes import alive, memory, process_memory, tree
+from benchmarks.processes import alive, handles, memory, process_memory, threads, tree
 from benchmarks.report import Row
 from benchmarks.stage import Target
 
 CLIENTS = 4
 STEPS = 5  # the memory is weighed after each fifth of the shots
-GROWTH = 1.10  # of the memory after the first step, that there may be after the last
+GROWTH = 1.10  # of what there was after the first step, that there may be after the last: memory, handles, threads
+LARGEST_DATABASE = 1024  # KiB: a few keys and days of usage, and SQLite's own log, take a quarter of it
 ALONE = 4  # shots one after the other before each weighing: how many tabs wait ready then depends on no crowd
 REST = 2.0  # seconds until the last contexts are closed and the next ones are open
 SAMPLES = 3  # weighings at each step, a second apart: the middle one counts
@@ -64,6 +65,9 @@ class Standing:
     memory_is_pss: bool
     processes: int
     temporary: int  # files and folders below the box's folder for temporary ones
+    handles: int  # of the server
+    threads: int  # likewise
+    database: float  # KiB, with SQLite's log beside it
 
     def row(self) -> Row:
         """Give the row of the table."""
@@ -73,6 +77,9 @@ class Standing:
             "memory as": "PSS" if self.memory_is_pss else "RSS",
             "processes": self.processes,
             "temporary files": self.temporary,
+            "handles": self.handles,
+            "threads": self.threads,
+            "database KiB": round(self.database),
         }
 
 
@@ -103,6 +110,9 @@ def stand(target: Target, work: list[tuple[Order, str]], shots: int, soaked: Soa
         memory_is_pss=all(is_pss for _, is_pss in weighed),
         processes=len(set(tree(target.pid))),
         temporary=len(temporary_files(target)),
+        handles=handles(target.pid),
+        threads=threads(target.pid),
+        database=database_size(target),
     )
     sys.stderr.write(f"{standing}\n")
     soaked.standings.append(standing)
@@ -111,6 +121,12 @@ def stand(target: Target, work: list[tuple[Order, str]], shots: int, soaked: Soa
 def temporary_files(target: Target) -> list[Path]:
     """List the box's temporary files and folders, down to those that the browser keeps in its profile."""
     return sorted(target.temporary.rglob("*")) if target.temporary else []
+
+
+def database_size(target: Target) -> float:
+    """Give the KiB of the box's database and what lies beside it."""
+    folder = target.temporary.parent if target.temporary else Path("/nowhere")
+    return sum(path.stat().st_size for path in folder.glob("box.db*")) / KIB
 
 
 def take(target: Target, work: Iterable[tuple[Order, str]]) -> list[str]:
@@ -176,6 +192,9 @@ def verdict(soaked: Soaked) -> list[str]:
     before, first, last = soaked.standings[0], soaked.standings[1], soaked.standings[-1]
     grown = last.all_memory / first.all_memory
     problems = {
+        f"{last.handles} handles, {first.handles} after {first.shots} shots": last.handles > first.handles * GROWTH,
+        f"{last.threads} threads, {first.threads} after {first.shots} shots": last.threads > first.threads * GROWTH,
+        f"the database has {last.database:.0f} KiB": last.database > LARGEST_DATABASE,
         f"{len(soaked.failures)} failures, such as {soaked.failures[:1]}": soaked.failures,
         f"the memory grew to {grown:.2f} of what it was after {first.shots} shots": grown > GROWTH,
         f"{last.processes} processes, {before.processes} before": last.processes > before.processes,
@@ -189,6 +208,7 @@ def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--shots", type=int, default=1000, help=f"how many, in {STEPS} steps")
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="also draw the figures, as SVG")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything as JSON")
     return parser.parse_args()
 
@@ -208,6 +228,10 @@ def main() -> None:
     taken, seconds = soaked.standings[-1].shots, soaked.seconds
     print(f"{len(soaked.failures)} failures; {taken} shots in {seconds:.0f} s, {taken / seconds:.2f} a second")
     print(f"{report.line(about)}\n" + "".join(f"NOT MET: {problem}\n" for problem in problems))
+    if options.plot:
+        names = [name for name, cell in rows["0"].items() if not isinstance(cell, str)]
+        lines = {name: [float(str(row[name])) for row in rows.values()] for name in names}
+        options.plot.write_text(plot.svg([standing.shots for standing in soaked.standings], lines, "shots"))
     report.write(options.json, {"machine": about, "problems": problems, **asdict(soaked)})
     sys.exit(1 if problems else 0)
 
