@@ -175,10 +175,14 @@ def test_the_docs_name_what_a_running_server_takes() -> None:
 def test_a_server_that_may_no_longer_read_its_file_does_not_go_back_to_defaults(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def refuse(_: Path) -> str:
-        raise PermissionError(13, "Permission denied")
+    file, read = tmp_path / "config.toml", Path.read_text
 
-    monkeypatch.setattr(config, "SERVICE_CONFIG", tmp_path / "config.toml")
+    def refuse(path: Path) -> str:
+        if path == file:
+            raise PermissionError(13, "Permission denied")
+        return read(path)
+
+    monkeypatch.setattr(config, "SERVICE_CONFIG", file)
     monkeypatch.setattr(Path, "read_text", refuse)
     assert config.load({}, {}).settings.log_queries is False
     with pytest.raises(OperatorError, match=r"config\.toml cannot be read: Permission denied"):
@@ -370,7 +374,7 @@ def test_a_box_that_has_lost_its_browser_says_so_until_there_is_one(data_dir: Pa
         for pid in below(box.process.pid):
             with suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGKILL)
-        reason = "browser: it does not draw a blank page, or cannot be started"
+        reason = "browser: no browser could be started"
         assert eventually(lambda: ready() == (503, [reason]))
         assert httpx.get(f"{box.url}/health").status_code == 200
         assert box.shoot(secret, site.url("/colors.html")).status_code == 503

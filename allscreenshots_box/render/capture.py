@@ -86,8 +86,12 @@ _SETTLE = f"""async ({{whole, hidden, css, load, fonts, images, frames, names}})
   }};
   const frame = () => new Promise(done => requestAnimationFrame(done));
   const heard = (target, event) => new Promise(done => target.addEventListener(event, done, {{once: true}}));
-  if (whole && document.readyState === 'loading')  // on its way elsewhere, or written anew and never said to be whole
-    await within(heard(document, 'DOMContentLoaded'), 'load', load);
+  const navigation = performance.getEntriesByType('navigation')[0];
+  if (whole && document.readyState === 'loading') {{
+    const told = heard(document, 'DOMContentLoaded');
+    // What was whole once has been written anew, and may never be said to be whole again.
+    if (navigation && navigation.domContentLoadedEventEnd) await within(told, 'load', load); else await told;
+  }}
   if (hidden.length || css) style(hidden, css), moved = true;
   if (document.readyState !== 'complete' && !missed.includes('load'))
     await within(heard(window, 'load'), 'load', load);
@@ -122,7 +126,6 @@ _SETTLE = f"""async ({{whole, hidden, css, load, fonts, images, frames, names}})
     if (focused && focused !== one.body) focused.style.setProperty('caret-color', 'transparent', 'important');
   }}
   if (moved) await within(frame().then(frame), 'frames', frames);
-  const navigation = performance.getEntriesByType('navigation')[0];
   const scripted = document.scripts.length > 0 || document.querySelector('iframe') !== null;
   const told = {{scripted, missed, status: navigation ? navigation.responseStatus : 0, url: location.href}};
   if (names) {{
