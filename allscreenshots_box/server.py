@@ -27,6 +27,7 @@ from .render import leftovers
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 MOST_OPS_CONNECTIONS = 64  # to ops_listen: a few scrapers and load balancers
+LOOKUP_THREADS = 128  # half of them look up names: as many as the pages of eight slots may ask for at a time
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
 
@@ -45,6 +46,8 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> None:
         privacy.close_directory(settings.data_dir)
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
+        # Names are looked up by libuv's threads, half of them at most; one hung name server must not hold up the rest.
+        os.environ["UV_THREADPOOL_SIZE"] = str(LOOKUP_THREADS)
         try:
             uvloop.run(_serve(settings, again, bound, ops or None, shown))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
@@ -205,12 +208,18 @@ class _Service:
     async def _watch(self) -> None:
         """Look at ourselves now and then, and tell systemd: that we live only if the browser has just drawn a page."""
         while True:
-            health = await self._app.state.renderer.health()
-            if health.ok and not health.reason:
-                self._notifier.alive()
-            reasons = await self._app.state.readiness.look()
-            self._notifier.status(f"not ready: {'; '.join(reasons)}" if reasons else "ready")
+            try:
+                await self._look()
+            except Exception as error:  # noqa: BLE001 - whatever it is, the next look may go well
+                logs.fault("look_failed", error)
             await asyncio.sleep(self._notifier.interval)
+
+    async def _look(self) -> None:
+        health = await self._app.state.renderer.health()
+        if health.ok and not health.reason:
+            self._notifier.alive()
+        reasons = await self._app.state.readiness.look()
+        self._notifier.status(f"not ready: {'; '.join(reasons)}" if reasons else "ready")
 
     async def _read_again(self) -> None:
         """Take up changed settings and a renewed certificate, as far as a running server can."""

@@ -175,9 +175,18 @@ class Stage:
         self.staged = {case.name: Staged(case, number) for number, case in enumerate(cases, 1)}
         self._by_path = {one.path: one for one in self.staged.values()}
         self.ran: set[str] = set()  # paths
+        self._pages: dict[str, str] = {}
+
+    def put(self, page: str) -> str:
+        """Serve one more page, that is no case; return its URL."""
+        path = f"/page-{len(self._pages)}"
+        self._pages[path] = page
+        return f"http://www.public.example{path}"
 
     def serve(self, path: str) -> Reply | None:
         """Return what a case has at *path*, and note which pages tell that they run."""
+        if path in self._pages:
+            return Reply(self._pages[path])
         _, first, *rest = path.split("/")
         if first == "ran":
             self.ran.add(rest[0])

@@ -5,6 +5,7 @@ both-5db8d822-0a420105.c1.attack.example     both of them
 alias-0a420105.c1.attack.example             a CNAME to a name that has it
 rebind-2-5db8d822-0a420105.c1.attack.example the first for two queries, the second ever after, never to be kept
 wiki.intranet.example                        the intranet
+hush-1.c1.attack.example                     never answered
 anything.attack.example                      the public site
 """
 
@@ -31,6 +32,7 @@ class NameServer(asyncio.DatagramProtocol):
 
     def __init__(self) -> None:
         self.asked: Counter[str] = Counter()  # A queries
+        self.hushed = 0  # queries that are not answered
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast("asyncio.DatagramTransport", transport)
@@ -40,6 +42,9 @@ class NameServer(asyncio.DatagramProtocol):
         kind = int.from_bytes(data[end : end + 2])
         if kind == _A:
             self.asked[name] += 1
+        if name.startswith("hush-"):
+            self.hushed += 1
+            return
         found = self._records(name, kind)
         flags = 0x8580 | (_NO_SUCH_NAME if found is None else 0)
         head = data[:2] + struct.pack("!HHHHH", flags, 1, len(found or ()), 0, 0)

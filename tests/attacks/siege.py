@@ -96,11 +96,11 @@ class Attacked:
     def __init__(self, siege: Siege, box: CagedBox) -> None:
         self.box = box
         self._siege = siege
-        self._secret = box.key("attacks")
+        self.secret = box.key("attacks")
 
     def shoot(self, url: str, **options: object) -> httpx.Response:
         """Ask for one picture."""
-        return self._siege.network.box.run(self.box.shoot, self._secret, url, **options)
+        return self._siege.network.box.run(self.box.shoot, self.secret, url, **options)
 
     def attack(self, cases: Iterable[Staged]) -> dict[str, Outcome]:
         """Try cases, several at once, and return what became of each."""
@@ -110,7 +110,7 @@ class Attacked:
         siege.network.flush()
         before = siege.network.packets
         with siege.network.box.threads(SLOTS) as threads:
-            answers = list(threads.map(lambda one: self.box.shoot(self._secret, one.url, **one.options), staged))
+            answers = list(threads.map(lambda one: self.box.shoot(self.secret, one.url, **one.options), staged))
         siege.network.flush()
         packets = siege.network.packets - before
         return {

@@ -8,6 +8,7 @@ from tests.attacks.network import Packet
 from tests.attacks.siege import Attacked, Outcome, Siege
 from tests.attacks.table import CASES, PAGES
 from tests.attacks.world import SECRET
+from tests.test_serve import eventually
 
 pytestmark = pytest.mark.browser
 
@@ -41,3 +42,15 @@ def test_a_private_page_may_be_asked_for_by_name(siege: Siege, attacked: Attacke
     asked = len(siege.world.requests)
     assert attacked.shoot("http://wiki.intranet.example/").status_code == 200
     assert {request.address for request in siege.world.requests[asked:]} == {INTRANET}
+
+
+def test_names_that_are_never_answered_hold_up_nobody_else(siege: Siege, attacked: Attacked) -> None:
+    hushed = "".join(f'<img src="http://hush-{number}.c1.attack.example/">' for number in range(20))
+    page = siege.stage.put(f"<!doctype html>{hushed}")
+    with siege.network.box.threads(2) as threads:
+        slow = threads.submit(attacked.box.shoot, attacked.secret, page, waitUntil="load", delay=6000, timeout=20_000)
+        assert eventually(lambda: siege.world.names.hushed >= 4)
+        quick = threads.submit(attacked.box.shoot, attacked.secret, "http://wiki.intranet.example/").result()
+        assert quick.status_code == 200, quick.text
+        assert not slow.done()
+        assert slow.result().status_code == 200
