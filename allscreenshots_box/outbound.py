@@ -1,6 +1,7 @@
 """Which addresses this box may talk to: one pure decision, and what it is decided on."""
 
 import asyncio
+import errno
 import ipaddress
 import re
 import socket
@@ -25,7 +26,14 @@ _SPACES: tuple[Space, ...] = ("public", "private", "own")  # a page reaches thos
 _METADATA_HOSTS = {"metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
 _METADATA: list[Network] = [  # services that hand credentials to whoever is on the machine, outside link-local
     ipaddress.ip_network(text)
-    for text in ("100.100.100.200/32", "192.0.0.192/32", "168.63.129.16/32", "fd00:ec2::/32", "fd20:ce::254/128")
+    for text in (
+        "100.100.100.200/32",
+        "192.0.0.192/32",
+        "168.63.129.16/32",
+        "fd00:ec2::/32",
+        "fd00:42::42/128",
+        "fd20:ce::254/128",
+    )
 ]
 _NEVER: list[Network] = [  # beyond what the flags of ipaddress say
     ipaddress.ip_network(text)
@@ -36,7 +44,7 @@ _PRIVATE: list[Network] = [
     for text in ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "100.64.0.0/10", "198.18.0.0/15", "fc00::/7")
 ]
 _UNICAST = ipaddress.IPv6Network("2000::/3")  # all that the public IPv6 internet is made of
-_NAT64 = (ipaddress.IPv6Network("64:ff9b::/96"), ipaddress.IPv6Network("64:ff9b:1::/48"))
+_NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # not 64:ff9b:1::/48, which networks read in ways of their own
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 _LOWEST_PORT = 1024  # below it only the web's own ports
@@ -262,7 +270,7 @@ def _carried(address: Address) -> ipaddress.IPv4Address | None:
         return address.ipv4_mapped or address.sixtofour
     if address.teredo:
         return address.teredo[1]
-    if _is_in(address, _NAT64):
+    if address in _NAT64:
         return ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
     if address in _COMPATIBLE and int(address) > 1:  # :: and ::1 have meanings of their own
         return ipaddress.IPv4Address(int(address))
@@ -280,6 +288,7 @@ def _is_own(address: Address) -> bool:
     try:
         with socket.socket(family, socket.SOCK_DGRAM) as probe:
             probe.bind((str(address), 0))
-    except OSError:
-        return False
+    except OSError as error:
+        # Anything else, out of descriptors say, tells nothing of the address: then it counts as ours.
+        return error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
     return True

@@ -58,5 +58,7 @@ class Pulse:
         if not done:
             return f"no answer within {self._deadline:g} s"
         looked, self._looking = self._looking, None
+        if looked.cancelled():
+            return "the look was broken off"
         error = looked.exception()
         return looked.result() if error is None else f"the look failed ({type(error).__name__})"

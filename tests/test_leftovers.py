@@ -101,3 +101,15 @@ def test_another_users_process_is_let_be(tmp_path: Path) -> None:
         assert leftovers.sweep(tmp_path) == []
         assert other.poll() is None
         other.kill()
+
+
+def test_a_name_that_is_no_text_stops_no_start(tmp_path: Path) -> None:
+    rename = "import ctypes, time; ctypes.CDLL(None).prctl(15, b'\\xc3\\xff)'); print(flush=True); time.sleep(60)"
+    with subprocess.Popen([sys.executable, "-c", rename], stdout=subprocess.PIPE) as strange:
+        assert strange.stdout is not None
+        strange.stdout.readline()
+        found = leftovers.look(strange.pid)
+        assert found is not None
+        assert found.user == os.geteuid()
+        assert leftovers.sweep(tmp_path) == []
+        strange.kill()

@@ -1,5 +1,7 @@
 import asyncio
+import errno
 import ipaddress
+import socket
 from collections.abc import Sequence
 
 import pytest
@@ -79,6 +81,8 @@ def test_this_machine_is_refused_with_the_setting_that_would_allow_it(url: str, 
 
 NEVER = [
     ("http://169.254.169.254/latest/meta-data/", []),
+    ("http://[64:ff9b:1:a9fe:a9:fe00::]/", []),
+    ("http://[fd00:42::42]/", []),
     ("http://[::ffff:169.254.169.254]/", []),
     ("http://[64:ff9b::a9fe:a9fe]/", []),
     ("http://[2002:a9fe:a9fe::]/", []),
@@ -349,3 +353,11 @@ def test_a_name_is_judged_by_its_addresses() -> None:
 def test_this_machines_addresses_are_its_own() -> None:
     assert outbound._is_own(ipaddress.ip_address("127.0.0.1"))
     assert not outbound._is_own(ipaddress.ip_address("192.0.2.1"))
+
+
+def test_an_address_counts_as_this_machines_while_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
+    def exhausted(*_: object) -> None:
+        raise OSError(errno.EMFILE, "Too many open files")
+
+    monkeypatch.setattr(socket, "socket", exhausted)
+    assert outbound._is_own(ipaddress.ip_address("192.0.2.1"))

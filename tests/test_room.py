@@ -40,3 +40,10 @@ def test_a_peak_is_forgotten_with_time() -> None:
     for _ in range(1000):
         world.room.note(0)
     assert world.room.admits()
+
+
+def test_memory_that_cannot_be_seen_lets_nobody_begin_beside_others() -> None:
+    def blind() -> Memory:
+        raise OSError
+
+    assert not Room(blind, lambda: 0.0).admits()

@@ -250,14 +250,22 @@ class Browser:
         if self._life is not None and not self._life.dead:
             return self._life
         if self._launching is None or self._launching.done():
-            self._launching = self._in_background(self._launch(RELAUNCH_SECONDS))
+            self._launching = self._in_background(self._relaunch())
         try:
             # One launch for all who wait, and none of them can end it by going away.
-            self._life = await asyncio.shield(self._launching)
+            return await asyncio.shield(self._launching)
         except (ProtocolError, OperatorError, TimeoutError, OSError) as error:
             logs.fault("browser_not_started", error)
             raise BrowserGone("no browser could be started") from error
-        return self._life
+
+    async def _relaunch(self) -> _Life:
+        """Put a new browser into service, whether or not those who wanted it still wait."""
+        life = await self._launch(RELAUNCH_SECONDS)
+        if self._closed:
+            await self._end(life)
+            raise BrowserGone("the box is closing")
+        self._life = life
+        return life
 
     async def _launch(self, seconds: float) -> _Life:
         path = self._executable or find_executable()

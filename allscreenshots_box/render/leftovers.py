@@ -13,6 +13,7 @@ from .. import logs
 
 NOTE = "box-process.json"  # in each profile: which session its browser was started in
 BOOT = Path("/proc/sys/kernel/random/boot_id")
+FIELDS = 20  # of /proc/PID/stat behind the name, up to the start
 GONE_SECONDS = 2.0  # the kernel takes back a large browser's memory before the process is gone
 
 
@@ -85,12 +86,15 @@ def look(pid: int) -> Process | None:
     """Return what there is to know of the process *pid*, if it exists."""
     directory = Path(f"/proc/{pid}")
     try:
-        words = (directory / "stat").read_text().rpartition(")")[2].split()
-        status = (directory / "status").read_text()
+        # Names are bytes that anybody chooses, and what ends meanwhile leaves empty files.
+        words = (directory / "stat").read_bytes().rpartition(b")")[2].decode().split()
+        status = (directory / "status").read_bytes()
         command = (directory / "cmdline").read_bytes()
-    except OSError:
+        user = next(int(line.split()[1]) for line in status.splitlines() if line.startswith(b"Uid:"))
+    except (OSError, ValueError, StopIteration):
         return None
-    user = next(int(line.split()[1]) for line in status.splitlines() if line.startswith("Uid:"))
+    if len(words) < FIELDS:
+        return None
     return Process(pid, words[0], int(words[3]), int(words[19]), user, command.replace(b"\0", b" "))
 
 

@@ -129,8 +129,8 @@ class Line:
         caller.weight = weight
         caller.waiting.append(turn)
         self.waiting += 1
-        self._call()
         try:
+            self._call()
             async with asyncio.timeout_at(latest):
                 await turn
         except BaseException as error:

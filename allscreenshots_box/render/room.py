@@ -32,7 +32,10 @@ class Room:
         now = self._now()
         while self._begun and self._begun[0] < now - UNSEEN_SECONDS:
             self._begun.popleft()
-        available = self._look().available
+        try:
+            available = self._look().available
+        except OSError:  # out of descriptors, say; one shot at a time may run all the same
+            available = 0
         short = available - HEADROOM < self._peak * (len(self._begun) + 1)
         if short != self._short:
             self._short = short
