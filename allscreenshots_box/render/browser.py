@@ -34,7 +34,7 @@ RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
 PUT_AWAY_SECONDS = 0.06
-ALIVE_SECONDS = 1.0  # for a blank or broken page to say that it is there
+ALIVE_SECONDS = 3.0  # for a blank or broken page to say that it is there
 WATCH_SECONDS = 0.25  # between two looks at what pages take; a page fills a gigabyte in no less
 PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, a full Chromium one for each site in it
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself

@@ -38,7 +38,7 @@ class Cell:
         lines = {pid: _command_line(pid) for pid in {browser} | descendants(browser)}
         # Debian starts it by a shell script that stays.
         self._own = [pid for pid, line in lines.items() if line and b"--type=" not in line]
-        self._helpers: set[int] = set()  # all its other processes but pages: network, GPU
+        self._helpers: set[int] = set()  # that serve all pages: network, GPU
         self._helper_ended = -math.inf  # when one was last missed
         self._zygotes = [pid for pid, line in lines.items() if b"--type=zygote" in line]  # parents of all pages
 
@@ -91,7 +91,7 @@ class Cell:
         if any(_state(pid) in GONE for pid in self._zygotes):
             return "the process that makes pages has ended"
         self._count_helpers()
-        if any(_state(pid) == STOPPED for pid in (self._browser, *self._helpers)):
+        if any(_state(pid) == STOPPED for pid in (self._browser, *self._own, *self._zygotes, *self._helpers)):
             return "one of its processes was stopped"
         return None
 
@@ -106,7 +106,8 @@ class Cell:
     def _count_helpers(self) -> None:
         if any(_state(pid) in GONE for pid in self._helpers):
             self._helper_ended = time.monotonic()
-        self._helpers = {pid for pid in descendants(self._browser) if not _is_page(pid)}
+        # By what they are, and not by being no page: a page's process begins as a copy of its zygote.
+        self._helpers = {pid for pid in descendants(self._browser) if _is_helper(pid)}
 
     def _pages(self) -> list[int]:
         return [pid for zygote in self._zygotes for pid in _children(zygote) if _is_page(pid)]
@@ -132,6 +133,11 @@ def _lacks(pid: int) -> list[str]:
 
 def _namespace(pid: str, name: str) -> str:
     return str(Path(f"/proc/{pid}/ns/{name}").readlink())
+
+
+def _is_helper(pid: int) -> bool:
+    line = _command_line(pid)
+    return b"--type=utility" in line or b"--type=gpu-process" in line
 
 
 def _is_page(pid: int) -> bool:
