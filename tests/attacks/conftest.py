@@ -19,6 +19,8 @@ def siege() -> Iterator[Siege]:
     try:
         opened = Siege(Stage(CASES))
     except PermissionError as error:
+        if os.environ.get("CI"):  # where nobody reads what was skipped, the wall must not go untried
+            raise
         pytest.skip(f"the attacks need network namespaces, and the system makes none: {error}")
     with opened:
         yield opened

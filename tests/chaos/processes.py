@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from tests.box import Box
+from tests.test_serve import below
 
 MARKS = {
     "browser": "--remote-debugging-pipe --no-startup-window",
@@ -15,17 +16,6 @@ MARKS = {
     "zygote": "--type=zygote",
     "network": "network.mojom.NetworkService",
 }
-
-
-def below(pid: int) -> dict[int, str]:
-    """Return the command line of every process below *pid*; those that end meanwhile are left out."""
-    found: dict[int, str] = {}
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            for child in map(int, listing.read_text().split()):
-                found[child] = Path(f"/proc/{child}/cmdline").read_bytes().replace(b"\0", b" ").decode()
-                found |= below(child)
-    return found
 
 
 def named(box: Box, kind: str) -> list[int]:

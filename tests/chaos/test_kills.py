@@ -11,8 +11,9 @@ import pytest
 from tests.box import Box
 from tests.camera import SMALL
 from tests.chaos.load import Load
-from tests.chaos.processes import below, hit, named, still_there, wait_until, zombies
+from tests.chaos.processes import hit, named, still_there, wait_until, zombies
 from tests.site.server import Site
+from tests.test_serve import below
 
 pytestmark = pytest.mark.chaos
 
@@ -35,8 +36,7 @@ def test_every_request_gets_a_picture_or_an_honest_503(data_dir: Path, site: Sit
             for number in range(ROUNDS):
                 kind, blow = order[number % len(order)]
                 time.sleep(random.uniform(0.2, 1.0))  # a random moment of whatever runs
-                wait_until(lambda kind=kind: bool(named(box, kind)), 5)
-                hit(box, kind, blow)
+                assert wait_until(lambda kind=kind, blow=blow: hit(box, kind, blow) > 0, 5) is not None
                 took = wait_until(lambda: box.shoot(secret, url, viewport=SMALL).status_code == 200, NORMAL_WITHIN)
                 assert took is not None, (kind, blow, box.log.read_text()[-3000:])
                 worst = max(worst, took)
@@ -77,8 +77,7 @@ def test_a_page_is_not_blamed_for_a_network_that_we_lost(box: Box, site: Site) -
 def test_a_deadline_that_our_browser_lost_is_no_word_on_the_page(box: Box, site: Site) -> None:
     secret = box.key("deadline")
     for kind in ("network", "gpu", "renderer"):
-        wait_until(lambda kind=kind: bool(named(box, kind)), 5)
-        hit(box, kind, signal.SIGSTOP)
+        assert wait_until(lambda kind=kind: hit(box, kind, signal.SIGSTOP) > 0, 5) is not None
         answer = box.shoot(secret, site.url("/colors.html"), timeout=1000, viewport=SMALL)
         assert answer.status_code in {200, 503}, (kind, answer.text)
         assert wait_until(lambda: box.shoot(secret, site.url("/colors.html")).status_code == 200, NORMAL_WITHIN)
