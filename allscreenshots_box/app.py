@@ -20,7 +20,7 @@ from litestar.openapi.spec import Components, SecurityScheme
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import __version__, admin, bodies, database, keys, logs, outbound, render, screenshots, statements, usage
+from . import __version__, bodies, database, keys, logs, outbound, render, screenshots, statements, usage, vitals
 from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
 from .config import Settings
 from .dialects import error_body
@@ -79,7 +79,10 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
 
     metrics = Metrics(__version__, keys=settings.metrics_keys)
     app = Litestar(
-        [*admin.routes, Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing])],
+        [
+            *vitals.routes,
+            Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing]),
+        ],
         lifespan=[lifespan],
         dependencies={
             "renderer": Provide(provide_renderer, sync_to_thread=False),

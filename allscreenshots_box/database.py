@@ -111,6 +111,66 @@ def m004_usage(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m005_operators(db: sqlite_utils.Database) -> None:
+    """Know who may open the page, and who did what to keys and plans."""
+    db.executescript(
+        """
+        create table audit (
+            id integer primary key autoincrement,
+            moment text not null,
+            actor text not null,
+            address text,
+            act text not null,
+            subject text not null
+        ) strict;
+
+        -- The operator's password, an argon2id hash: one row at most.
+        create table password (
+            id integer primary key check (id = 1),
+            hash text not null,
+            changed_at text not null
+        ) strict;
+
+        -- One-time links that open the page; only a digest is kept.
+        create table links (
+            digest text primary key,
+            expires_at text not null
+        ) strict, without rowid;
+
+        -- Who is signed in; only a digest of what the browser holds is kept.
+        create table sessions (
+            digest text primary key,
+            address text not null,
+            created_at text not null,
+            seen_at text not null,
+            expires_at text not null
+        ) strict, without rowid;
+        """
+    )
+
+
+@migrations()
+def m006_captures(db: sqlite_utils.Database) -> None:
+    """Keep what was captured of late, without query strings."""
+    db.executescript(
+        """
+        create table captures (
+            id integer primary key autoincrement,
+            moment text not null,
+            request text not null,
+            caller text not null,
+            target text not null,
+            status integer not null,
+            code text,
+            milliseconds integer not null,
+            bytes integer not null
+        ) strict;
+        create index captures_failed on captures (id) where code is not null;
+        """
+    )
+
+
 def open_database(path: Path) -> sqlite_utils.Database:
     """Open the database at *path*, made and brought up to date as needed.
 

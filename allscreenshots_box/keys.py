@@ -21,6 +21,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
 from . import places
+from .audit import COMMAND_LINE, Actor, record
 from .database import writing
 from .errors import OperatorError
 from .limits import Plan
@@ -234,6 +235,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
     allow_hosts: Sequence[str] = (),
     lifetime: timedelta | None = None,
     deliver: Deliver = lambda _key, _secret: None,
+    by: Actor = COMMAND_LINE,
 ) -> tuple[Key, str]:
     """Make a key called *name*; return it with its secret, which is never seen again.
 
@@ -257,17 +259,19 @@ def create(  # noqa: PLR0913 - each is one option of the command
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         cursor = db.execute(f"insert into keys ({columns}) values ({marks})", list(row.values()))
         new = _add_secret(db, minted, cursor.lastrowid)
+        record(db, by, "create key", _named(new[0]))
         deliver(*new)
     return new
 
 
-def rotate(
+def rotate(  # noqa: PLR0913 - each is one option of the command
     db: sqlite_utils.Database,
     hasher: PasswordHasher,
     wanted: str,
     *,
     grace: timedelta | None = None,
     deliver: Deliver = lambda _key, _secret: None,
+    by: Actor = COMMAND_LINE,
 ) -> tuple[Key, str]:
     """Give a live key a new secret; its old ones work until *grace* has passed, or not at all.
 
@@ -288,11 +292,12 @@ def rotate(
             [retires_at, old.id],
         )
         new = _add_secret(db, minted, old.id)
+        record(db, by, "rotate key", f"{_named(old)} to {new[0].prefix}")
         deliver(*new)
     return new
 
 
-def revoke(db: sqlite_utils.Database, wanted: str) -> list[Key]:
+def revoke(db: sqlite_utils.Database, wanted: str, *, by: Actor = COMMAND_LINE) -> list[Key]:
     """Stop a secret by its 12 characters, or all of a key's by its name; return what was stopped."""
     now = datetime.now(UTC)
     with writing(db):
@@ -302,10 +307,11 @@ def revoke(db: sqlite_utils.Database, wanted: str) -> list[Key]:
             db.execute(
                 "update secrets set revoked_at = ? where prefix = ? and revoked_at is null", [_stamp(now), key.prefix]
             )
+            record(db, by, "revoke key", _named(key))
     return doomed
 
 
-def edit(db: sqlite_utils.Database, wanted: str, changes: dict[str, Any]) -> Key:
+def edit(db: sqlite_utils.Database, wanted: str, changes: dict[str, Any], *, by: Actor = COMMAND_LINE) -> Key:
     """Change *name*, *plan*, *environment*, *allow_hosts* or *expires* (from now, or None for never) of a key."""
     now = datetime.now(UTC)
     with writing(db):
@@ -326,10 +332,12 @@ def edit(db: sqlite_utils.Database, wanted: str, changes: dict[str, Any]) -> Key
             row["expires_at"] = _later(now, changes["expires"])
         assignments = ", ".join(f"{column} = ?" for column in row)
         db.execute(f"update keys set {assignments} where id = ?", [*row.values(), key.id])
+        told = ", ".join(f"{column.removesuffix('_at')} {value or 'none'}" for column, value in row.items())
+        record(db, by, "edit key", f"{_named(key)}: {told}")
     return find(db, key.prefix)
 
 
-def prune(db: sqlite_utils.Database, *, older_than: timedelta) -> list[Key]:
+def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMAND_LINE) -> list[Key]:
     """Forget the secrets that stopped working at least *older_than* ago; return them."""
     now = datetime.now(UTC)
     try:
@@ -340,6 +348,7 @@ def prune(db: sqlite_utils.Database, *, older_than: timedelta) -> list[Key]:
         dead = [key for key in every(db) if not key.is_live(now) and _ended(key, now) <= edge]
         for key in dead:
             db.execute("delete from secrets where prefix = ?", [key.prefix])
+            record(db, by, "forget key", _named(key))
         db.execute("delete from keys where id not in (select key_id from secrets)")
     return dead
 
@@ -366,6 +375,10 @@ def _add_secret(db: sqlite_utils.Database, minted: tuple[str, str], key_id: int 
     key = by_prefix(db, prefix)
     assert key is not None  # noqa: S101 - inserted in this transaction
     return key, secret
+
+
+def _named(key: Key) -> str:
+    return f"{key.prefix} ({key.name})"
 
 
 def _require_label(field: str, text: str) -> None:

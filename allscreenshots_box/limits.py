@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import sqlite_utils
 
+from .audit import COMMAND_LINE, Actor, record
 from .database import writing
 from .errors import OperatorError
 
@@ -104,7 +105,7 @@ def plans(db: sqlite_utils.Database) -> list[Plan]:
     return [Plan(**row) for row in db.query("select * from plans order by name")]
 
 
-def set_plan(db: sqlite_utils.Database, name: str, changes: dict[str, Any]) -> Plan:
+def set_plan(db: sqlite_utils.Database, name: str, changes: dict[str, Any], *, by: Actor = COMMAND_LINE) -> Plan:
     """Make the plan *name*, or change it; what *changes* leaves out stays, or is the default plan's.
 
     Raises OperatorError for a number out of range.
@@ -114,7 +115,7 @@ def set_plan(db: sqlite_utils.Database, name: str, changes: dict[str, Any]) -> P
     with writing(db):
         known = {plan.name: plan for plan in plans(db)}
         base = asdict(known.get(name) or known["default"])
-        plan = Plan(**base | {key: value for key, value in changes.items() if value is not None} | {"name": name})
+        plan = Plan(**base | _given(changes) | {"name": name})
         _require_sane(plan)
         row = asdict(plan)
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
@@ -123,10 +124,16 @@ def set_plan(db: sqlite_utils.Database, name: str, changes: dict[str, Any]) -> P
             f"insert into plans ({columns}) values ({marks}) on conflict (name) do update set {updates}",
             list(row.values()),
         )
+        told = ", ".join(f"{field.replace('_', ' ')} {row[field]}" for field in _given(changes))
+        record(db, by, "set plan", f"{name}: {told}")
     return plan
 
 
-def remove_plan(db: sqlite_utils.Database, name: str) -> None:
+def _given(changes: dict[str, Any]) -> dict[str, Any]:
+    return {field: value for field, value in changes.items() if value is not None}
+
+
+def remove_plan(db: sqlite_utils.Database, name: str, *, by: Actor = COMMAND_LINE) -> None:
     """Forget a plan. Raises OperatorError if there is none, or keys are on it."""
     with writing(db):
         if name == "default":
@@ -140,6 +147,7 @@ def remove_plan(db: sqlite_utils.Database, name: str) -> None:
                 "`allscreenshots-box keys edit KEY --plan PLAN`, or prune them if they are revoked."
             )
         db.execute("delete from plans where name = ?", [name])
+        record(db, by, "remove plan", name)
 
 
 def _require_sane(plan: Plan) -> None:

@@ -1,4 +1,4 @@
-"""The operator's window: the door sign at /, and /health, /ready and /metrics."""
+"""What the box says of itself: the door sign at /, and /health, /ready and /metrics."""
 
 import asyncio
 from typing import Any

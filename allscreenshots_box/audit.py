@@ -1,0 +1,40 @@
+"""Who did what to keys and plans, from the page and the command line alike."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlite_utils
+
+KEPT = 100_000  # entries; the oldest go first
+
+
+@dataclass(frozen=True)
+class Actor:
+    """Who acts: *name* is what people read; *address* where a request came from."""
+
+    name: str
+    address: str | None = None
+
+
+COMMAND_LINE = Actor("command line")
+
+
+def record(db: sqlite_utils.Database, by: Actor, act: str, subject: str) -> None:  # inside the act's own transaction
+    """Note that *by* did *act* to *subject*, such as "create key" and "ask_12345678 (billing)"."""
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    cursor = db.execute(
+        "insert into audit (moment, actor, address, act, subject) values (?, ?, ?, ?, ?)",
+        [moment, by.name, by.address, act, subject],
+    )
+    db.execute("delete from audit where id <= ?", [(cursor.lastrowid or 0) - KEPT])
+
+
+def recent(db: sqlite_utils.Database, *, before: int | None = None, number: int = 50) -> list[dict[str, Any]]:
+    """Return the newest entries, those before the one with the id *before* if it is given."""
+    return list(
+        db.query(
+            "select * from audit where ?1 is null or id < ?1 order by id desc limit ?2",
+            [before, number],
+        )
+    )

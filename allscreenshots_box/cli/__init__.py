@@ -1,0 +1,75 @@
+"""The command line: parse, call, print."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from .. import __version__, config
+from . import keys, lists, plans
+from .terminal import JSON, Commands, load, settings_options, table
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="allscreenshots-box")
+@click.option("--data-dir", metavar="DIR", help="Where keys and work files are kept.")
+@click.option("--config", "config_file", type=click.Path(path_type=Path), help="The TOML file to read.")
+def main(**_: Any) -> None:
+    """A self-hosted screenshot appliance: curl a URL, get a picture.
+
+    Commands work on the data directory, with a server running or not; a running server obeys at once.
+    """
+
+
+@main.command()
+@settings_options
+@click.pass_context
+def serve(context: click.Context, /, **flags: Any) -> None:
+    """Serve the API until stopped."""
+    from .. import server  # Litestar and Granian take half a second that no other command needs
+
+    loaded = load(context, flags)
+    # Where the data lies was decided as whoever we were then.
+    again = flags | {"data_dir": str(loaded.settings.data_dir)}
+    server.run(loaded.settings, lambda: load(context, again, insist=True).settings)
+
+
+@main.command("config")
+@settings_options
+@JSON
+@click.pass_context
+def config_command(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
+    """Print the settings in force, and where each one came from."""
+    loaded = load(context, flags)
+    rows = [
+        {"setting": name, "value": config.spelled(getattr(loaded.settings, name)), "from": loaded.sources[name]}
+        for name in config.NAMES
+    ]
+    table(rows, ["setting", "value", "from"], as_json=as_json, empty="")
+
+
+@main.command("doctor")
+@settings_options
+@JSON
+@click.pass_context
+def doctor_command(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
+    """Check this machine and this box, with a server running or not.
+
+    Each failure names what mends it. The exit code is 1 if there is one.
+    """
+    from .. import doctor  # the renderer takes a while that no other command needs
+
+    def tell(finding: doctor.Finding) -> None:
+        if not as_json:
+            click.echo("\n".join(doctor.lines(finding)))
+
+    findings = doctor.examine(lambda: load(context, flags), tell)
+    if as_json:
+        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+    context.exit(int(any(finding.state == "failed" for finding in findings)))
+
+
+for below in (keys.keys_group, plans.plans_group, plans.usage_command, lists.lists_group):
+    main.add_command(below)

@@ -1,0 +1,170 @@
+"""What all commands share: how they are parsed, how they open the store, and how they print."""
+
+import difflib
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+import sqlite_utils
+
+from .. import config, database, identity, keys
+from ..config import Loaded, Settings
+from ..errors import OperatorError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+USAGE = 2  # exit code
+
+JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+YES = click.option("--yes", is_flag=True, help="Do not ask.")
+
+
+class Commands(click.Group):
+    """A group that tells what was probably meant, and puts every OperatorError into one sentence."""
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Find the command, or say which one is near."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
+            hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(self.list_commands(ctx))}."
+            ctx.fail(f"No such command {args[0]!r}.{hint}")
+        return super().resolve_command(ctx, args)
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Parse, once it is known that the arguments are text at all."""
+        if any("\udc80" <= letter <= "\udcff" for word in args for letter in word):
+            ctx.fail("An argument is not text in UTF-8.")
+        return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command."""
+        try:
+            return super().invoke(ctx)
+        except OperatorError as error:
+            raise click.ClickException(str(error)) from error
+
+
+class Duration(click.ParamType[Any]):
+    """30s, 5m, 24h, 90d."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> timedelta:
+        """Read a duration, or fail as click does."""
+        try:
+            return value if isinstance(value, timedelta) else config.duration(value)
+        except ValueError as error:
+            self.fail(f"{error}.", param, ctx)
+
+
+class Expiry(Duration):
+    """A duration, or never."""
+
+    name = "duration|never"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a duration or the word never."""
+        return value if value == "never" else super().convert(value, param, ctx)
+
+
+def settings_options(command: F) -> F:
+    """Give *command* one option for each setting, and --config."""
+    for row in reversed(fields(Settings)):
+        flag = f"--{row.name.replace('_', '-')}"
+        if row.name == "dangerously_disable_sandbox":
+            command = click.option(flag, is_flag=True, default=None, help=row.metadata["help"])(command)
+        else:
+            command = click.option(flag, metavar="VALUE", help=row.metadata["help"])(command)
+    return click.option("--config", "config_file", type=click.Path(path_type=Path), help="The TOML file to read.")(
+        command
+    )
+
+
+def load(context: click.Context, flags: dict[str, Any], *, insist: bool = False) -> Loaded:
+    """Return the settings in force: this command's flags over the program's."""
+    above = context.find_root().params
+    merged = {name: value for name, value in (above | given(flags)).items() if name in config.NAMES}
+    return config.load(merged, config=flags.get("config_file") or above.get("config_file"), insist=insist)
+
+
+def given(flags: dict[str, Any]) -> dict[str, Any]:
+    """Return what was said on the command line; the rest is None."""
+    return {name: value for name, value in flags.items() if value is not None}
+
+
+@contextmanager
+def opened() -> Iterator[tuple[sqlite_utils.Database, Settings]]:
+    """Become who the data belongs to, and open it."""
+    settings = load(click.get_current_context(), {}).settings
+    identity.enter(settings)
+    db = database.open_database(settings.database_path)
+    try:
+        with database.explained(settings.database_path):
+            yield db, settings
+    finally:
+        db.close()
+
+
+# --- printing -----------------------------------------------------------------------------------
+
+
+def hasher(settings: Settings) -> Any:
+    """Return what hashes keys, at the cost that the settings name."""
+    return keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
+
+
+def hand_over(_: keys.Key, secret: str) -> None:
+    """Print the secret, alone on stdout, before the key is final: a secret that nobody got must not stay behind."""
+    try:
+        sys.stdout.write(f"{secret}\n")
+        sys.stdout.flush()
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python fails again at its end
+        raise OperatorError(f"The secret could not be printed ({error.strerror}); nothing was changed.") from error
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ask before what cannot be undone; end the command if the answer is no, or nobody can be asked."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        click.echo("Error: this cannot be undone: say --yes.", err=True)
+        raise SystemExit(USAGE)
+    click.confirm(question, abort=True, err=True)
+
+
+def until(key: keys.Key) -> str:
+    """Say how long a key works."""
+    return f"works until {key.expires_at}" if key.expires_at else "does not expire"
+
+
+def moment(span: timedelta) -> str:
+    """Say when it will be *span* from now."""
+    return (datetime.now(UTC) + span).isoformat(timespec="seconds").replace("+00:00", "Z")
+
+
+def table(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empty: str) -> None:
+    """Print rows in columns, or as JSON; *empty* on stderr if there are none."""
+    if as_json:
+        click.echo(json.dumps(rows, indent=2))
+        return
+    if not rows:
+        click.echo(empty, err=True)
+        return
+    heads = [column.removesuffix("_at").replace("_", " ").upper() for column in columns]
+    table = [heads, *([shown(row[column]) for column in columns] for row in rows)]
+    widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
+    for line in table:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def shown(value: Any, nothing: str = "-") -> str:
+    """Return a value as a cell of a table."""
+    return nothing if value is None else str(value)
