@@ -125,14 +125,28 @@ def test_who_comes_back_after_each_turn_gets_no_more_than_who_waits() -> None:
 def test_a_full_line_gives_the_place_of_the_greediest_to_who_has_less_than_its_share() -> None:
     async def act() -> None:
         async with scene(length=10) as here:
-            await here.come(GREEDY, 11)
+            await here.come(GREEDY, 10)
             await here.come(MODEST, 5)
-            assert here.heard == [(GREEDY, OverShare)] * 5
+            assert here.heard == [(GREEDY, OverShare)] * 4
             await here.come(MODEST)
             await here.come(GREEDY)
-            assert here.heard[5:] == [(MODEST, OverShare), (GREEDY, OverShare)]
+            assert here.heard[4:] == [(MODEST, OverShare), (GREEDY, OverShare)]
             await here.end_turns(10)
             assert here.began.count(MODEST) == 5
+
+    play(act)
+
+
+def test_a_line_that_one_caller_fills_has_places_left_for_others_who_then_take_none_away() -> None:
+    async def act() -> None:
+        async with scene(length=20) as here:
+            await here.come(GREEDY, 30)
+            assert here.heard == [(GREEDY, Overloaded)] * 11
+            await here.come(MODEST)
+            await here.come(OTHER)
+            assert len(here.heard) == 11
+            await here.come(GREEDY)
+            assert here.heard[11:] == [(GREEDY, OverShare)]
 
     play(act)
 
@@ -151,7 +165,7 @@ def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
         line = Line(2, 1000, wait=20)
         line._average = 4  # seconds a turn: twenty seconds are ten turns on two slots
         here = Scene(line)
-        await here.come(GREEDY, 2 + 10 + 1)
+        await here.come(GREEDY, 2 + 9 + 1)  # and one of the ten places is kept for somebody else
         assert here.heard == [(GREEDY, Overloaded)]
         await here.leave()
 

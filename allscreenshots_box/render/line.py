@@ -13,6 +13,7 @@ SMOOTHING = 0.2  # how much the newest turn weighs in the average that Retry-Aft
 PACE_SMOOTHING = 0.05  # the same for the time between two turns of one caller, which come in bursts
 STOPPING_RETRY_SECONDS = 5  # a restart takes about this long
 LONGEST_RETRY_SECONDS = 3600
+SPARE = 10  # one place in so many is kept for callers that have few
 LOOK_AGAIN_SECONDS = 0.1  # for memory that somebody else gives back
 NOBODY = 0  # the caller of work that no key asked for
 
@@ -197,13 +198,16 @@ class Line:
         if own is not None and own.pace * (len(own.waiting) + 1) > self._wait and len(self._callers) > 1:
             raise self._over_share()  # the others' turns are between its own, and it could not be served in time
         places = self._places()
-        if self.waiting < places:
-            return
         others = [one for key, one in self._callers.items() if one.waiting and key != name]
+        wanted, weights = 1 + len(own.waiting if own is not None else ()), weight + sum(one.weight for one in others)
+        # Who would have too many if one more caller came leaves the last places free: who comes need not take one away.
+        is_modest = wanted <= max(1.0, places * weight / (weights + 1))
+        if self.waiting < (places if is_modest else places - places // SPARE):
+            return
         if not others:
             raise Overloaded("The box has more requests waiting than it can serve in time.", self.retry_after)
-        share = places / (weight + sum(one.weight for one in others))  # to a weight of one
-        if own is not None and len(own.waiting) + 1 > max(1.0, share * weight):
+        share = places / weights  # to a weight of one
+        if wanted > max(1.0, share * weight):
             raise self._over_share()
         greedy = max(others, key=lambda one: len(one.waiting) / one.weight)
         if len(greedy.waiting) <= max(1.0, share * greedy.weight):
