@@ -312,6 +312,7 @@ class Front:
 
     def _count(self, scope: Scope, visit: Visit) -> None:
         rendering: Rendered | None = scope["state"].get("rendering")
+        clocks = _clocks_of(scope)
         self._state.metrics.count(
             Served(
                 method=str(scope.get("method")),
@@ -322,8 +323,8 @@ class Front:
                 sent=visit.sent,
                 key=visit.admission.key.prefix if visit.admission else None,
                 shot=visit.admission is not None and visit.admission.standing.kind == "screenshot",
-                line=rendering.queue_seconds if rendering else None,
-                rendering=rendering.render_seconds if rendering else None,
+                line=clocks.queued if clocks else None,
+                rendering=clocks.rendered if clocks and clocks.begun is not None else None,
                 steps=rendering.steps if rendering else {},
                 fetched=rendering.fetched if rendering else 0,
             )

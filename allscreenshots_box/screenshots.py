@@ -75,10 +75,10 @@ async def take_screenshot(
     request.state.target = shot.url
     key, clocks = admission.key, Clocks()
     request.state.clocks = clocks  # whoever answers tells them, also of a failure
-    async with usage.capture(key) as capture:
+    async with usage.capture(key, clocks) as capture:
         work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks)
         rendering = await presence.while_there(request.receive, work)
-        capture.made(sum(len(product.content) for product in rendering.products), rendering.render_seconds)
+        capture.made(sum(len(product.content) for product in rendering.products))
     request.state.fetched = rendering.fetched
     request.state.rendering = rendering
     request.state.refused = rendering.refused[:MOST_REASONS]

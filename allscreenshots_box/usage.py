@@ -18,6 +18,7 @@ from .errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
 from .keys import Key
 from .ledger import MONTH, Counts, Holder, Period, Tally, moment, period_of
 from .limits import Plan
+from .render import Clocks
 
 WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
 PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
@@ -33,9 +34,9 @@ class Capture:
     def __init__(self) -> None:
         self.counts = Counts()
 
-    def made(self, size: int, render_seconds: float) -> None:
+    def made(self, size: int) -> None:
         """Count one screenshot, of however many outputs, whose *size* in bytes is that of all of them."""
-        self.counts = Counts(1, size, render_seconds)
+        self.counts = Counts(1, size)
 
 
 @dataclass
@@ -63,8 +64,10 @@ class Usage:
         self._in_trouble = False
 
     @asynccontextmanager
-    async def capture(self, key: Key) -> AsyncIterator[Capture]:
-        """Count what the block captures for *key*, or the code it fails with; what was not tried counts as nothing.
+    async def capture(self, key: Key, clocks: Clocks) -> AsyncIterator[Capture]:
+        """Count what the block captures for *key*, or the code it fails with, and the rendering that *clocks* tell.
+
+        What was not tried counts as nothing.
 
         Raises QuotaExceeded before the block when the month's quota is used up, counting what is under way.
         """
@@ -82,6 +85,7 @@ class Usage:
             raise
         finally:
             standing.under_way -= 1
+            capture.counts.render_seconds = clocks.rendered or 0.0
             self._count(key.id, now.date(), capture.counts)
 
     async def used_by(self, key: Key) -> Counts:

@@ -18,6 +18,7 @@ from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import QuotaExceeded
 from allscreenshots_box.keys import Key
 from allscreenshots_box.ledger import MONTH, Counts
+from allscreenshots_box.render import Clocks
 from allscreenshots_box.usage import Usage
 from tests.conftest import StandIn
 
@@ -26,6 +27,7 @@ Api = TestClient[Litestar]
 SHOT = {"url": "https://example.com"}
 DAYS = 300  # whose counts are more than one page of the database takes
 SIZE = len(b"a picture of https://example.com")
+RAN = Clocks(arrived=0, begun=0, ended=0.5)
 GENERATED = {"User-Agent": "OpenAPI-Generator/2.0.0/python"}
 
 
@@ -54,14 +56,14 @@ def of_plan(key: Key, **quotas: Any) -> Key:
 
 
 async def shoot(counted: Usage, key: Key, size: int = 10) -> None:
-    async with counted.capture(key) as capture:
+    async with counted.capture(key, RAN) as capture:
         await asyncio.sleep(0)
-        capture.made(size, 0.5)
+        capture.made(size)
 
 
-async def fail(counted: Usage, key: Key, error: BaseException) -> None:
+async def fail(counted: Usage, key: Key, error: BaseException, clocks: Clocks = RAN) -> None:
     with pytest.raises(type(error)):
-        async with counted.capture(key):
+        async with counted.capture(key, clocks):
             raise error
 
 
@@ -121,9 +123,9 @@ def test_a_capture_counts_on_the_day_that_it_began(
     play: Any, db: sqlite_utils.Database, key: Key, clock: Clock
 ) -> None:
     async def scene(counted: Usage) -> None:
-        async with counted.capture(key) as capture:
+        async with counted.capture(key, RAN) as capture:
             clock.time += timedelta(days=1)
-            capture.made(1, 1)
+            capture.made(1)
         assert await counted.used_by(key) == Counts()
         await counted.write()
 
@@ -143,16 +145,17 @@ def test_a_capture_counts_on_the_day_that_it_began(
         (errors.RateLimited("too many of yours", 1), {}),
     ],
 )
-def test_a_failure_counts_by_its_code_alone(
+def test_a_failure_counts_by_its_code_with_its_rendering(
     play: Any, db: sqlite_utils.Database, key: Key, error: BaseException, failures: dict[str, int]
 ) -> None:
     async def scene(counted: Usage) -> None:
-        await fail(counted, key, error)
+        await fail(counted, key, error, RAN if failures else Clocks())
         assert (await counted.used_by(key)).screenshots == 0
         await counted.write()
 
     play(scene)
-    assert [dict(counts.failures) for counts in ledger.tally(db).values()] == [failures] * bool(failures)
+    told = [(dict(counts.failures), counts.render_seconds) for counts in ledger.tally(db).values()]
+    assert told == [(failures, 0.5)] * bool(failures)
 
 
 def test_what_is_read_has_what_is_not_written_yet(play: Any, key: Key) -> None:
