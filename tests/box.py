@@ -1,6 +1,7 @@
 """The installed program, driven from outside: its command line and its server."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
@@ -15,6 +16,9 @@ import httpx
 PROGRAM = str(Path(sys.executable).parent / "allscreenshots-box")
 START_SECONDS = 30
 STOP_SECONDS = 30
+FIRST_PORT = 21_000  # above those that attacks watch
+
+_names: list[socket.socket] = []  # of the ports that we have
 
 
 def environment(**extra: str) -> dict[str, str]:
@@ -36,10 +40,35 @@ def command(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.create_server(("127.0.0.1", 0)) as probe:
-        port: int = probe.getsockname()[1]
-    return port
+    """Return a port that nobody listens on here, and that nobody gets by chance or from us until this process ends.
+
+    Outside of those that the kernel gives to whoever asks for any: a connection of somebody else's could take one of
+    those before its box listens. To be asked in the network namespace where the box will be.
+    """
+    low, high = (int(word) for word in Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    ports = [port for port in range(FIRST_PORT, 65536) if not low <= port <= high]
+    random.shuffle(ports)  # beside other runs
+    return next(port for port in ports if _is_free(port) and _is_taken_for_us(port))
+
+
+def _is_free(port: int) -> bool:
+    try:
+        socket.create_server(("127.0.0.1", port)).close()
+    except OSError:
+        return False
+    return True
+
+
+def _is_taken_for_us(port: int) -> bool:
+    """Take the name of a port, which other runs ask for too; the kernel gives it back when we end."""
+    name = socket.socket(socket.AF_UNIX)
+    try:
+        name.bind(f"\0box-test-port-{port}")
+    except OSError:
+        name.close()
+        return False
+    _names.append(name)
+    return True
 
 
 class Box:

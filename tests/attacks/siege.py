@@ -34,9 +34,8 @@ class CagedBox(Box):
     """A box that sees nothing but the attacks' world."""
 
     def __init__(self, network: Network, above: Path, without: str) -> None:
-        super().__init__(
-            above / "data", "--allow", ALLOWED, "--deny", DENIED, "--slots", str(SLOTS), "--argon2-memory", "19"
-        )
+        options = ("--allow", ALLOWED, "--deny", DENIED, "--slots", str(SLOTS), "--argon2-memory", "19")
+        network.box.run(super().__init__, above / "data", *options)  # inside: a port that is free there
         self._network = network
         for name, text in RESOLVER.items():
             (above / name).write_text(text)
