@@ -161,7 +161,7 @@ class Renderer:
         studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
         try:
             return await capture(Page(tab, shot, vetted, deadline), studio)
-        except (UrlUnreachable, NotAPage) as error:
+        except (UrlUnreachable, NotAPage, ServiceUnavailable) as error:
             if await self._browser.has_lost_a_part_since(tab, begun):
                 raise BrowserGone from error
             raise

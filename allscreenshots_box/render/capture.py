@@ -20,7 +20,7 @@ from . import consent, console, texts
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
 from .emulation import emulate
-from .failures import reason, refusal
+from .failures import is_ours, reason, refusal
 from .page import WORLD, Page
 from .paper import printed
 from .pictures import WATCH, Encoder, is_blank, picture
@@ -40,6 +40,7 @@ CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
 GRACE_SECONDS = 0.1  # for an answer to come back from the page
 HTTP_ERRORS = 400  # the first status that is one
+AGAIN_SECONDS = (0.1, 0.5)  # until a page is opened again, when it was this machine that was in the way
 
 
 _CHECK = """selectors => {
@@ -262,10 +263,10 @@ async def go(page: Page, blocking: Blocking) -> None:
     shot = page.shot
     sieve = _Sieve(blocking, shot)
     page.tab.door.admit(page.vetted, sieve)
-    text = await _navigate(page)
+    text = await _navigate(page, page.target.url)
     if text and page.tab.door.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
         sieve.off = True
-        text = await _navigate(page)
+        text = await _navigate(page, page.target.url)
         sieve.off = False
     if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
         raise reason(page, text)
@@ -280,9 +281,19 @@ async def go(page: Page, blocking: Blocking) -> None:
         page.miss("networkidle")
 
 
-async def _navigate(page: Page) -> str:
-    """Go to the target; return the browser's words if it could not."""
-    return str((await page.session.send("Page.navigate", url=page.target.url)).get("errorText", ""))
+async def _navigate(page: Page, url: str) -> str:
+    """Go to *url*, again if this machine was in the way; return the browser's words if it could not."""
+    text = await _try(page, url)
+    for pause in AGAIN_SECONDS:
+        if not is_ours(page, text):
+            break
+        await asyncio.sleep(pause)
+        text = await _try(page, url)
+    return text
+
+
+async def _try(page: Page, url: str) -> str:
+    return str((await page.session.send("Page.navigate", url=url)).get("errorText", ""))
 
 
 @dataclass
@@ -361,8 +372,7 @@ async def _find_status(page: Page, told: dict[str, Any]) -> None:
 
     page.session.on("Network.responseReceived", answered)
     page.session.send("Network.enable", maxTotalBufferSize=0, maxResourceBufferSize=0)
-    answer = await page.session.send("Page.navigate", url=page.unreachable)
-    text = answer.get("errorText", "")
+    text = await _navigate(page, page.unreachable)
     if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:
         raise reason(page, text)
     told |= {"status": await status, "url": page.unreachable}

@@ -2,8 +2,16 @@
 
 import re
 
-from .. import outbound
-from ..errors import BoxError, InvalidUrl, NotAPage, PageTooLarge, TargetNotAllowed, UrlUnreachable
+from .. import logs, outbound
+from ..errors import (
+    BoxError,
+    InvalidUrl,
+    NotAPage,
+    PageTooLarge,
+    ServiceUnavailable,
+    TargetNotAllowed,
+    UrlUnreachable,
+)
 from .page import Page
 from .trust import problem
 
@@ -26,6 +34,15 @@ _UNREACHABLE = {
     "ERR_INVALID_HTTP_RESPONSE": "the answer is not HTTP",
     "ERR_UNSAFE_REDIRECT": "it redirects to something that is not a web page",
 }
+# The browser gives up what it is at when this machine gets or loses an address: a container that starts is enough.
+_OURS = {
+    "ERR_INTERNET_DISCONNECTED",
+    "ERR_NETWORK_CHANGED",
+    "ERR_NETWORK_IO_SUSPENDED",
+    "ERR_PROXY_CONNECTION_FAILED",
+}
+_NO_TUNNEL = "ERR_TUNNEL_CONNECTION_FAILED"
+RETRY_SECONDS = 2  # networks change several times in a row, and then no more
 
 
 def refusal(page: Page, url: str) -> BoxError | None:
@@ -49,18 +66,39 @@ def _failure(word: str | None) -> BoxError | None:
     return UrlUnreachable(f"The page could not be reached: {_FAILURES.get(word, 'the connection failed')}.")
 
 
+def is_ours(page: Page, text: str) -> bool:
+    """Say whether what the browser said is about this machine, and no word on the target."""
+    code, door = _code(text), page.tab.door
+    if code == _NO_TUNNEL:  # a door has its reasons to make none; here it has none
+        return not (page.arrived or door.blocked or door.exhausted or door.refusals or door.failures)
+    return code in _OURS
+
+
 def reason(page: Page, text: str) -> BoxError:
     """Say in our words what the browser said; its own never leave the box."""
-    found = _NET_ERROR.search(text)
-    code = found[1] if found else ""
+    code = _code(text)
     if refused := refusal(page, page.unreachable):
         return refused
+    if is_ours(page, text):
+        logs.event("page_hindered", code=code)
+        return ServiceUnavailable("The network of the box was in the way; try again.", RETRY_SECONDS)
     if code == "ERR_ABORTED":
         return NotAPage("The URL is a download, a PDF or has no content: there is no page to take a picture of.")
     if code == "ERR_UNSAFE_PORT":
         return TargetNotAllowed("the browser refuses this port")
     if code.startswith(("ERR_CERT", "ERR_SSL")):
         return problem(code) or UrlUnreachable("The page could not be reached: its TLS is not one that browsers speak.")
-    if code:
-        return UrlUnreachable(f"The page could not be reached: {_UNREACHABLE.get(code, 'the connection failed')}.")
-    return UrlUnreachable("The page went on to an address that could not be reached.")
+    return _unreachable(code)
+
+
+def _unreachable(code: str) -> UrlUnreachable:
+    if not code:
+        return UrlUnreachable("The page went on to an address that could not be reached.")
+    if code not in _UNREACHABLE:
+        logs.event("page_unreachable", code=code)
+    return UrlUnreachable(f"The page could not be reached: {_UNREACHABLE.get(code, 'the connection failed')}.")
+
+
+def _code(text: str) -> str:
+    found = _NET_ERROR.search(text)
+    return found[1] if found else ""

@@ -1,14 +1,18 @@
 """Every attack on the box as it is: not one packet goes where it may not."""
 
+import socket
+from contextlib import ExitStack
+
 import pytest
 
+from allscreenshots_box.render.capture import AGAIN_SECONDS
 from tests.attacks.cases import Case
-from tests.attacks.names import INTRANET
-from tests.attacks.network import Packet
+from tests.attacks.names import INTRANET, PUBLIC
+from tests.attacks.network import SEEN_SECONDS, Packet, ip
 from tests.attacks.siege import Attacked, Outcome, Siege
 from tests.attacks.table import CASES, PAGES
 from tests.attacks.world import SECRET
-from tests.test_serve import eventually
+from tests.test_serve import eventually, log_lines
 
 pytestmark = pytest.mark.browser
 
@@ -54,3 +58,23 @@ def test_names_that_are_never_answered_hold_up_nobody_else(siege: Siege, attacke
         assert quick.status_code == 200, quick.text
         assert not slow.done()
         assert slow.result().status_code == 200
+
+
+def test_a_machine_whose_addresses_change_tries_again_and_does_not_blame_the_page(
+    siege: Siege, attacked: Attacked
+) -> None:
+    inside = siege.network.box
+    with ExitStack() as stack, inside.threads(1) as threads:
+        silent = stack.enter_context(siege.network.world.run(socket.create_server, (PUBLIC[0], 8443)))
+        silent.settimeout(SEEN_SECONDS)
+        shot = threads.submit(attacked.box.shoot, attacked.secret, f"https://{PUBLIC[0]}:8443/", timeout=30_000)
+        for _ in range(1 + len(AGAIN_SECONDS)):
+            peer = stack.enter_context(silent.accept()[0])
+            peer.settimeout(SEEN_SECONDS)
+            assert peer.recv(1)  # the browser waits for the other side to encrypt
+            inside.run(ip, "addr add 192.168.77.3/32 dev lo\naddr del 192.168.77.3/32 dev lo\n")
+        answer = shot.result()
+    assert (answer.status_code, answer.json()["error"]) == (503, "service_unavailable"), answer.text
+    assert answer.headers["retry-after"]
+    hindered = [line for line in log_lines(attacked.box) if line["event"] == "page_hindered"]
+    assert [line["code"] for line in hindered] == ["ERR_NETWORK_CHANGED"]
