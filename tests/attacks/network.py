@@ -26,8 +26,11 @@ OWN_NETWORK = "192.168.99.0/24"  # every address of it is the box's machine, so 
 MARKER, LOOPBACK_MARKER = "192.0.2.99", "127.255.0.99"  # packets to these tell that all before them have been seen
 SEEN_SECONDS = 10
 
+# No addresses but those that stand here: one that the kernel adds a second later is a change, at which browsers give
+# up what they are at.
 BOX_SIDE = f"""
 link set lo up
+link set wire addrgenmode none
 addr add 192.168.77.2/24 dev wire
 addr add fd77::2/64 dev wire nodad
 link set wire up
@@ -38,6 +41,7 @@ route add local {OWN_NETWORK} dev lo
 # In the world every address is local, and so every server there answers at all of them.
 WORLD_SIDE = """
 link set lo up
+link set wire addrgenmode none
 addr add 192.168.77.1/24 dev wire
 addr add fd77::1/64 dev wire nodad
 link set wire up
