@@ -1,5 +1,6 @@
 """Which user this process is: root gives itself up before it touches the data."""
 
+import fcntl
 import os
 import pwd
 from pathlib import Path
@@ -35,25 +36,34 @@ def enter(settings: Settings) -> None:
 def _owner(data_dir: Path, user: str) -> pwd.struct_passwd:
     """Return whose *data_dir* is; one that is missing, or root's and empty, is given to *user* first."""
     if not data_dir.exists():
-        account = _account(user)
+        _account(user)  # or nothing is made
         os.umask(0o022)  # for those above it, which others may have to pass
         data_dir.parent.mkdir(parents=True, exist_ok=True)
         os.umask(0o077)
-        data_dir.mkdir(mode=0o700)
-        os.chown(data_dir, account.pw_uid, account.pw_gid)
-        return account
+        data_dir.mkdir(mode=0o700, exist_ok=True)  # two first commands at once: one makes it, both go on
     owner = data_dir.stat().st_uid
-    if owner != 0:
-        return _account_of(owner)
-    if any(data_dir.iterdir()):
-        raise OperatorError(
-            f"The data directory {data_dir} belongs to root, and the server never runs as root: "
-            f"`chown -R {user}: {data_dir}` if it is the box's, or choose another with --data-dir."
-        )
-    account = _account(user)
-    os.chown(data_dir, account.pw_uid, account.pw_gid)
-    data_dir.chmod(0o700)
-    return account
+    return _account_of(owner) if owner != 0 else _given(data_dir, user)
+
+
+def _given(data_dir: Path, user: str) -> pwd.struct_passwd:
+    """Give *data_dir*, root's and empty, to *user*; if another command did so meanwhile, return whose it is now."""
+    held = os.open(data_dir, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        fcntl.flock(held, fcntl.LOCK_EX)  # else it may be given away, and filled, between two looks at it
+        owner = os.fstat(held).st_uid
+        if owner != 0:
+            return _account_of(owner)
+        if os.listdir(held):  # noqa: PTH208 - what is held, not what bears its name now
+            raise OperatorError(
+                f"The data directory {data_dir} belongs to root, and the server never runs as root: "
+                f"`chown -R {user}: {data_dir}` if it is the box's, or choose another with --data-dir."
+            )
+        account = _account(user)
+        os.fchown(held, account.pw_uid, account.pw_gid)
+        os.fchmod(held, 0o700)
+        return account
+    finally:
+        os.close(held)
 
 
 def _account(user: str) -> pwd.struct_passwd:

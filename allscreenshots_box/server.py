@@ -6,7 +6,6 @@ import fcntl
 import os
 import resource
 import shutil
-import signal
 import socket
 import sys
 from collections.abc import Callable, Coroutine, Iterator
@@ -24,6 +23,7 @@ from .errors import OperatorError
 from .listener import Listener, bind
 from .notify import Notifier
 from .render import leftovers
+from .signals import Signals
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 MOST_OPS_CONNECTIONS = 64  # to ops_listen: a few scrapers and load balancers
@@ -31,10 +31,10 @@ LOOKUP_THREADS = 128  # half of them look up names: as many as the pages of eigh
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
 
-def run(settings: Settings, reread: Callable[[], Settings]) -> None:
+def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) -> None:
     """Serve until SIGTERM or SIGINT. Raises OperatorError when that cannot begin.
 
-    *reread* returns what the settings have become, for SIGHUP.
+    *reread* returns what the settings have become, for SIGHUP; *signals* may have heard one already.
     """
     again = _at_home(reread, os.environ.get("HOME") or "/")
     bound = bind(settings.host, settings.port)  # while we are root, if we are
@@ -49,7 +49,7 @@ def run(settings: Settings, reread: Callable[[], Settings]) -> None:
         # Names are looked up by libuv's threads, half of them at most; one hung name server must not hold up the rest.
         os.environ["UV_THREADPOOL_SIZE"] = str(LOOKUP_THREADS)
         try:
-            uvloop.run(_serve(settings, again, bound, ops or None, shown))
+            uvloop.run(_serve(settings, again, bound, ops or None, shown, signals))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
             raise _told(group) or group from None
 
@@ -119,24 +119,35 @@ def _connections(wanted: int) -> int:
     return min(wanted, most // 2)
 
 
-async def _serve(
+async def _serve(  # noqa: PLR0913, PLR0917 - all that was made while we were root
     settings: Settings,
     reread: Callable[[], Settings],
     bound: socket.socket,
     ops: socket.socket | None,
     shown: Certificate | None,
+    signals: Signals,
 ) -> None:
+    starting = asyncio.current_task()
+    assert starting is not None  # noqa: S101 - this is one
+    signals.obey(starting.cancel, signals.keep)
+    if signals.stopping:
+        return
     notifier = Notifier.of(os.environ)
     app = create_app(settings)
     most = _connections(settings.connections)
     bounds = {"arrive_within": settings.arrive_within}
-    async with app.lifespan():
-        listeners = [Listener(app, bound, shown, most=most, **bounds)]
-        if ops is not None:
-            listeners.append(Listener(ops_side(app), ops, None, most=MOST_OPS_CONNECTIONS, **bounds))
-        service = _Service(app, settings, reread, listeners, notifier)
-        await _announce(settings, app)
-        left = await service.run()
+    try:
+        async with app.lifespan():
+            listeners = [Listener(app, bound, shown, most=most, **bounds)]
+            if ops is not None:
+                listeners.append(Listener(ops_side(app), ops, None, most=MOST_OPS_CONNECTIONS, **bounds))
+            service = _Service(app, settings, reread, listeners, notifier)
+            await _announce(settings, app)
+            left = await service.run(signals)
+    except asyncio.CancelledError:
+        if not signals.stopping:
+            raise
+        left = True  # nobody has come yet
     logs.event("stopped")
     if not left:  # a client may hold half a request open for as long as it likes
         sys.stdout.flush()
@@ -163,16 +174,15 @@ class _Service:
         self._reading = asyncio.Lock()
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def run(self) -> bool:
+    async def run(self, signals: Signals) -> bool:
         """Serve until told to stop; say whether all clients had left when it was over."""
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, self._stop_or_leave)
-        loop.add_signal_handler(signal.SIGHUP, self._in_background, self._read_again)
+        signals.obey(self._begin_to_stop, lambda: self._in_background(self._read_again))
         for listener in self._listeners:
             listener.open()
         self._in_background(self._watch)
         self._notifier.ready()
+        if signals.rereading:
+            self._in_background(self._read_again)
         ends = [
             asyncio.create_task(event.wait()) for event in (self._stopping, *(one.ended for one in self._listeners))
         ]
@@ -188,10 +198,7 @@ class _Service:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _stop_or_leave(self) -> None:
-        """Stop in order; asked a second time, leave at once."""
-        if self._stopping.is_set():
-            os._exit(1)
+    def _begin_to_stop(self) -> None:
         self._app.state.readiness.drain()  # first of all: whoever sends us work is to hear of it
         self._stopping.set()
 

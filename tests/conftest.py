@@ -39,6 +39,7 @@ BROWSER_SUITES = {
     "test_options.py",
     "test_render.py",
     "test_serve.py",
+    "test_signals.py",
 }
 
 

@@ -3,6 +3,7 @@ import os
 import re
 import sqlite3
 import subprocess
+import sys
 from collections import Counter
 from collections.abc import Callable
 from contextlib import closing
@@ -302,3 +303,40 @@ def test_two_creates_of_one_name_at_once_make_one_key(data_dir: Path) -> None:
     errors = [racer.communicate()[1] for racer in racers]
     assert sorted(racer.returncode for racer in racers) == [0, 1, 1, 1], errors
     assert sum("live key 'svc' already" in error for error in errors) == 3, errors
+
+
+# Each child enters a fresh data directory at the same moment as the others, and puts a file there at once.
+ENTERING = """
+import os, sys
+from multiprocessing import get_context
+from pathlib import Path
+from allscreenshots_box import identity
+from allscreenshots_box.config import Settings
+
+def enter(number, barrier, told):
+    data_dir = Path(sys.argv[1]) / str(number)
+    barrier.wait()
+    try:
+        identity.enter(Settings(data_dir=data_dir))
+        (data_dir / str(os.getpid())).touch()
+        told.put("")
+    except Exception as error:
+        told.put(str(error))
+
+fork = get_context("fork")
+for number in range(20):
+    barrier, told = fork.Barrier(4), fork.SimpleQueue()
+    children = [fork.Process(target=enter, args=(number, barrier, told)) for _ in range(4)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join()
+        print(told.get())
+"""
+
+
+@needs_root
+def test_first_commands_at_the_same_moment_all_find_their_data_directory(data_dir: Path) -> None:
+    words = [sys.executable, "-c", ENTERING, str(data_dir.parent)]
+    told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert Counter(told.splitlines()) == {"": 80}

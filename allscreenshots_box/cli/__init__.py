@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .. import __version__, config
+from ..signals import Signals
 from . import keys, lists, plans
 from .terminal import JSON, Commands, load, settings_options, table
 
@@ -28,12 +29,14 @@ def main(**_: Any) -> None:
 @click.pass_context
 def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve the API until stopped."""
+    signals = Signals()
+    signals.remember()  # before all that takes time
     from .. import server  # Litestar and Granian take half a second that no other command needs
 
     loaded = load(context, flags)
     # Where the data lies was decided as whoever we were then.
     again = flags | {"data_dir": str(loaded.settings.data_dir)}
-    server.run(loaded.settings, lambda: load(context, again, insist=True).settings)
+    server.run(loaded.settings, lambda: load(context, again, insist=True).settings, signals)
 
 
 @main.command("config")

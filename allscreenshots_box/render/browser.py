@@ -28,6 +28,8 @@ HEALTH_SECONDS = 4.0  # for a blank page; an idle machine takes a fiftieth of it
 BUSY_HEALTH_SECONDS = 6.0  # ... and one that draws others more
 LAUNCH_SECONDS = 20.0  # from a cold disk
 RELAUNCH_SECONDS = 6.0  # when it has been read already
+LAUNCHES = 3  # at the start, if something ends the browser while it starts
+PAUSE_SECONDS = 0.5  # after a browser that did not start, before the next is tried
 LOOK_SECONDS = 1.0  # between two looks at whether the browser's processes run
 PROVE_SECONDS = 2.0  # without a picture, until a blank page is asked for to prove that there could be one
 RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
@@ -37,6 +39,7 @@ PUT_AWAY_SECONDS = 0.06
 ALIVE_SECONDS = 3.0  # for a blank or broken page to say that it is there
 WATCH_SECONDS = 0.25  # between two looks at what pages take; a page fills a gigabyte in no less
 PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, a full Chromium one for each site in it
+ENDED = "The browser was ended while it started."
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
 
 
@@ -105,6 +108,7 @@ class Browser:
         self._cores = os.cpu_count() or 1
         self._life: _Life | None = None
         self._recycle_at = -math.inf  # not before
+        self._launch_at = -math.inf  # not before
         self._closed = False
         self._launching: asyncio.Task[_Life] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
@@ -118,10 +122,21 @@ class Browser:
     async def start(self) -> None:
         """Launch, and prove the sandbox. Raises OperatorError."""
         try:
-            self._life = await self._launch(LAUNCH_SECONDS)
+            self._life = await self._launch_insisting()
         except TimeoutError as error:
             raise OperatorError(f"The browser did not start within {LAUNCH_SECONDS:g} s.") from error
+        except ProtocolError as error:
+            raise OperatorError(
+                f"The browser ended {LAUNCHES} times while it started: see who kills it; `journalctl -k` tells if it "
+                "is the kernel, for want of memory."
+            ) from error
         self._in_background(self._supervise())
+
+    async def _launch_insisting(self) -> _Life:
+        for _ in range(LAUNCHES - 1):
+            with suppress(ProtocolError):
+                return await self._launch(LAUNCH_SECONDS)
+        return await self._launch(LAUNCH_SECONDS)
 
     async def close(self) -> None:
         """End the browser."""
@@ -260,30 +275,42 @@ class Browser:
 
     async def _relaunch(self) -> _Life:
         """Put a new browser into service, whether or not those who wanted it still wait."""
-        life = await self._launch(RELAUNCH_SECONDS)
+        loop = asyncio.get_running_loop()
+        await asyncio.sleep(self._launch_at - loop.time())
+        try:
+            life = await self._launch(RELAUNCH_SECONDS)
+        except BaseException:
+            self._launch_at = loop.time() + PAUSE_SECONDS
+            raise
         if self._closed:
             await self._end(life)
             raise BrowserGone("the box is closing")
+        if self._life is not None and not self._life.dead:  # one that was to be recycled died, and has its successor
+            await self._end(life)
+            return self._life
         self._life = life
         return life
 
     async def _launch(self, seconds: float) -> _Life:
         path = self._executable or find_executable()
         profile = Path(tempfile.mkdtemp(prefix="browser-"))
-        await asyncio.to_thread(self._authorities.lay, profile)
         chromium = Chromium(path, profile, sandbox=self._sandbox)
         life = _Life(chromium)
         try:
             async with asyncio.timeout(seconds):
+                await asyncio.to_thread(self._authorities.lay, profile)
                 await chromium.start(lambda: self._condemn(life, "it ended"))
                 while len(life.warm) < self._warm:
                     self._warm_up(life)
                 await asyncio.gather(*life.warm)
             life.cell = Cell(chromium.pid, self._page_memory, PROCESSES_A_SHOT * self._warm)
             self.evidence = await life.cell.prove() if self._sandbox else "OFF"
-        except BaseException:
-            life.dead = True
+            _require_alive(life)  # else a dead one would be put into service
+        except BaseException as error:
+            lost, life.dead = life.dead, True
             await chromium.end()
+            if lost and isinstance(error, OperatorError):  # no pages were found, for there is nothing any more
+                raise ConnectionLost(ENDED) from error
             raise
         self.version, self.user_agent, self.path = chromium.version, chromium.user_agent, str(path)
         logs.event("browser_started", version=self.version, path=self.path, sandbox=self.evidence, pid=chromium.pid)
@@ -436,6 +463,11 @@ class Browser:
         self._ending.discard(task)
         if not task.cancelled():
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
+
+
+def _require_alive(life: _Life) -> None:
+    if life.dead:
+        raise ConnectionLost(ENDED)
 
 
 async def _draw(tab: Tab) -> None:

@@ -6,17 +6,18 @@ import shutil
 import signal
 import sys
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ..errors import OperatorError
 from . import leftovers
-from .cdp import Connection, ProtocolError
+from .cdp import Connection, ConnectionLost, ProtocolError
 
 EXECUTABLES = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell", "chromium", "google-chrome")
 # Debian's command is a shell script that stays between the server and the browser, and would die in its place.
 WRAPPED = {"/usr/bin/chromium-headless-shell": Path("/usr/lib/chromium/chromium-headless-shell")}
 POLITE_SECONDS = 2.0  # for the browser to end by itself
+KILLED = {-signal.SIGKILL, -signal.SIGTERM}  # exit codes of who was ended by others
 LAST_WORDS = 4096  # bytes of its stderr that are kept, to tell why it did not start
 BLANK_ENVIRONMENT = ("TMPDIR", "PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
 # Chromium reads its commands from descriptor 3 and answers on 4, which here may be anything's. A core of it would hold
@@ -117,11 +118,29 @@ class Chromium:
         return self._process.pid if self._process is not None else 0
 
     async def start(self, lost: Callable[[], None]) -> None:
-        """Start it and have it say its version. Raises OperatorError; *lost* is called if it ends later."""
-        commands, to_browser = os.pipe()
-        from_browser, answers = os.pipe()
-        switches = [*SWITCHES, f"--user-data-dir={self._profile}", *([] if self._sandbox else ["--no-sandbox"])]
+        """Start it and have it say its version; *lost* is called if it ends later.
+
+        Raises OperatorError, or ConnectionLost if somebody else has ended it meanwhile.
+        """
+        await self._spawn(lost)
+        assert self._process is not None  # noqa: S101 - it was just started
+        self._listening = asyncio.create_task(self._listen(self._process))
+        leftovers.note(self._profile, self._process.pid)
         try:
+            told = await self.connection.browser.send("Browser.getVersion")
+        except ProtocolError as error:
+            await asyncio.wait({self._listening}, timeout=POLITE_SECONDS)  # it is dead, and this is why
+            await self.end()
+            if self._process.returncode in KILLED:
+                raise ConnectionLost("The browser was ended while it started.") from error
+            raise OperatorError(_advice(self._said.decode(errors="replace"), self._path)) from error
+        self.version, self.user_agent = told["product"].rpartition("/")[2], told["userAgent"]
+
+    async def _spawn(self, lost: Callable[[], None]) -> None:
+        switches = [*SWITCHES, f"--user-data-dir={self._profile}", *([] if self._sandbox else ["--no-sandbox"])]
+        with ExitStack() as ours, ExitStack() as theirs:
+            commands, to_browser = _pipe(theirs, ours)
+            from_browser, answers = _pipe(ours, theirs)
             self._process = await asyncio.create_subprocess_exec(
                 sys.executable,
                 "-ISc",
@@ -139,20 +158,9 @@ class Chromium:
                 env={name: os.environ[name] for name in BLANK_ENVIRONMENT if name in os.environ}
                 | {"HOME": str(self._profile)},  # what it finds and leaves there is its own
             )
-        finally:
-            os.close(commands)
-            os.close(answers)
-        leftovers.note(self._profile, self._process.pid)
-        self._listening = asyncio.create_task(self._listen(self._process))
-        # Before its version is known, whoever starts it hears of its end.
-        self.connection = Connection(from_browser, to_browser, lambda: lost() if self.version else None)
-        try:
-            told = await self.connection.browser.send("Browser.getVersion")
-        except ProtocolError as error:
-            await asyncio.wait({self._listening}, timeout=POLITE_SECONDS)  # it is dead, and this is why
-            await self.end()
-            raise OperatorError(_advice(self._said.decode(errors="replace"), self._path)) from error
-        self.version, self.user_agent = told["product"].rpartition("/")[2], told["userAgent"]
+            # Before its version is known, whoever starts it hears of its end.
+            self.connection = Connection(from_browser, to_browser, lambda: lost() if self.version else None)
+            ours.pop_all()
 
     async def _listen(self, process: asyncio.subprocess.Process) -> None:
         assert process.stderr is not None  # noqa: S101 - it was asked for
@@ -162,23 +170,33 @@ class Chromium:
 
     async def end(self) -> None:
         """End the process and all that it started, and remove its profile."""
-        if self._process is None:
-            return
+        if self._process is not None:
+            await self._end(self._process)
+        await asyncio.to_thread(shutil.rmtree, self._profile, ignore_errors=True)
+
+    async def _end(self, process: asyncio.subprocess.Process) -> None:
         try:
-            if self._process.returncode is None:
+            if process.returncode is None and hasattr(self, "connection"):
                 with suppress(ProtocolError, TimeoutError):
                     async with asyncio.timeout(POLITE_SECONDS):
                         await self.connection.browser.send("Browser.close")
-                        await self._process.wait()
+                        await process.wait()
         finally:  # also when there is no time for that
             with suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, signal.SIGKILL)  # the group is ours, and lives as long as a member of it
-        await self._process.wait()
+                os.killpg(process.pid, signal.SIGKILL)  # the group is ours, and lives as long as a member of it
+        await process.wait()
         if hasattr(self, "connection"):
             self.connection.close()
         if self._listening is not None:
             self._listening.cancel()
-        await asyncio.to_thread(shutil.rmtree, self._profile, ignore_errors=True)
+
+
+def _pipe(reader: ExitStack, writer: ExitStack) -> tuple[int, int]:
+    """Return both ends of a pipe, each to be closed with its stack."""
+    reading, writing = os.pipe()
+    reader.callback(os.close, reading)
+    writer.callback(os.close, writing)
+    return reading, writing
 
 
 def find_executable() -> Path:
