@@ -1,6 +1,8 @@
-"""What the machine, and the control groups that this process is in, let it have: memory and cores."""
+"""What the machine, and the control groups that this process is in, let it have: memory, cores and file handles."""
 
+import errno
 import os
+import resource
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -13,6 +15,9 @@ MIB = 1024 * KIB
 # page up to 520. Slots are made for something between; the line looks at what is free before each shot.
 BASE_MEMORY = 448 * MIB
 SLOT_MEMORY = 256 * MIB
+# Chromium opens 32 connections at most to what it takes for a proxy; each leads to another, and the door is one more.
+SHOT_HANDLES = 65
+NO_HANDLES = {errno.EMFILE, errno.ENFILE}
 # Files of a group, version 2 and 1: a bound, and what is used of it.
 _BOUNDS = {
     "memory.max": "memory.current",
@@ -34,6 +39,15 @@ def memory(root: Path = ROOT) -> Memory:
     What can be taken back from the page cache counts as available. *root* is where proc and sys are.
     """
     return Memory(*map(min, zip(_machine(root), *_groups(root), strict=True)))
+
+
+def handles() -> int:
+    """Return how many files and connections this process may still open; 0 also when not even that can be seen."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        return max(0, limit - len(os.listdir("/proc/self/fd")))  # noqa: PTH208 - a name for each, and no more
+    except OSError:
+        return 0
 
 
 def cores(root: Path = ROOT) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from . import database, logs
+from . import allowance, database, logs
 from .database import Database
 from .pulse import Health, Pulse
 from .render import Renderer
@@ -16,16 +16,19 @@ STORE_SECONDS = 4.0  # for a write and a read; an idle disk takes a thousandth o
 LOCK_MILLISECONDS = 1000  # that the look waits for somebody else's transaction
 LEAST_FREE = 64 << 20  # bytes on the data directory's disk: a browser's profile takes a tenth of them
 LEAST_FILES = 100  # that can still be made there
+LEAST_MEMORY = 128 << 20  # bytes; a shot is thought to take half of it at least, and the box keeps the rest for itself
+MEANS_SECONDS = 1.0  # to read a few files of the kernel's
 
 DRAINING = "draining: the box is stopping"
 
 
 class Readiness:
-    """Looks at the browser, the database and the disk for whoever asks, and tells the log when the answer changes."""
+    """Looks at browser, store and means for whoever asks, and tells the log when the answer changes."""
 
     def __init__(self, renderer: Renderer, store: Database, data_dir: Path) -> None:
         self._renderer = renderer
         self._store = Pulse(lambda: store.run(look_at_store, data_dir), STORE_SECONDS)
+        self._means = Pulse(look_at_means, MEANS_SECONDS)
         self.draining = False
         self.browser = Health(ok=True)  # as of the last look
         self.reasons: list[str] = []  # as of the last look
@@ -39,15 +42,19 @@ class Readiness:
         """Return why the box is not ready; nothing if it is. Each reason begins with what it is about."""
         if self.draining:
             return self.reasons
-        self.browser, store = await asyncio.gather(self._renderer.health(), self._store.health())
+        self.browser, store, means = await asyncio.gather(
+            self._renderer.health(), self._store.health(), self._means.health()
+        )
         reasons = [] if self.browser.ok else [f"browser: {self.browser.reason}"]
         reasons += [] if store.ok else _about_store(store.reason)
+        reasons += [] if means.ok else means.reason.splitlines()
         self._conclude([DRAINING] if self.draining else reasons)
         return self.reasons
 
     def close(self) -> None:
         """Look no more."""
         self._store.close()
+        self._means.close()
 
     def _conclude(self, reasons: list[str]) -> None:
         before, self.reasons = self.reasons, reasons
@@ -78,4 +85,18 @@ def look_at_store(db: sqlite_utils.Database, data_dir: Path) -> str:
         problems.append(f"disk space: less than {LEAST_FREE >> 20} MiB are free in the data directory")
     if room.f_files and room.f_favail < LEAST_FILES:
         problems.append(f"disk space: fewer than {LEAST_FILES} files can be made in the data directory")
+    return "\n".join(problems)
+
+
+async def look_at_means() -> str:
+    """Look at what a shot takes beside the browser: memory and file handles; one line for each that is short."""
+    problems = []
+    if allowance.handles() < allowance.SHOT_HANDLES:
+        problems.append(f"file handles: fewer than {allowance.SHOT_HANDLES} are left, which a page may take")
+    try:
+        available = allowance.memory().available
+    except OSError:  # for want of a file handle, and that is told
+        return "\n".join(problems)
+    if available < LEAST_MEMORY:
+        problems.append(f"memory: less than {LEAST_MEMORY >> 20} MiB are free")
     return "\n".join(problems)

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import logs, outbound
+from .. import allowance, logs, outbound
 from ..errors import DeadlinePassed, InternalError, NotAPage, PageCrashed, ServiceUnavailable, UrlUnreachable
 from ..places import Place
 from ..pulse import FRESH_SECONDS, Health, Pulse
@@ -143,12 +143,16 @@ class Renderer:
             raise too_late from error
 
     async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
+        _require_handles()
         tab = None
         try:
             async with asyncio.timeout_at(deadline), self._browser.tab() as tab:
                 rendering = await self._captured(tab, shot, vetted, deadline)
+                if tab.door.starved:  # it lacks something that the page has
+                    raise _too_few_handles()
                 return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
         except (TimeoutError, PageCrashed):
+            _require_handles(tab)
             await self._browser.verify(tab)  # ours or the page's fault?
             raise
         except ProtocolError as error:
@@ -162,9 +166,20 @@ class Renderer:
         try:
             return await capture(Page(tab, shot, vetted, deadline), studio)
         except (UrlUnreachable, NotAPage, ServiceUnavailable) as error:
+            _require_handles(tab)
             if await self._browser.has_lost_a_part_since(tab, begun):
                 raise BrowserGone from error
             raise
+
+
+def _require_handles(tab: Tab | None = None) -> None:
+    """Raise ServiceUnavailable if there are too few for a page, or were for that in *tab*: what failed is our fault."""
+    if allowance.handles() < allowance.SHOT_HANDLES or (tab is not None and tab.door.starved):
+        raise _too_few_handles()
+
+
+def _too_few_handles() -> ServiceUnavailable:
+    return ServiceUnavailable("The box has too few file handles left for a page; try again.", RETRY_SECONDS)
 
 
 def _too_late(shot: Shot, cut_to: float | None) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import logs, outbound
+from ..allowance import NO_HANDLES
 from ..errors import OperatorError
 from .cdp import ConnectionLost, ProtocolError, Session
 from .cell import Cell
@@ -163,10 +164,10 @@ class Browser:
             self._in_background(self._put_away(life, opening))
 
     def _next(self, life: _Life) -> asyncio.Task[Tab]:
-        """Return a warm tab, or one that is being opened; those whose renderer died while they waited are let go."""
+        """Return a warm tab, or one that is being opened; those that came to nothing meanwhile are let go."""
         while life.warm:
             opening = life.warm.popleft()
-            if not _has_crashed(opening):
+            if not _has_failed(opening):
                 return opening
             self._in_background(self._put_away(life, opening))
         return self._in_background(self._open(life))
@@ -175,6 +176,7 @@ class Browser:
         try:
             return await asyncio.shield(opening)  # a shot whose deadline passes here leaves no half a tab behind
         except (ProtocolError, TimeoutError, OSError) as error:
+            _absolve(error)
             self._condemn(life, "no tab could be opened")
             raise BrowserGone from error
 
@@ -222,6 +224,7 @@ class Browser:
         try:
             await asyncio.shield(life.probing)  # one for all who want to know, and none of them can break it off
         except (ProtocolError, TimeoutError, OSError) as error:
+            _absolve(error)
             self._condemn(life, "no answer to a health check")
             raise BrowserGone("the browser does not answer") from error
 
@@ -475,5 +478,12 @@ async def _draw(tab: Tab) -> None:
     await tab.session.send("Page.captureScreenshot", format="jpeg", quality=1)
 
 
-def _has_crashed(opening: asyncio.Task[Tab]) -> bool:
-    return opening.done() and not opening.cancelled() and opening.exception() is None and opening.result().crashed
+def _has_failed(opening: asyncio.Task[Tab]) -> bool:
+    """Say whether a tab could not be opened, or its renderer has died since."""
+    return opening.done() and (opening.cancelled() or opening.exception() is not None or opening.result().crashed)
+
+
+def _absolve(error: Exception) -> None:
+    """Raise BrowserGone if *error* is for want of a file handle: no browser is at fault, and none is lost for it."""
+    if isinstance(error, OSError) and error.errno in NO_HANDLES:
+        raise BrowserGone("the box has no file handles left") from error

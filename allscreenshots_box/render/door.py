@@ -10,6 +10,7 @@ from typing import Any, cast
 from urllib.parse import urlsplit
 
 from .. import outbound
+from ..allowance import NO_HANDLES
 from ..errors import BoxError, TargetNotAllowed, UrlUnreachable
 from ..places import Address
 from .http1 import HTTP_PORT
@@ -95,6 +96,7 @@ class Door:
         self.received = self.sent = 0  # bytes from and to targets
         self.blocked = 0  # requests
         self.closed = False
+        self.starved = False  # the box had no file handle for one of its connections
         self.exhausted = False  # *largest* bytes have passed, and no more do
         self.refusals: dict[Key, BoxError] = {}
         self.failures: dict[Key, str] = {}  # refused, unreachable, timeout, unresolved or reset
@@ -304,6 +306,7 @@ class Door:
                     await self._connect(make(), str(address), port)
                 return None
             except OSError as error:
+                self.starved |= error.errno in NO_HANDLES
                 problem = next((word for kind, word in _PROBLEMS.items() if isinstance(error, kind)), "unreachable")
         return problem
 
