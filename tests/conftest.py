@@ -38,6 +38,7 @@ BROWSER_SUITES = {
     "test_option_steps.py",
     "test_options.py",
     "test_render.py",
+    "test_scarcity.py",
     "test_serve.py",
     "test_signals.py",
 }

@@ -1,6 +1,8 @@
 """What the process may have, read from files as the kernel writes them."""
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,3 +114,25 @@ def test_this_machine_has_something() -> None:
     memory = allowance.memory()
     assert 0 < memory.available <= memory.limit
     assert allowance.cores() >= 1
+
+
+# In a process of its own: the limit holds for all that a process does.
+HANDLES = """
+import os, resource
+from allscreenshots_box import allowance
+resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
+free = allowance.handles()
+held = [os.dup(0) for _ in range(5)]
+print(free - allowance.handles())
+try:
+    while True:
+        os.dup(0)
+except OSError as error:
+    print(error.errno in allowance.NO_HANDLES, allowance.handles())
+"""
+
+
+def test_handles_that_are_held_are_not_left() -> None:
+    words = [sys.executable, "-c", HANDLES]
+    told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
+    assert told.splitlines() == ["5", "True 0"]

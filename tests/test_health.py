@@ -1,15 +1,20 @@
 """What the box says of its browser, and that a sick one is replaced before anybody hears of it."""
 
 import asyncio
+import errno
 import os
 import signal
+import tempfile
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 
 from allscreenshots_box import outbound, render
 from allscreenshots_box.config import Settings
-from allscreenshots_box.render import Health, Renderer
+from allscreenshots_box.render import Health, Renderer, leftovers
+from allscreenshots_box.render.browser import Browser, BrowserGone
 
 
 @pytest.mark.browser
@@ -27,9 +32,65 @@ def test_a_stopped_browser_is_replaced_before_it_is_unhealthy(tmp_path: Path) ->
         assert await renderer.drain(1)
         assert await renderer.health() == Health(ok=False, reason="draining")
 
-    async def scene() -> None:
+    play(lives_through, tmp_path)
+
+
+def play(scene: Callable[[Renderer], Awaitable[None]], tmp_path: Path) -> None:
+    async def whole() -> None:
         equipment = render.Equipment(slots=1, sandbox=os.geteuid() != 0)
         async with render.running(equipment, outbound.policy_of(Settings(data_dir=tmp_path))) as renderer:
-            await lives_through(renderer)
+            await scene(renderer)
 
-    asyncio.run(scene())
+    asyncio.run(whole())
+
+
+def lacking(number: int) -> Callable[..., NoReturn]:
+    def fail(*_: object) -> NoReturn:
+        raise OSError(number, os.strerror(number))
+
+    return fail
+
+
+@pytest.mark.browser
+def test_no_browser_is_lost_for_want_of_a_file_handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scene(renderer: Renderer) -> None:
+        browser = renderer._browser
+        before = browser._life
+        with monkeypatch.context() as patch:
+            patch.setattr(browser._proxy, "open", lacking(errno.EMFILE))
+            for _ in range(2):
+                with pytest.raises(BrowserGone, match="no file handles"):
+                    await browser.prove()
+        await browser.prove()
+        assert browser._life is before
+
+    play(scene, tmp_path)
+
+
+def profiles(directory: Path) -> int:
+    return len(list(directory.glob("browser-*")))
+
+
+@pytest.mark.browser
+def test_a_browser_whose_start_fails_halfway_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+
+    async def replaced(browser: Browser) -> None:
+        before = browser._life
+        assert before is not None
+        os.kill(before.chromium.pid, signal.SIGKILL)
+        async with asyncio.timeout(10):
+            while browser._life is before:  # noqa: ASYNC110 - a condition, not a time
+                await asyncio.sleep(0.05)
+
+    async def scene(renderer: Renderer) -> None:
+        browser = renderer._browser
+        with monkeypatch.context() as patch:
+            patch.setattr(leftovers, "note", lacking(errno.ENOSPC))  # after the process was made
+            with pytest.raises(OSError, match="No space left"):
+                await browser._launch(5)
+        await replaced(browser)
+        await browser.prove()
+        assert profiles(tmp_path) == 1
+
+    play(scene, tmp_path)

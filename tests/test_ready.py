@@ -12,11 +12,12 @@ import sqlite_utils
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import pulse, readiness
+from allscreenshots_box import allowance, pulse, readiness
+from allscreenshots_box.allowance import Memory
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
 from allscreenshots_box.pulse import Health, Pulse
-from allscreenshots_box.readiness import look_at_store
+from allscreenshots_box.readiness import look_at_means, look_at_store
 from tests.conftest import StandIn
 
 pytestmark = pytest.mark.anyio
@@ -144,7 +145,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from allscreenshots_box.database import open_database
-from allscreenshots_box.readiness import look_at_store
+from allscreenshots_box.readiness import look_at_means, look_at_store
 db = open_database(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
@@ -171,6 +172,31 @@ def test_a_disk_with_too_little_room_is_told(
 
 def test_a_data_directory_that_is_gone_is_told(db: sqlite_utils.Database, tmp_path: Path) -> None:
     assert "disk space: the data directory cannot be looked at" in look_at_store(db, tmp_path / "gone")
+
+
+# --- memory and file handles --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("handles", "memory", "told"),
+    [
+        (65, 128 << 20, ""),
+        (64, 128 << 20, "file handles: fewer than 65 are left, which a page may take"),
+        (65, (128 << 20) - 1, "memory: less than 128 MiB are free"),
+        (0, None, "file handles: fewer than 65 are left, which a page may take"),
+    ],
+)
+async def test_what_a_shot_takes_must_be_there(
+    monkeypatch: pytest.MonkeyPatch, handles: int, memory: int | None, told: str
+) -> None:
+    def look() -> Memory:
+        if memory is None:
+            raise OSError
+        return Memory(1 << 40, memory)
+
+    monkeypatch.setattr(allowance, "handles", lambda: handles)
+    monkeypatch.setattr(allowance, "memory", look)
+    assert await look_at_means() == told
 
 
 # --- what is answered ---------------------------------------------------------------------------

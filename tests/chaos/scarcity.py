@@ -1,14 +1,13 @@
 """Machines that lack something a box needs, until they have it again."""
 
-import errno
 import fcntl
 import os
 import socket
 import struct
 import subprocess
 import threading
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -46,18 +45,20 @@ def small_disk(directory: Path) -> Iterator[None]:
 
 
 @contextmanager
-def full(directory: Path) -> Iterator[None]:
-    """Leave nothing free on the disk of *directory*, for root or for others."""
+def full(directory: Path) -> Iterator[Callable[[], None]]:
+    """Leave nothing free on the disk of *directory*; yield what does so again, when something has been given back."""
     ballast = directory / "ballast"
-    with ballast.open("wb") as file:
-        try:
-            while True:
-                file.write(bytes(MIB))
-                file.flush()
-        except OSError as error:
-            assert error.errno == errno.ENOSPC
+
+    def fill() -> None:
+        with ballast.open("ab", buffering=0) as file:
+            for size in (MIB, 4096):
+                with suppress(OSError):
+                    while True:
+                        file.write(bytes(size))
+
+    fill()
     try:
-        yield
+        yield fill
     finally:
         ballast.unlink()
 
@@ -95,6 +96,13 @@ class Memory:
         # In the file system as this process alone sees it; `exec` keeps its id.
         script = 'mount --bind "$0" /proc/meminfo && exec "$@"'
         self.program = ("unshare", "--mount", "--propagation", "private", "sh", "-c", script, str(file), PROGRAM)
+
+    @contextmanager
+    def short(self) -> Iterator[None]:
+        """Leave less than one shot may take."""
+        self.leave(100 * MIB)
+        yield
+        self.leave(8 << 30)
 
     def leave(self, available: int) -> None:
         """Say that so many bytes can be had."""

@@ -4,22 +4,28 @@ import os
 import random
 import signal
 import time
+from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
+from allscreenshots_box.render.chromium import find_executable
 from tests.box import Box
 from tests.camera import SMALL
-from tests.chaos.load import Load
+from tests.chaos.load import Load, Watch
 from tests.chaos.processes import hit, named, still_there, wait_until, zombies
 from tests.site.server import Site
-from tests.test_serve import below
+from tests.test_serve import below, log_lines
 
 pytestmark = pytest.mark.chaos
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "8"))
 CALLERS = 3
 NORMAL_WITHIN = 10.0  # seconds, what the box promises
+LOOKS_WITHIN = 12.0  # a look takes six seconds at most, and what it waits for may be another's
+TOLD_WITHIN = 10.0  # two looks that fail, two seconds apart, each after a start that fails
+LAUNCHES_A_SECOND = 2  # at most, if none succeeds
 BLOWS = [
     (kind, number)
     for number in (signal.SIGKILL, signal.SIGSTOP)
@@ -27,34 +33,138 @@ BLOWS = [
 ]
 
 
-def test_every_request_gets_a_picture_or_an_honest_503(data_dir: Path, site: Site) -> None:
-    url, worst = site.url("/colors.html"), 0.0
+class Calm(NamedTuple):
+    """A time in which nobody hit anything, from the first sign that all is well on."""
+
+    begun: float
+    ended: float
+
+    def has(self, begun: float, ended: float) -> bool:
+        return self.begun <= begun and ended <= self.ended
+
+
+def test_every_request_gets_a_picture_or_an_honest_503_and_ready_tells_the_truth(data_dir: Path, site: Site) -> None:
+    url, worst, slowest_word, calms = site.url("/colors.html"), 0.0, 0.0, []
     with Box(data_dir, "--allow", site.addresses) as box:
         secret = box.key("chaos", "--plan", "default")
-        with Load(box, secret, url, CALLERS) as load:
+        with Load(box, secret, url, CALLERS) as load, Watch(box) as watch:
             order = random.sample(BLOWS, len(BLOWS))
+            well = time.monotonic()
             for number in range(ROUNDS):
                 kind, blow = order[number % len(order)]
                 time.sleep(random.uniform(0.2, 1.0))  # a random moment of whatever runs
+                calms.append(Calm(well, time.monotonic()))
                 assert wait_until(lambda kind=kind, blow=blow: hit(box, kind, blow) > 0, 5) is not None
+                struck = time.monotonic()
                 took = wait_until(lambda: box.shoot(secret, url, viewport=SMALL).status_code == 200, NORMAL_WITHIN)
                 assert took is not None, (kind, blow, box.log.read_text()[-3000:])
                 worst = max(worst, took)
+                left = NORMAL_WITHIN - (time.monotonic() - struck)
+                assert wait_until(lambda struck=struck: watch.says_ready_since(struck), left) is not None, watch.words[
+                    -1
+                ]
+                well = time.monotonic()
         shed = [outcome for outcome in load.outcomes if outcome.status != 200]
+        not_ready = [word for word in watch.words if word.reasons]
         slowest = max(outcome.seconds for outcome in load.outcomes)
+        slowest_word = max(word.told - word.asked for word in watch.words)
         print(  # noqa: T201 - figures of the full form
             f"\n{ROUNDS} rounds, {len(load.outcomes)} requests, {len(shed)} answered 503, "
-            f"normal again after {worst:.1f} s at worst, slowest answer {slowest:.1f} s"
+            f"normal again after {worst:.1f} s at worst, slowest answer {slowest:.1f} s; "
+            f"/ready asked {len(watch.words)} times, {len(not_ready)} times not ready, slowest {slowest_word:.1f} s"
         )
         assert load.failures == []
         assert [outcome for outcome in load.outcomes if not outcome.is_honest] == []
         assert slowest < 30
+        assert watch.failures == []
+        assert [word for word in not_ready if not all(one.startswith("browser: ") for one in word.reasons)] == []
+        assert slowest_word < LOOKS_WITHIN
+        for calm in calms:  # it is ready, and so it takes pictures; it takes pictures, and so it is ready
+            lived = [one for one in load.outcomes if calm.has(one.begun, one.begun + one.seconds)]
+            assert {one.status for one in lived} <= {200}
+            assert [word for word in not_ready if calm.has(word.asked, word.told)] == []
         assert wait_until(lambda: zombies(box) == 0, 5) is not None
         assert wait_until(lambda: len(named(box, "browser")) == 1, 10) is not None
         assert wait_until(lambda: len(list((data_dir / "tmp").iterdir())) == 1, 10) is not None
         everything = below(box.process.pid)
         assert box.stop() == 0
     assert wait_until(lambda: still_there(everything) == [], 5) is not None
+
+
+def replaceable(directory: Path) -> Path:
+    """Return a command that starts the browser, until it is written anew."""
+    command = directory / "browser"
+    command.write_text(f'#!/bin/sh\nexec {find_executable()} "$@"\n')
+    command.chmod(0o755)
+    return command
+
+
+def test_ready_says_in_time_that_no_browser_can_be_had_and_that_there_is_one_again(data_dir: Path, site: Site) -> None:
+    command = replaceable(data_dir.parent)
+    works = command.read_text()
+    with Box(data_dir, "--allow", site.addresses, "--browser", str(command)) as box, Watch(box) as watch:
+        secret = box.key("gone")
+        command.write_text("#!/bin/sh\nexit 1\n")
+        hit(box, "browser", signal.SIGKILL)
+        struck = time.monotonic()
+        told = wait_until(lambda: watch.words[-1].reasons, TOLD_WITHIN)
+        assert told is not None
+        assert watch.words[-1].reasons == ("browser: no browser could be started",)
+        assert box.shoot(secret, site.url("/colors.html")).status_code == 503
+        command.write_text(works)
+        mended = time.monotonic()
+        assert wait_until(lambda: watch.says_ready_since(mended), NORMAL_WITHIN) is not None
+        assert box.shoot(secret, site.url("/colors.html")).status_code == 200
+        starts = [line for line in log_lines(box) if line["event"] == "browser_not_started"]
+        assert 0 < len(starts) <= 2 * (mended - struck) * LAUNCHES_A_SECOND + 2
+        assert watch.failures == []
+
+
+def kill_young(box: Box, number: int, within: float) -> None:
+    """Kill the browser, and each that is started in its place, so many times, a random part of a start later."""
+    killed: set[int] = set()
+    while len(killed) < number:
+        for pid in set(named(box, "browser")) - killed:
+            time.sleep(random.uniform(0, within))
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+            killed.add(pid)
+        time.sleep(0.01)
+
+
+@pytest.mark.parametrize("within", [0.3, 0.02] if "CHAOS_ROUNDS" in os.environ else [0.3])
+def test_a_browser_that_is_killed_again_and_again_while_it_starts_comes_back(
+    data_dir: Path, site: Site, within: float
+) -> None:
+    url = site.url("/colors.html")
+    with Box(data_dir, "--allow", site.addresses) as box:
+        secret = box.key("young")
+        with Load(box, secret, url, 1) as load:
+            kill_young(box, ROUNDS // 2, within)
+            assert wait_until(lambda: box.shoot(secret, url, viewport=SMALL).status_code == 200, NORMAL_WITHIN)
+        assert [outcome for outcome in load.outcomes if not outcome.is_honest] == []
+        assert wait_until(lambda: len(named(box, "browser")) == 1, 5) is not None
+        assert wait_until(lambda: len(list((data_dir / "tmp").iterdir())) == 1, 5) is not None
+        assert wait_until(lambda: zombies(box) == 0, 5) is not None
+
+
+def test_a_browser_that_dies_while_its_successor_starts_leaves_one(data_dir: Path, site: Site) -> None:
+    url = site.url("/colors.html")
+    with Box(data_dir, "--allow", site.addresses, "--recycle-after", "10") as box:
+        secret = box.key("recycled")
+        for number in range(1, 4):
+            [old] = named(box, "browser")
+
+            def is_recycled(number: int = number) -> bool:
+                return sum(line["event"] == "browser_recycled" for line in log_lines(box)) >= number
+
+            while not is_recycled():
+                assert box.shoot(secret, url, viewport=SMALL).status_code == 200
+            with suppress(ProcessLookupError):
+                os.kill(old, signal.SIGKILL)
+            assert box.shoot(secret, url, viewport=SMALL).status_code == 200
+            assert wait_until(lambda old=old: old not in named(box, "browser"), 5) is not None
+            assert wait_until(lambda: len(named(box, "browser")) == 1, 5) is not None, named(box, "browser")
 
 
 @pytest.mark.parametrize("kind", ["browser", "zygote", "gpu"])
