@@ -214,7 +214,6 @@ class Equipment:
 @asynccontextmanager
 async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
-    blocking = await asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules)
     authorities = await asyncio.to_thread(trust.authorities, equipment.ca_dir)
     proxy = Proxy(policy, equipment.fetch_limit)
     room = Room()
@@ -231,13 +230,15 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         room=room,
     )
     line = Line(equipment.slots, equipment.line_length, equipment.line_wait, room.admits)
+    loading = asyncio.create_task(asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules))
     try:
-        await browser.start()
-        renderer = Renderer(browser, line, policy, equipment, blocking)
+        await browser.start()  # meanwhile: it takes as long
+        renderer = Renderer(browser, line, policy, equipment, await loading)
         try:
             yield renderer
         finally:
             renderer.close()
     finally:
+        await asyncio.gather(loading, return_exceptions=True)
         await browser.close()
         await proxy.close()

@@ -106,13 +106,13 @@ def _foreign(host: str, page_host: str) -> bool:
 class Rules:
     """One group of filter rules. Rules that name a host and nothing else, nearly all, are kept as hosts."""
 
-    def __init__(self, lines: Iterable[str], vendors: Iterable[str] = (), *, generic: bool = True) -> None:
+    def __init__(self, rules: Iterable[str], vendors: Iterable[str] = (), *, generic: bool = True) -> None:
         everywhere: set[str] = set()
         abroad: set[str] = set()
         void: set[str] = set()
         others: list[str] = []
-        of_vendors = tuple(lists.entries("rules", vendors))
-        for rule in (*lists.entries("rules", lines), *of_vendors):
+        of_vendors = tuple(vendors)
+        for rule in (*rules, *of_vendors):
             if not (match := _HOST_RULE.fullmatch(rule)):
                 others.append(rule)
             elif match[3]:
@@ -290,22 +290,22 @@ def stylesheet(selectors: Iterable[str]) -> str:
 def _load(fresh: Path | None, own: Path | None) -> _Loaded:
     stamps = _stamps(fresh, own)
     groups = {name: _group(name, fresh, stamps) for name in lists.GROUPS}
-    return _Loaded(groups, Rules(_own_lines(own)), stamps)
+    return _Loaded(groups, Rules(lists.entries("rules", _own_lines(own))), stamps)
 
 
 def _group(name: str, fresh: Path | None, stamps: dict[Path, int]) -> Rules:
     """Return a group from its fetched lists; if one of them is missing or broken, also from what the box has."""
-    lines: list[str] = []
+    rules: list[str] = []
     whole = True
     for source in (source for source in lists.SOURCES if source.group == name):
         path = fresh / f"{source.name}.txt" if fresh else None
         found = _sound(source, path) if path in stamps and path else []
-        lines += found
+        rules += lists.entries("rules", found)
         whole = whole and bool(found)
     if not whole:
-        lines += lists.shipped(name)
+        rules += lists.shipped(name)
     vendors = lists.shipped(f"vendors-{name}") if name != "social" else ()
-    return Rules(lines, vendors, generic=name == "cookies")
+    return Rules(rules, vendors, generic=name == "cookies")
 
 
 def _sound(source: lists.Source, path: Path) -> list[str]:
