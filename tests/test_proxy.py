@@ -3,6 +3,7 @@ import contextlib
 import hashlib
 import ipaddress
 import os
+import resource
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from typing import Any
@@ -15,7 +16,7 @@ from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachab
 from allscreenshots_box.outbound import Policy, Scope, Vetted
 from allscreenshots_box.places import Address
 from allscreenshots_box.render import http1
-from allscreenshots_box.render.door import HIGH_WATER, REMEMBERED, Bounds, Door, Resolve
+from allscreenshots_box.render.door import HIGH_WATER, REMEMBERED, Bounds, Door, End, Resolve
 from allscreenshots_box.render.proxy import Proxy
 from allscreenshots_box.render.relay import Inside, Outside
 
@@ -705,6 +706,24 @@ async def nowhere(_: outbound.Target) -> list[Address]:
 
 async def unknown(_: outbound.Target) -> list[Address]:
     raise UrlUnreachable("The host name of the URL could not be resolved.")
+
+
+@pytest.mark.parametrize("handles", [3, None])
+def test_a_door_knows_that_the_box_had_no_file_handle_for_a_connection(handles: int | None) -> None:
+    async def scene(stage: Stage) -> None:
+        nobody = socket.create_server(("127.0.0.1", 0))
+        port = nobody.getsockname()[1]
+        nobody.close()
+        door = await stage.door(("127.0.0.1", port))
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (handles or soft, hard))  # those that are open stay so
+        try:
+            status = await door.reach(outbound.parse(f"http://127.0.0.1:{port}/"), lambda: End(door))
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert (status, door.starved) == (502, handles is not None)
+
+    play(scene)
 
 
 @pytest.mark.parametrize("plain", [False, True], ids=["tunnel", "plain"])
