@@ -15,14 +15,27 @@ from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
-from litestar.openapi.spec import Components, SecurityScheme
+from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import __version__, bodies, database, keys, logs, outbound, render, screenshots, statements, usage, vitals
+from . import (
+    __version__,
+    bodies,
+    database,
+    keys,
+    logs,
+    outbound,
+    reference,
+    render,
+    screenshots,
+    statements,
+    usage,
+    vitals,
+)
 from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
 from .config import Settings
+from .description import Described
 from .dialects import error_body
 from .errors import (
     BoxError,
@@ -81,6 +94,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     app = Litestar(
         [
             *vitals.routes,
+            *reference.routes,
             Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing]),
         ],
         lifespan=[lifespan],
@@ -163,13 +177,22 @@ def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
 
 
 def _openapi() -> OpenAPIConfig:
-    scheme = SecurityScheme(type="apiKey", name="X-API-Key", security_scheme_in="header")
+    scheme = SecurityScheme(
+        type="apiKey",
+        name="X-API-Key",
+        security_scheme_in="header",
+        description="A key of this box: 48 characters that begin with `ask_`. Never in a URL, never in a browser.",
+    )
     return OpenAPIConfig(
         title="allscreenshots-box",
         version=__version__,
-        description="Screenshots of web pages, taken on your own machine.",
+        description="Screenshots of web pages, taken on your own machine. Every path under `/v1` needs a key.",
         path="/schema",
-        render_plugins=[JsonRenderPlugin(path="/openapi.json")],
+        render_plugins=[Described(path="/openapi.json")],
+        tags=[
+            Tag(name="Screenshot", description="Pictures of web pages, and what else can be made of them."),
+            Tag(name="Usage", description="What has been used; one token of the key's bucket `general` each."),
+        ],
         components=Components(security_schemes={"ApiKey": scheme}),
         security=[{"ApiKey": []}],
     )

@@ -19,10 +19,32 @@ class ErrorDetail(Body):
 
 
 class ErrorResponse(Body):
-    """Error body for generated clients; all others get a flat one, whose error is the code in lower case."""
+    """The body of an error for clients that were generated from the contract."""
 
     error: ErrorDetail
     request_id: str | None = None
+
+
+class FlatErrorResponse(Body):
+    """The body of an error for all other clients."""
+
+    error: str
+    message: str
+    request_id: str
+    status_code: int
+    error_code: str
+    errors: dict[str, str] | UnsetType = UNSET
+    validation_errors: dict[str, str] | UnsetType = UNSET
+    retry_after: int | UnsetType = UNSET
+    resets_at: str | UnsetType = UNSET
+    setting: str | UnsetType = UNSET
+
+
+class UnauthorizedResponse(Body):
+    """The body of a 401, the same for every reason and every client."""
+
+    error: str
+    message: str
 
 
 class ScreenshotJsonResponse(Body):
@@ -76,7 +98,13 @@ _MEANINGS = {
     503: "Overloaded or stopping",
 }
 
+_BODIES: dict[int, Any] = {401: UnauthorizedResponse}
+
 ERRORS = {
-    status: ResponseSpec(ErrorResponse, generate_examples=False, description=meaning)
+    status: ResponseSpec(
+        _BODIES.get(status, FlatErrorResponse | ErrorResponse), generate_examples=False, description=meaning
+    )
     for status, meaning in _MEANINGS.items()
 }
+# For operations that have a body.
+TOO_SLOW = ResponseSpec(FlatErrorResponse | ErrorResponse, generate_examples=False, description="Body too slow")

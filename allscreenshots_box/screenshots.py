@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import msgspec
 from litestar import Request, Response, post
-from litestar.datastructures import ResponseHeader
 from litestar.di import NamedDependency
 from litestar.openapi.datastructures import ResponseSpec
 from litestar.openapi.spec import OpenAPIMediaType, Operation, Schema
@@ -17,7 +16,7 @@ from litestar.params import JSONBody
 from . import presence
 from .auth import Admission
 from .bodies import Body
-from .contract import ERRORS, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
+from .contract import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 from .orders import ScreenshotRequest, shot_of
 from .render import Clocks, Renderer, Rendering, Shot
 from .render.shot import MEDIA_TYPES, Product
@@ -26,16 +25,6 @@ from .usage import Usage
 MOST_REASONS = 10  # in one log line
 # A thread that encodes holds all the others up between two stretches only. A multiple of three: base64 needs that.
 STRETCH = 3 * 2**18  # bytes, or characters
-
-_HEADERS = {
-    "X-Render-Time-Ms": "Milliseconds the browser took.",
-    "X-Queue-Time-Ms": "Milliseconds waited for it.",
-    "X-Fetched-Bytes": "Bytes that the page and all it loads took from the network.",
-    "X-Target-Status": "HTTP status of the page.",
-    "X-Target-Url": "Where the page was in the end.",
-    "X-Not-Awaited": "What had not loaded in time.",
-    "X-Truncated": "Set when the picture ends before the page does.",
-}
 
 
 @dataclass
@@ -49,7 +38,6 @@ class _Captures(Operation):
             answer = cast("Any", self.responses["200"])
             kinds = [kind for kind in MEDIA_TYPES.values() if kind.startswith("image/") or kind == "application/pdf"]
             answer.content |= {kind: OpenAPIMediaType(schema=file) for kind in kinds}
-            answer.description = "The file itself, or JSON: by responseType and outputs."
 
 
 @post(
@@ -58,10 +46,10 @@ class _Captures(Operation):
     operation_class=_Captures,
     tags=["Screenshot"],
     summary="Capture now",
-    responses=ERRORS | {200: ResponseSpec(ScreenshotJsonResponse | MultiOutputResponse, generate_examples=False)},
-    response_headers=[
-        ResponseHeader(name=name, description=meaning, documentation_only=True) for name, meaning in _HEADERS.items()
-    ],
+    description="Load a page in a fresh browser context and answer with what became of it: a picture, a PDF, or JSON. "
+    "Takes one token of the key's bucket `screenshot`, and waits its turn when the box is busy.",
+    responses=ERRORS
+    | {408: TOO_SLOW, 200: ResponseSpec(ScreenshotJsonResponse | MultiOutputResponse, generate_examples=False)},
 )
 async def take_screenshot(
     data: JSONBody[ScreenshotRequest],

@@ -155,7 +155,14 @@ class DailyCaptureCountResponse(Body):
 # --- routes -------------------------------------------------------------------------------------
 
 
-@get("/usage", operation_id="getUsage", tags=["Usage"], summary="Usage, quota, credits", responses=ERRORS)
+@get(
+    "/usage",
+    operation_id="getUsage",
+    tags=["Usage"],
+    summary="Usage, quota, credits",
+    description="What the key's organization used this month, before and in all, and the quota of the key that asks.",
+    responses=ERRORS,
+)
 async def get_usage(request: AnyRequest, usage: NamedDependency[Usage]) -> UsageResponse:
     """Tell what the organization has used, and what the key may still use."""
     key = _key(request)
@@ -186,7 +193,14 @@ async def get_usage(request: AnyRequest, usage: NamedDependency[Usage]) -> Usage
     )
 
 
-@get("/usage/quota", operation_id="getQuota", tags=["Usage"], summary="Quota now", responses=ERRORS)
+@get(
+    "/usage/quota",
+    operation_id="getQuota",
+    tags=["Usage"],
+    summary="Quota now",
+    description="What the key that asks may still use this month.",
+    responses=ERRORS,
+)
 async def get_quota(request: AnyRequest, usage: NamedDependency[Usage]) -> QuotaStatusResponse:
     """Tell what the key may still use this month."""
     key = _key(request)
@@ -199,7 +213,14 @@ async def get_quota(request: AnyRequest, usage: NamedDependency[Usage]) -> Quota
     )
 
 
-@get("/usage/keys", operation_id="getUsageByKey", tags=["Usage"], summary="Usage by key", responses=ERRORS)
+@get(
+    "/usage/keys",
+    operation_id="getUsageByKey",
+    tags=["Usage"],
+    summary="Usage by key",
+    description="What each key of the organization used this month and in all, those too that no longer work.",
+    responses=ERRORS,
+)
 async def get_usage_by_key(request: AnyRequest, usage: NamedDependency[Usage]) -> ApiKeyUsageResponse:
     """Tell what each key of the organization has used."""
     period = period_of(usage.now().date())
@@ -243,6 +264,7 @@ class _Activity(Operation):
     operation_class=_Activity,
     tags=["Usage"],
     summary="Screenshots per day",
+    description="How many screenshots each of the last days had, days without any too, today last.",
     responses=ERRORS,
 )
 async def get_activity(request: AnyRequest, usage: NamedDependency[Usage]) -> list[DailyCaptureCountResponse]:

@@ -1,6 +1,8 @@
 """What the box says of itself: the door sign at /, and /health, /ready and /metrics."""
 
 import asyncio
+import base64
+import hashlib
 from typing import Any
 
 from litestar import HttpMethod, MediaType, Request, Response, route
@@ -14,33 +16,43 @@ _SIGN = {
     "name": "allscreenshots-box",
     "about": "A screenshot appliance: POST a URL to /v1/screenshots with an API key, get a picture back.",
     "version": __version__,
+    "reference": "/docs",
     "openapi": "/schema/openapi.json",
     "health": "/health",
     "documentation": "the docs/ folder beside the installed program, from docs/index.md on",
     "keys": "allscreenshots-box keys create NAME, on the machine itself",
 }
 
+_STYLE = """:root{color-scheme:light dark}
+body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}
+code{background:#8883;padding:.1em .3em;border-radius:3px}"""
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>allscreenshots-box</title>
-<style>body{{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem;color:#1b1f24}}
-code{{background:#eef1f4;padding:.1em .3em;border-radius:3px}}</style>
+<title>allscreenshots-box</title><link rel="icon" href="data:,">
+<style>{style}</style>
 <h1>allscreenshots-box {version}</h1><p>{about}</p>
-<ul><li>API description: <a href="{openapi}">{openapi}</a></li>
+<ul><li>API reference: <a href="{reference}">{reference}</a></li>
+<li>The same for machines: <a href="{openapi}">{openapi}</a></li>
 <li>Health: <a href="{health}">{health}</a></li>
 <li>Documentation: {documentation}</li>
 <li>A key: <code>{keys}</code></li></ul></html>
 """
 
 _FRESH = {"Cache-Control": "no-store"}
+_STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
+_STRICT = {
+    "Content-Security-Policy": f"default-src 'none'; style-src 'sha256-{_STYLE_HASH}'; img-src data:; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
 
 
 @route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
 async def sign(request: Request[Any, Any, Any]) -> Response[Any]:
     """Say what answers here: a page for people, JSON for programs."""
     if "text/html" in request.headers.get("accept", ""):
-        headers = {"Content-Security-Policy": "default-src 'none'; style-src 'unsafe-inline'"}
-        return Response(_PAGE.format(**_SIGN), media_type=MediaType.HTML, headers=headers)
+        return Response(_PAGE.format(style=_STYLE, **_SIGN), media_type=MediaType.HTML, headers=_STRICT)
     return Response(_SIGN)
 
 

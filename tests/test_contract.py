@@ -49,14 +49,18 @@ DEVIATIONS = {
     "BrowserCookieRequest.expires.m*imum": "up to the year 9999",
     "BrowserCookieRequest.*.default": "false, where the contract has null for it",
     "POST /v1/screenshots parameters": "Idempotency-Key: not supported yet",
-    "* statuses": "413 and 503 are added",
+    "* statuses": "413 and 503 are added, and 408 where there is a body",
     "QuotaResponse properties: *": "the limits, under the names that older clients insist on",
     "QuotaResponse required": "and these are always there",
     "QuotaStatusResponse required": "periodEnds is always there: an older client insists",
     "CreditBalanceResponse required": "resetsAt is always there",
     "ApiKeyUsageDetail required": "every key has an id and a prefix",
 }
-OURS = {"OutputResponse": "what the contract leaves a free-form object"}
+OURS = {
+    "OutputResponse": "what the contract leaves a free-form object",
+    "FlatErrorResponse": "the body of errors that most clients read",
+    "UnauthorizedResponse": "a 401 is documented to the letter, apart from the contract",
+}
 BOUNDS = {"int32": 2**31, "int64": 2**63}
 CONSTRAINTS = ("minimum", "maximum", "minLength", "maxLength", "minItems", "maxItems", "pattern", "enum", "default")
 

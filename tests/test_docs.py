@@ -15,7 +15,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import cli, config, errors, keys, orders, sessions, statements
+from allscreenshots_box import advice, cli, config, errors, keys, meanings, orders, sessions, statements
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.render import devices
 
@@ -27,6 +27,7 @@ SOURCES = sorted((ROOT / "allscreenshots_box").rglob("*.py"))
 PASTED = re.compile(r"<!-- \[\[\[cog.*?\[\[\[end\]\]\] -->", re.DOTALL)
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
+LINKED = re.compile(r"\[([^\]]*)\]\([^)]*\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 HEADER = re.compile(r"X-[A-Z][A-Za-z-]+|RateLimit|RateLimit-Policy|Retry-After")
 PROGRAM = re.compile(r"(?:sudo )?(?:[\w./-]*/)?allscreenshots-box (.+)")
@@ -214,6 +215,51 @@ FIELDS = (
 @pytest.mark.parametrize(("name", "field"), FIELDS, ids=[name for name, _ in FIELDS])
 def test_every_request_field_is_documented(name: str, field: msgspec.structs.FieldInfo) -> None:
     assert name in rows("docs/api.md", "The request"), field
+
+
+def sentence(cell: str) -> str:
+    """Return a cell of a table as a sentence by itself, without links to what says more."""
+    text = re.sub(r"[:;] \[(?:below|what that means)\]\([^)]*\)", "", cell)
+    text = LINKED.sub(r"\1", text).strip()
+    return f"{text[0].upper()}{text[1:]}".removesuffix(".") + "."
+
+
+SHAPES: tuple[tuple[type[msgspec.Struct], str], ...] = (
+    (orders.ScreenshotRequest, ""),
+    (orders.ViewportConfig, "viewport."),
+    *((kind, f"{kind.__struct_config__.tag}.") for kind in orders.PageAction.__subclasses__()),
+    *((kind, f"{kind.__struct_config__.tag}.") for kind in orders.OutputSpec.__subclasses__()),
+    (orders.JsonFieldSpec, "json.schema.*."),
+    (sessions.BrowserSessionRequest, "session."),
+    (sessions.BrowserCookieRequest, "session.cookies[]."),
+    (sessions.BrowserHeaderRequest, "session.headers[]."),
+    (sessions.BrowserStorageOriginRequest, "session.storage[]."),
+)
+SHARED = {"optional": "actions[].optional", "timeout": "actions[].timeout", "id": "outputs[].id"}
+
+
+@pytest.mark.parametrize(
+    ("shape", "above", "field"),
+    [(shape.__name__, above, field.encode_name) for shape, above in SHAPES for field in msgspec.structs.fields(shape)],
+)
+def test_a_field_means_the_same_in_the_docs_and_on_the_box(shape: str, above: str, field: str) -> None:
+    documented = rows("docs/api.md", "The request")
+    row = documented.get(above + field) or documented[SHARED[field]]
+    assert sentence(row.split("|")[4]) == meanings.FIELDS[shape][field]
+
+
+@pytest.mark.parametrize("code", advice.ERRORS)
+def test_an_error_means_the_same_in_the_docs_and_on_the_box(code: str) -> None:
+    when, cure = rows("docs/api.md", "Errors")[code].split("|")[3:5]
+    assert advice.ERRORS[code] == (sentence(when), sentence(cure))
+
+
+@pytest.mark.parametrize(
+    ("header", "meaning"), (advice.ALWAYS | advice.RATE | advice.RESULT | advice.RETRY).items(), ids=str
+)
+def test_a_header_means_the_same_in_the_docs_and_on_the_box(header: str, meaning: str) -> None:
+    [row] = re.findall(rf"^\| `{header}` \|.*$", PAGES["docs/api.md"], re.MULTILINE)
+    assert sentence(row.split("|")[3]) == meaning
 
 
 def default_of(field: msgspec.structs.FieldInfo) -> str:
