@@ -25,17 +25,18 @@ _SIGN = {
 
 _STYLE = """:root{color-scheme:light dark}
 body{font:16px/1.5 system-ui,sans-serif;max-width:40rem;margin:4rem auto;padding:0 1rem}
-code{background:#8883;padding:.1em .3em;border-radius:3px}"""
+code{background:#8883;padding:.1em .3em;border-radius:3px} a{color:#0b57d0}
+@media(prefers-color-scheme:dark){body{background:#14171a;color:#e6e9ec} a{color:#8ab4f8}}"""
 _PAGE = """<!doctype html>
 <html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">
 <title>allscreenshots-box</title><link rel="icon" href="data:,">
 <style>{style}</style>
-<h1>allscreenshots-box {version}</h1><p>{about}</p>
+<main><h1>allscreenshots-box {version}</h1><p>{about}</p>
 <ul><li>API reference: <a href="{reference}">{reference}</a></li>
 <li>The same for machines: <a href="{openapi}">{openapi}</a></li>
 <li>Health: <a href="{health}">{health}</a></li>
 <li>Documentation: {documentation}</li>
-<li>A key: <code>{keys}</code></li></ul></html>
+<li>A key: <code>{keys}</code></li></ul></main></html>
 """
 
 _FRESH = {"Cache-Control": "no-store"}

@@ -28,6 +28,7 @@ from tests.site.server import Site
 
 BROWSER_SUITES = {
     "test_certificates.py",
+    "test_examples.py",
     "test_hanging_up.py",
     "test_hard_pages.py",
     "test_isolation.py",

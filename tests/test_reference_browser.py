@@ -21,7 +21,7 @@ def browser() -> Iterator[Browser]:
 @pytest.mark.parametrize("scripts", [True, False])
 @pytest.mark.parametrize("width", [1280, 390])
 def test_a_page_asks_for_itself_alone_and_fits(
-    browser: Browser, box: Box, path: str, width: int, scripts: bool
+    browser: Browser, box: Box, path: str, width: int, *, scripts: bool
 ) -> None:
     context = browser.new_context(viewport={"width": width, "height": 900}, java_script_enabled=scripts)
     page = context.new_page()
@@ -53,7 +53,7 @@ def test_a_script_that_gets_into_the_page_does_not_run(browser: Browser, box: Bo
 
 @pytest.mark.parametrize(("scheme", "dark"), [("light", False), ("dark", True)])
 def test_the_reference_is_light_or_dark_as_its_reader_prefers(
-    browser: Browser, box: Box, scheme: str, dark: bool
+    browser: Browser, box: Box, scheme: str, *, dark: bool
 ) -> None:
     context = browser.new_context(color_scheme=scheme)  # type: ignore[arg-type]  # one of the words
     page = context.new_page()
