@@ -14,10 +14,13 @@ import msgspec
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
+from prometheus_client.parser import text_string_to_metric_families
 
 from allscreenshots_box import advice, cli, config, errors, keys, meanings, orders, sessions, statements
 from allscreenshots_box.errors import BoxError
+from allscreenshots_box.metrics import Metrics, Sample, Served
 from allscreenshots_box.render import devices
+from tests.box import command
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -418,6 +421,63 @@ def events() -> set[str]:
 @pytest.mark.parametrize("event", sorted(events()))
 def test_every_event_of_the_log_is_documented(event: str) -> None:
     assert re.search(rf"^\|.*`{event}`.*\|", PAGES["docs/operating.md"], re.MULTILINE)
+
+
+def test_no_event_is_documented_that_there_is_not() -> None:
+    table = PAGES["docs/operating.md"].partition("| Event | Means | Do |")[2].partition("\n\n")[0]
+    told = {
+        name for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
+    }
+    assert told - set(constants()) == set()
+    assert events() <= told
+
+
+def timed() -> set[str]:
+    """Return the names of the steps that the code times."""
+    return {
+        node.args[0].value
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "timed"
+        if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str)
+    }
+
+
+def metrics() -> dict[str, set[str]]:
+    """Return every metric that a box can have, with its labels, as a scraper reads them."""
+    counted = Metrics("1", keys=True)
+    counted.watch(
+        lambda: Sample(slots=1, in_use=1, waiting=1, restarts={"age": 1}, proofs={"good": 1}, ready=True),
+        lambda: {"server": 1},
+    )
+    steps = {"go": 1.0}
+    counted.count(Served(method="GET", route="/", status=200, seconds=1, key="k", shot=True, line=1, steps=steps))
+    found: dict[str, set[str]] = {}
+    for family in text_string_to_metric_families(counted.text().decode()):
+        name = f"{family.name}_total" if family.type == "counter" else family.name
+        labels = {label for sample in family.samples for label in sample.labels} - {"le"}
+        found[name] = found.get(name, set()) | labels
+    return {name: labels for name, labels in found.items() if name.startswith("allscreenshots_")}
+
+
+def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
+    documented = rows("docs/operating.md", "Metrics")
+    assert {name: set(re.findall(r"`(\w+)`", row.split("|")[2])) for name, row in documented.items()} == metrics()
+    assert all(row.split("|")[3].strip() for row in documented.values())
+
+
+@pytest.mark.parametrize("step", sorted(timed()))
+def test_every_step_of_a_rendering_is_documented(step: str) -> None:
+    assert f"`{step}`" in rows("docs/operating.md", "Metrics")["allscreenshots_step_seconds"]
+
+
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [(["--version"], 0), (["keys", "show", "nobody"], 1), (["keys", "sing"], 2)],
+)
+def test_a_command_ends_with_a_documented_exit_code(data_dir: Path, words: list[str], code: int) -> None:
+    assert command("--data-dir", str(data_dir), *words).returncode == code
+    assert re.search(rf"^\| {code} \|", PAGES["docs/operating.md"], re.MULTILINE)
 
 
 def test_the_pattern_for_scanners_is_documented() -> None:
