@@ -10,7 +10,8 @@ class Advice(NamedTuple):
     cure: str
 
 
-# Headers: of every answer, of every answer to a good key, of a result, and those that some answers have.
+# Headers: of every answer, of every answer to a good key, of a capture that came to the line, of one with a result,
+# and those that some answers have.
 ALWAYS = {"X-Request-Id": "Names this request in the box's log."}
 RATE = {
     "X-RateLimit-Limit": "The burst: what a full bucket holds.",
@@ -20,13 +21,15 @@ RATE = {
     "RateLimit-Policy": "`q` the burst, `w` the seconds in which an empty bucket fills.",
     "RateLimit": "`r` tokens left, `t` seconds until the bucket is full.",
 }
+LINE = {
+    "X-Queue-Time-Ms": "How many milliseconds it waited for its turn.",
+    "X-Render-Time-Ms": "How many milliseconds its turn took; 0 if it got none.",
+}
 RESULT = {
     "X-Fetched-Bytes": (
         "Bytes that the page and all it loads took from the network, as they came: compressed, and encrypted under "
         "https."
     ),
-    "X-Queue-Time-Ms": "How many milliseconds it waited for its turn.",
-    "X-Render-Time-Ms": "How many milliseconds its turn took; 0 if it got none.",
     "X-Target-Status": "HTTP status of the page.",
     "X-Target-Url": "Where the page was in the end, redirects included; cut at 2000 characters.",
     "X-Not-Awaited": (
@@ -39,6 +42,7 @@ RESULT = {
     "X-Ignored-Fields": "Fields of the body that the box does not know.",
 }
 RETRY = {"Retry-After": "Seconds to wait before you try again."}
+METHODS = {"Allow": "Methods that the path has."}
 
 ERRORS: dict[str, Advice] = {
     "invalid_request": Advice(

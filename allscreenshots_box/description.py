@@ -67,6 +67,7 @@ _ANSWERS: dict[str, dict[str, dict[str, Any]]] = {
     "401": {"everybody": {"error": "unauthorized", "message": "Invalid or missing API key"}},
 }
 _SUCCESS = {"captureSync": "The file itself, or JSON: by `responseType` and `outputs`."}
+_AFTER_THE_LINE = {"200", "403", "422", "429", "500", "503"}
 NOT_SENT = "; this version has no cause to"
 
 
@@ -195,6 +196,7 @@ def _headers(status: str, *, is_capture: bool) -> dict[str, str]:
     return (
         advice.ALWAYS
         | ({} if status == "401" else advice.RATE)
+        | (advice.LINE if is_capture and status in _AFTER_THE_LINE else {})
         | (advice.RESULT if is_capture and status == "200" else {})
         | (advice.RETRY if status in {"429", "503"} else {})
     )

@@ -1,5 +1,6 @@
 """The reference of the API for people, at /docs: one page without a script, made of the description."""
 
+import asyncio
 import base64
 import hashlib
 import json
@@ -48,7 +49,8 @@ class Row:
 @route("/docs", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
 async def reference(request: Request[Any, Any, Any]) -> Response[str]:
     """Show everything that can be asked for, and every answer."""
-    return Response(page_of(request.app), media_type=MediaType.HTML, headers=HEADERS)
+    page = await asyncio.to_thread(page_of, request.app)
+    return Response(page, media_type=MediaType.HTML, headers=HEADERS)
 
 
 def page_of(app: Litestar) -> str:
@@ -72,7 +74,7 @@ def _page(spec: dict[str, Any]) -> str:
         shapes=spec["components"]["schemas"],
         devices=[(name, devices.find(name)) for name in devices.NAMES],
         errors=[(code, statuses_of_codes()[code], *told) for code, told in advice.ERRORS.items()],
-        headers=advice.ALWAYS | advice.RATE | advice.RETRY | advice.RESULT,
+        headers=advice.ALWAYS | advice.RATE | advice.RETRY | advice.LINE | advice.RESULT | advice.METHODS,
     )
 
 

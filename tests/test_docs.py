@@ -17,10 +17,10 @@ from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from allscreenshots_box import advice, cli, config, errors, keys, meanings, orders, sessions, statements
+from allscreenshots_box.cli import terminal
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.metrics import Metrics, Sample, Served
 from allscreenshots_box.render import devices
-from tests.box import command
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -258,7 +258,9 @@ def test_an_error_means_the_same_in_the_docs_and_on_the_box(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("header", "meaning"), (advice.ALWAYS | advice.RATE | advice.RESULT | advice.RETRY).items(), ids=str
+    ("header", "meaning"),
+    (advice.ALWAYS | advice.RATE | advice.LINE | advice.RESULT | advice.RETRY | advice.METHODS).items(),
+    ids=str,
 )
 def test_a_header_means_the_same_in_the_docs_and_on_the_box(header: str, meaning: str) -> None:
     [row] = re.findall(rf"^\| `{header}` \|.*$", PAGES["docs/api.md"], re.MULTILINE)
@@ -471,13 +473,9 @@ def test_every_step_of_a_rendering_is_documented(step: str) -> None:
     assert f"`{step}`" in rows("docs/operating.md", "Metrics")["allscreenshots_step_seconds"]
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [(["--version"], 0), (["keys", "show", "nobody"], 1), (["keys", "sing"], 2)],
-)
-def test_a_command_ends_with_a_documented_exit_code(data_dir: Path, words: list[str], code: int) -> None:
-    assert command("--data-dir", str(data_dir), *words).returncode == code
-    assert re.search(rf"^\| {code} \|", PAGES["docs/operating.md"], re.MULTILINE)
+def test_every_exit_code_is_documented() -> None:
+    section = PAGES["docs/operating.md"].partition("\n## For scripts\n")[2].partition("\n## ")[0]
+    assert re.findall(r"^\| (\d+) \|", section, re.MULTILINE) == ["0", "1", str(terminal.USAGE)]
 
 
 def test_the_pattern_for_scanners_is_documented() -> None:

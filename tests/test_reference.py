@@ -68,6 +68,15 @@ def test_the_page_is_there_without_a_key(api: TestClient[Litestar]) -> None:
     assert (answer.status_code, answer.headers["content-type"]) == (200, "text/html; charset=utf-8")
 
 
+def test_the_page_is_for_reading(api: TestClient[Litestar]) -> None:
+    assert api.head("/docs").status_code == 200
+    assert api.post("/docs").status_code == 405
+
+
+def test_a_key_in_the_address_of_the_page_is_refused(api: TestClient[Litestar], secret: str) -> None:
+    assert api.get(f"/docs?key={secret}").json()["error"] == "key_in_query"
+
+
 def test_what_is_served_is_what_is_described(api: TestClient[Litestar], served: dict[str, Any]) -> None:
     assert api.get("/schema/openapi.json").json() == served
 
