@@ -173,6 +173,7 @@ def _describe_operation(operation: dict[str, Any], method: str, path: str) -> No
     if "requestBody" in operation:
         body = operation["requestBody"]["content"]["application/json"]
         body["examples"] = {name: {"value": example} for name, example in EXAMPLES.items()}
+    operation["responses"] = dict(sorted(operation["responses"].items()))
     for status, response in operation["responses"].items():
         _describe_response(response, status, operation["operationId"])
     operation["x-codeSamples"] = [{"lang": "Shell", "label": "curl", "source": _curl(method, path)}]

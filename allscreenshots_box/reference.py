@@ -43,6 +43,7 @@ class Row:
     range: str = ""
     default: str = ""
     required: bool = False
+    nullable: bool = False
     shapes: tuple[str, ...] = ()  # that the kind is made of, described further down
 
 
@@ -62,6 +63,8 @@ def page_of(app: Litestar) -> str:
 
 
 def _page(spec: dict[str, Any]) -> str:
+    shapes = spec["components"]["schemas"]
+    asked = _reached("ScreenshotRequest", shapes)
     return _template().render(
         version=__version__,
         style=Markup(_STYLE),  # noqa: S704 - ours, and held by its hash
@@ -71,7 +74,11 @@ def _page(spec: dict[str, Any]) -> str:
             for path, operations in spec["paths"].items()
             for method, operation in operations.items()
         ],
-        shapes=spec["components"]["schemas"],
+        shapes=shapes,
+        groups={
+            "Shapes of requests": [name for name in shapes if name in asked and name != "ScreenshotRequest"],
+            "Shapes of answers": [name for name in shapes if name not in asked],
+        },
         devices=[(name, devices.find(name)) for name in devices.NAMES],
         errors=[(code, statuses_of_codes()[code], *told) for code, told in advice.ERRORS.items()],
         headers=advice.ALWAYS | advice.RATE | advice.RETRY | advice.LINE | advice.RESULT | advice.METHODS,
@@ -86,7 +93,9 @@ def _template() -> jinja2.Template:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(marked=marked, rows=_rows, parameters=_parameters, pretty=_pretty, named=_named)
+    environment.filters.update(
+        marked=marked, codes=_with_links, rows=_rows, parameters=_parameters, pretty=_pretty, named=_named
+    )
     return environment.get_template("reference.html")
 
 
@@ -104,6 +113,26 @@ def marked(text: str) -> Markup:
     return Markup(_CODE.sub(r"<code>\1</code>", str(escape(text))))  # noqa: S704 - escaped
 
 
+def _with_links(text: str) -> Markup:
+    """Return *text* with its error codes as links to what is said of each."""
+
+    def link(found: re.Match[str]) -> str:
+        code = f"<code>{found[1]}</code>"
+        return f'<a href="#error-{found[1]}">{code}</a>' if found[1] in advice.ERRORS else code
+
+    return Markup(_CODE.sub(link, str(escape(text))))  # noqa: S704 - escaped
+
+
+def _reached(name: str, shapes: dict[str, Any]) -> set[str]:
+    """Return the names of a shape and of all that it is made of."""
+    found, left = set(), [name]
+    while left:
+        found.add(one := left.pop())
+        below = [part for schema in shapes[one]["properties"].values() for part in _named(schema)]
+        left += [part for part in below if part not in found]
+    return found
+
+
 def _pretty(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
@@ -112,10 +141,10 @@ def _pretty(value: Any) -> str:
 
 
 def _rows(schema: dict[str, Any]) -> list[Row]:
-    """Return the fields of a shape, those first that must be there."""
+    """Return the fields of a shape: first what tells it apart, then those that must be there."""
     required = schema.get("required", [])
-    rows = [_row(name, part, required=name in required) for name, part in schema["properties"].items()]
-    return sorted(rows, key=lambda row: not row.required)
+    by_weight = sorted(schema["properties"].items(), key=lambda pair: ("const" not in pair[1], pair[0] not in required))
+    return [_row(name, part, required=name in required) for name, part in by_weight]
 
 
 def _parameters(operation: dict[str, Any]) -> list[Row]:
@@ -134,6 +163,7 @@ def _row(name: str, schema: dict[str, Any], *, required: bool) -> Row:
         range=_range(schema),
         default="" if default is None else default if isinstance(default, str) else json.dumps(default),
         required=required,
+        nullable=any(part.get("type") == "null" for part in schema.get("oneOf", [])),
         shapes=tuple(_named(schema)),
     )
 
