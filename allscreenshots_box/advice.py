@@ -159,7 +159,10 @@ ERRORS: dict[str, Advice] = {
         "Give the operator the request id.",
     ),
     "service_unavailable": Advice(
-        "The box is stopping, its browser was lost twice, or too many new keys are being checked.",
+        (
+            "The box is stopping, its browser was lost twice, its network changed again and again, or too many new "
+            "keys are being checked."
+        ),
         "Wait as long as `Retry-After` says, then send it again.",
     ),
     "overloaded": Advice(

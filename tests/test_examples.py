@@ -1,11 +1,13 @@
 """The examples for callers, as they stand in the docs, against a real box."""
 
+import json
 import os
 import re
 import subprocess
 import sys
 from pathlib import Path
 
+import httpx
 import playwright
 import pytest
 from PIL import Image
@@ -86,6 +88,31 @@ def test_an_example_fails_and_says_why(box: Box, tmp_path: Path, kind: str, code
     told = done.stderr + "".join(path.read_text() for path in tmp_path.glob("screenshot.*"))
     assert "Invalid or missing API key" in told
     assert "ask_mistyped" not in told
+
+
+def test_every_curl_line_of_the_reference_works(box: Box, site: Site, secret: str, tmp_path: Path) -> None:
+    told = httpx.get(f"{box.url}/schema/openapi.json").json()["paths"]
+    lines = [
+        sample["source"].replace("https://example.com", site.url("/table.html"))
+        for operations in told.values()
+        for operation in operations.values()
+        for sample in operation["x-codeSamples"]
+    ]
+    assert len(lines) == len(told)
+    for line in lines:
+        done = subprocess.run(
+            ["bash", "-euc", line],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            cwd=tmp_path,
+            env=os.environ | {"ALLSCREENSHOTS_API_KEY": secret, "ALLSCREENSHOTS_URL": box.url},
+        )
+        assert done.returncode == 0, done.stderr
+        assert not done.stdout or "error" not in json.loads(done.stdout), line
+    with Image.open(tmp_path / "screenshot.png") as picture:
+        assert picture.format == "PNG"
 
 
 def test_examples_are_found_in_each_language() -> None:
