@@ -160,8 +160,8 @@ ERRORS: dict[str, Advice] = {
     ),
     "service_unavailable": Advice(
         (
-            "The box is stopping, its browser was lost twice, its network changed again and again, or too many new "
-            "keys are being checked."
+            "The box is stopping, its browser was lost twice, its network changed again and again, it has too few "
+            "file handles left for a page, or too many new keys are being checked."
         ),
         "Wait as long as `Retry-After` says, then send it again.",
     ),
