@@ -80,7 +80,8 @@ def sound(patient: Patient) -> Verdict:
             connection.execute(f"pragma busy_timeout = {database.BUSY_MILLISECONDS}")
             return _soundness(sqlite_utils.Database(connection), path)
     except sqlite3.DatabaseError as error:
-        return failed(f"{path} cannot be used ({error})", _restoring(path))
+        is_damaged = getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_CORRUPT
+        return failed(f"{path} {'is damaged' if is_damaged else 'cannot be used'} ({error})", _restoring(path))
 
 
 def _soundness(db: sqlite_utils.Database, path: Path) -> Verdict:
