@@ -109,6 +109,14 @@ class Box:
                 text=True,
                 env=environment(),
             )
+        try:
+            self._await_answer()
+        except BaseException:
+            self.process.kill()  # nobody else will end what has not started
+            self.process.wait()
+            raise
+
+    def _await_answer(self) -> None:
         end = time.monotonic() + START_SECONDS
         while not self.answers():
             assert self.process.poll() is None, self.log.read_text()

@@ -18,6 +18,7 @@ import pytest
 
 from allscreenshots_box import keys
 from tests.box import Box, command, free_port
+from tests.camera import SMALL
 from tests.site.server import Site
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
@@ -220,7 +221,7 @@ def test_a_browser_is_replaced_after_its_share_of_shots_and_no_shot_fails(data_d
     with Box(data_dir, "--allow", f"127.0.0.1:{site.port}", "--recycle-after", "10") as box:
         secret = box.key("svc")
         for _ in range(8):
-            shots = [curl(box, secret, url=site.url("/colors.html")) for _ in range(4)]
+            shots = [curl(box, secret, url=site.url("/colors.html"), viewport=SMALL) for _ in range(4)]
             assert [shot.communicate()[0] for shot in shots] == ["200"] * 4
         assert eventually(lambda: sum(line["event"] == "browser_recycled" for line in log_lines(box)) >= 2)
 
@@ -264,7 +265,10 @@ def test_a_picture_beyond_the_memory_for_it_is_told_with_the_setting(data_dir: P
 
 
 def test_a_half_sent_request_does_not_keep_a_stopping_server(data_dir: Path) -> None:
-    with Box(data_dir) as box, socket.create_connection(("127.0.0.1", box.port)) as half:
+    with (
+        Box(data_dir, "--arrive-within", "2s") as box,
+        socket.create_connection(("127.0.0.1", box.port)) as half,
+    ):
         head = (
             f"POST /v1/screenshots HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\nX-API-Key: {box.key('svc')}\r\n\r\n{{"
         )

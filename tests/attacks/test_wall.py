@@ -52,7 +52,7 @@ def test_names_that_are_never_answered_hold_up_nobody_else(siege: Siege, attacke
     hushed = "".join(f'<img src="http://hush-{number}.c1.attack.example/">' for number in range(20))
     page = siege.stage.put(f"<!doctype html>{hushed}")
     with siege.network.box.threads(2) as threads:
-        slow = threads.submit(attacked.box.shoot, attacked.secret, page, waitUntil="load", delay=6000, timeout=20_000)
+        slow = threads.submit(attacked.box.shoot, attacked.secret, page, waitUntil="load", timeout=8000)
         assert eventually(lambda: siege.world.names.hushed >= 4)
         quick = threads.submit(attacked.box.shoot, attacked.secret, "http://wiki.intranet.example/").result()
         assert quick.status_code == 200, quick.text
