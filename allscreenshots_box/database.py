@@ -11,14 +11,16 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 
+from . import logs, snapshot
 from .errors import OperatorError
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-BUSY_MILLISECONDS = 5000  # how long the command line and the server wait for each other
+BUSY_MILLISECONDS = snapshot.BUSY_MILLISECONDS  # how long the command line and the server wait for each other
 BEATS = 2**31 - 1  # the number in the head has 32 bits
-PRIVATE = 0o600  # the file holds hashes, names and usage: its owner's business
+
+Tell = Callable[[list[str], Path], None]
 
 migrations = sqlite_utils.Migrations("allscreenshots_box")
 
@@ -171,13 +173,18 @@ def m006_captures(db: sqlite_utils.Database) -> None:
     )
 
 
-def open_database(path: Path) -> sqlite_utils.Database:
+def _log(changes: list[str], copy: Path) -> None:
+    logs.event("database_changed", changes=changes, copy=str(copy))
+
+
+def open_database(path: Path, tell: Tell = _log) -> sqlite_utils.Database:
     """Open the database at *path*, made and brought up to date as needed.
 
+    One that an older version made is copied first, and *tell* is given what was changed and the copy.
     Raises OperatorError, with the cure, when that cannot be done.
     """
     with explained(path):
-        path.touch(mode=PRIVATE)
+        path.touch(mode=snapshot.PRIVATE)
         # The server opens it on one thread and hands that thread every call.
         db = sqlite_utils.Database(sqlite3.connect(path, check_same_thread=False))
         try:
@@ -187,11 +194,27 @@ def open_database(path: Path) -> sqlite_utils.Database:
             _refuse_newer(db, path)
             if migrations.pending(db):
                 with writing(db):  # two first starts at once: one waits, then finds nothing to do
-                    migrations.apply(db)
+                    told = _bring_up_to_date(db, path)
+                if told is not None:
+                    tell(*told)
         except BaseException:
             db.close()
             raise
     return db
+
+
+def _bring_up_to_date(db: sqlite_utils.Database, path: Path) -> tuple[list[str], Path] | None:
+    """Apply what is missing; return it and the copy that was made before, if there was anything to copy."""
+    pending = [migration.name for migration in migrations.pending(db)]
+    told = None
+    if pending and migrations.applied(db):
+        copy = path.with_name(f"{path.name}.before-{pending[0]}")
+        copy.unlink(missing_ok=True)  # of a start that could not go on
+        snapshot.take(path, copy)
+        snapshot.prune(path, "before-m")
+        told = pending, copy
+    migrations.apply(db)
+    return told
 
 
 def _enter_wal(db: sqlite_utils.Database) -> None:
@@ -240,11 +263,15 @@ def beat(db: sqlite_utils.Database, patience: int) -> None:
         raise sqlite3.DatabaseError("what was written is not what is read")
 
 
-def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:
+def unknown_changes(db: sqlite_utils.Database) -> list[str]:
+    """Return what a newer version changed in *db*."""
     with closing(sqlite_utils.Database(memory=True)) as empty:
         known = {migration.name for migration in migrations.pending(empty)}
-    applied = {migration.name for migration in migrations.applied(db)}
-    if unknown := sorted(applied - known):
+    return sorted({migration.name for migration in migrations.applied(db)} - known)
+
+
+def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:
+    if unknown := unknown_changes(db):
         raise OperatorError(
             f"The database {path} was made by a newer allscreenshots-box (it has {', '.join(unknown)}): "
             "install that version again, or use another data directory."

@@ -1,21 +1,19 @@
 """The one process: bind, give up root, open the app, serve it, and stop without losing a shot."""
 
 import asyncio
-import contextlib
-import fcntl
 import os
 import resource
 import shutil
 import socket
 import sys
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any
 
 import uvloop
 from litestar import Litestar
 
-from . import __version__, certificate, changes, identity, keys, logs, privacy
+from . import __version__, certificate, changes, identity, keys, logs, privacy, tenancy
 from .app import create_app, obey, ops_side
 from .certificate import Certificate
 from .config import Settings, spelled
@@ -42,7 +40,7 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
     shown = certificate.read(settings.tls_cert, settings.tls_key)
     identity.enter(settings)
     privacy.hide_memory()
-    with _alone(settings.data_dir):
+    with tenancy.serving(settings.data_dir):
         privacy.close_directory(settings.data_dir)
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
@@ -76,26 +74,6 @@ def _at_home(reread: Callable[[], Settings], home: str) -> Callable[[], Settings
             os.environ["HOME"] = of_browser
 
     return again
-
-
-@contextlib.contextmanager
-def _alone(data_dir: Path) -> Iterator[None]:
-    """Hold the data directory: two servers would count limits apart and sweep each other's files."""
-    try:
-        lock = (data_dir / "serve.lock").open("a")
-    except OSError as error:
-        raise OperatorError(
-            f"The data directory {data_dir} cannot be written ({error.strerror}): "
-            "check its rights, and that its disk is neither full nor read-only."
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise OperatorError(
-                f"Another server already runs on {data_dir}: stop it first, or give this one another --data-dir."
-            ) from None
-        yield
 
 
 def _make_work_dir(path: Path) -> None:

@@ -1,12 +1,14 @@
 import asyncio
+import os
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 import sqlite_utils
 
-from allscreenshots_box import database, keys
+from allscreenshots_box import database, keys, snapshot
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
 
@@ -82,3 +84,54 @@ def test_a_function_runs_on_the_database_thread(settings: Settings) -> None:
 def test_a_key_needs_a_plan_that_exists(db: sqlite_utils.Database) -> None:
     with pytest.raises(sqlite3.IntegrityError), database.writing(db):
         db.execute("insert into keys (name, plan, organization, created_at) values ('x', 'none', 'o', '')")
+
+
+def older(path: Path) -> None:
+    """Make a database as an older version left it."""
+    with closing(sqlite_utils.Database(path)) as db:
+        database.migrations.apply(db, stop_before="m004_usage")
+        db.execute("insert into keys (name, plan, organization, created_at) values ('svc', 'default', 'o', '')")
+        db.conn.commit()
+
+
+def test_a_database_of_an_older_version_is_copied_before_it_is_changed(tmp_path: Path) -> None:
+    older(tmp_path / "box.db")
+    told: list[tuple[list[str], Path]] = []
+    database.open_database(tmp_path / "box.db", lambda *args: told.append(args)).close()
+    copy = tmp_path / "box.db.before-m004_usage"
+    [(changes, path)] = told
+    assert (changes[0], path, copy.stat().st_mode & 0o777) == ("m004_usage", copy, 0o600)
+    with closing(sqlite_utils.Database(copy)) as db:
+        assert [migration.name for migration in database.migrations.applied(db)][-1] == "m003_weight"
+        assert next(db.query("select name from keys"))["name"] == "svc"
+
+
+def test_a_new_database_is_not_copied(tmp_path: Path) -> None:
+    told: list[object] = []
+    database.open_database(tmp_path / "box.db", lambda *args: told.append(args)).close()
+    assert (told, [path.name for path in tmp_path.iterdir()]) == ([], ["box.db"])
+
+
+def test_the_last_three_copies_are_kept(tmp_path: Path) -> None:
+    older(tmp_path / "box.db")
+    for age in range(5):
+        copy = tmp_path / f"box.db.before-m00{age}"
+        copy.touch()
+        os.utime(copy, (age, age))
+    database.open_database(tmp_path / "box.db").close()
+    kept = sorted(path.name for path in tmp_path.glob("box.db.before-*"))
+    assert kept == ["box.db.before-m003", "box.db.before-m004", "box.db.before-m004_usage"]
+
+
+def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    older(tmp_path / "box.db")
+
+    def full(*_: Path) -> None:
+        raise OperatorError("No copy could be made: free the disk.")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(snapshot, "take", full)
+        with pytest.raises(OperatorError, match="free the disk"):
+            database.open_database(tmp_path / "box.db")
+    with closing(sqlite_utils.Database(tmp_path / "box.db")) as db:
+        assert len(database.migrations.applied(db)) == 3

@@ -141,8 +141,8 @@ BROKEN_DATA: list[tuple[Callable[[Path], None], str, str, str]] = [
     (open_directory, "data directory", "data is 0755", "chmod -R u=rwX,go= "),
     (open_database, "data directory", "box.db is 0644", "chmod -R u=rwX,go= "),
     (open_file, "data directory", "copy of box.db is 0640", "chmod -R u=rwX,go= "),
-    (damage, "database", "is damaged", "install -m 0600 -o "),
-    (overwrite, "database", "file is not a database", "install -m 0600 -o "),
+    (damage, "database", "is damaged", " restore BACKUP; "),
+    (overwrite, "database", "file is not a database", " restore BACKUP; "),
     (make_newer, "database", "m999_future", "install that version again"),
 ]
 

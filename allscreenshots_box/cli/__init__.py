@@ -9,7 +9,7 @@ import click
 
 from .. import __version__, config
 from ..signals import Signals
-from . import keys, lists, plans
+from . import backup, keys, lists, plans
 from .terminal import JSON, Commands, load, settings_options, table
 
 
@@ -74,5 +74,12 @@ def doctor_command(context: click.Context, /, *, as_json: bool, **flags: Any) ->
     context.exit(int(any(finding.state == "failed" for finding in findings)))
 
 
-for below in (keys.keys_group, plans.plans_group, plans.usage_command, lists.lists_group):
+for below in (
+    keys.keys_group,
+    plans.plans_group,
+    plans.usage_command,
+    lists.lists_group,
+    backup.backup_command,
+    backup.restore_command,
+):
     main.add_command(below)

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 import sqlite_utils
 
-from .. import config, database, identity, keys
+from .. import config, database, identity, keys, tenancy
 from ..config import Loaded, Settings
 from ..errors import OperatorError
 
@@ -104,12 +104,20 @@ def opened() -> Iterator[tuple[sqlite_utils.Database, Settings]]:
     """Become who the data belongs to, and open it."""
     settings = load(click.get_current_context(), {}).settings
     identity.enter(settings)
-    db = database.open_database(settings.database_path)
-    try:
-        with database.explained(settings.database_path):
-            yield db, settings
-    finally:
-        db.close()
+    with tenancy.visiting(settings.data_dir):
+        db = database.open_database(settings.database_path, tell_changes)
+        try:
+            with database.explained(settings.database_path):
+                yield db, settings
+        finally:
+            db.close()
+
+
+def tell_changes(changes: list[str], copy: Path) -> None:
+    """Say that the database was brought up to date, and where it is as it was before."""
+    click.echo(
+        f"The database was changed for this version ({', '.join(changes)}); it is kept as it was: {copy}", err=True
+    )
 
 
 # --- printing -----------------------------------------------------------------------------------

@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
 
+from .. import tenancy
 from ..config import Loaded
 from ..render import Renderer
 from .probe import Site
@@ -61,7 +62,7 @@ class Patient:
     @cached_property
     def server(self) -> int | None:
         """The process that serves this data directory, if one does."""
-        return holder(self.settings.data_dir / "serve.lock")
+        return holder(self.settings.data_dir / tenancy.LOCK)
 
     @cached_property
     def unit(self) -> dict[str, str]:

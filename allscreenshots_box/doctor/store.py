@@ -100,11 +100,10 @@ def _soundness(db: sqlite_utils.Database, path: Path) -> Verdict:
 
 
 def _restoring(path: Path) -> str:
-    name = shlex.quote(str(path))
+    folder = shlex.quote(str(path.parent))
     return (
-        f"systemctl stop {SERVICE}; mkdir -m 0700 {name}.damaged && mv {name} {name}-wal {name}-shm {name}.damaged/; "
-        f"install -m 0600 -o {path.parent.owner()} BACKUP {name}; systemctl start {SERVICE} "
-        f"(without a backup leave out `install`, and make new keys)"
+        f"systemctl stop {SERVICE}; {SERVICE} --data-dir {folder} restore BACKUP; systemctl start {SERVICE} "
+        f"(without a backup: mkdir -m 0700 {folder}/damaged; mv {folder}/box.db* {folder}/damaged/, and make new keys)"
     )
 
 
