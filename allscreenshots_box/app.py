@@ -154,26 +154,7 @@ def _memory() -> dict[str, int]:
 
 
 def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
-    equipment = render.Equipment(
-        executable=settings.browser,
-        sandbox=not settings.dangerously_disable_sandbox,
-        slots=settings.slots,
-        line_length=settings.line_length,
-        line_wait=settings.line_wait,
-        answer_within=settings.answer_within,
-        small_png=settings.png == "small",
-        picture_memory=settings.picture_memory * MIB,
-        fetch_limit=settings.fetch_limit * MIB,
-        recycle_after=settings.recycle_after,
-        recycle_age=settings.recycle_age,
-        recycle_memory=settings.recycle_memory * MIB,
-        page_memory=settings.page_memory * MIB,
-        lists=settings.lists_dir,
-        block_rules=settings.block_rules,
-        ca_dir=settings.ca_dir,
-        insecure_hosts=settings.insecure_hosts,
-    )
-    return render.running(equipment, outbound.policy_of(settings))
+    return render.running(render.equipment(settings), outbound.policy_of(settings))
 
 
 def _openapi() -> OpenAPIConfig:

@@ -63,7 +63,7 @@ def damage(path: Path) -> str | None:
         if error.sqlite_errorcode not in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB}:
             raise
         return str(error)
-    return None if found == "ok" else str(found).partition("\n")[0]
+    return None if found == "ok" else str(found).removeprefix("*** in database main ***\n").partition("\n")[0]
 
 
 def settle(path: Path) -> None:

@@ -43,6 +43,7 @@ BROWSER_SUITES = {
     "test_scarcity.py",
     "test_serve.py",
     "test_signals.py",
+    "test_shot.py",
 }
 
 

@@ -86,7 +86,7 @@ def test_every_command_is_documented(path: str) -> None:
     [
         (path, option)
         for path, command in COMMANDS.items()
-        for parameter in command.params
+        for parameter in command.get_params(click.Context(command))
         if isinstance(parameter, click.Option)
         for option in parameter.opts
     ],

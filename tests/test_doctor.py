@@ -113,9 +113,15 @@ def open_file(data_dir: Path) -> None:
 
 
 def damage(data_dir: Path) -> None:
-    content = bytearray((data_dir / "box.db").read_bytes())
-    content[4096:] = b"\xde\xad" * ((len(content) - 4096) // 2)  # the first page stays: it looks like a database
-    (data_dir / "box.db").write_bytes(content)
+    with sqlite3.connect(data_dir / "box.db") as db:
+        ((root,),) = db.execute("select rootpage from sqlite_master where name = 'secrets_by_key'")
+        ((size,),) = db.execute("pragma page_size")
+    db.close()
+    with (data_dir / "box.db").open("r+b") as file:
+        file.seek((root - 1) * size)
+        file.write(b"\xde\xad" * (size // 2))
+    for path in data_dir.iterdir():
+        shutil.chown(path, data_dir.owner(), data_dir.group())
 
 
 def overwrite(data_dir: Path) -> None:

@@ -9,7 +9,7 @@ import click
 
 from .. import __version__, config
 from ..signals import Signals
-from . import backup, keys, lists, plans
+from . import backup, keys, lists, plans, shot
 from .terminal import JSON, Commands, load, settings_options, table
 
 
@@ -25,7 +25,7 @@ def main(**_: Any) -> None:
 
 
 @main.command()
-@settings_options
+@settings_options()
 @click.pass_context
 def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve the API until stopped."""
@@ -40,7 +40,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
 
 
 @main.command("config")
-@settings_options
+@settings_options()
 @JSON
 @click.pass_context
 def config_command(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
@@ -54,7 +54,7 @@ def config_command(context: click.Context, /, *, as_json: bool, **flags: Any) ->
 
 
 @main.command("doctor")
-@settings_options
+@settings_options()
 @JSON
 @click.pass_context
 def doctor_command(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
@@ -79,6 +79,7 @@ for below in (
     plans.plans_group,
     plans.usage_command,
     lists.lists_group,
+    shot.shot_command,
     backup.backup_command,
     backup.restore_command,
 ):

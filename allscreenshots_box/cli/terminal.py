@@ -74,17 +74,21 @@ class Expiry(Duration):
         return value if value == "never" else super().convert(value, param, ctx)
 
 
-def settings_options(command: F) -> F:
-    """Give *command* one option for each setting, and --config."""
-    for row in reversed(fields(Settings)):
-        flag = f"--{row.name.replace('_', '-')}"
-        if row.name == "dangerously_disable_sandbox":
-            command = click.option(flag, is_flag=True, default=None, help=row.metadata["help"])(command)
-        else:
-            command = click.option(flag, metavar="VALUE", help=row.metadata["help"])(command)
-    return click.option("--config", "config_file", type=click.Path(path_type=Path), help="The TOML file to read.")(
-        command
-    )
+def settings_options(*names: str) -> Callable[[F], F]:
+    """Give a command one option for each of the settings *names*, all of them if none is named, and --config."""
+
+    def give(command: F) -> F:
+        for row in reversed([row for row in fields(Settings) if row.name in (names or config.NAMES)]):
+            flag = f"--{row.name.replace('_', '-')}"
+            if row.name == "dangerously_disable_sandbox":
+                command = click.option(flag, is_flag=True, default=None, help=row.metadata["help"])(command)
+            else:
+                command = click.option(flag, metavar="VALUE", help=row.metadata["help"])(command)
+        return click.option("--config", "config_file", type=click.Path(path_type=Path), help="The TOML file to read.")(
+            command
+        )
+
+    return give
 
 
 def load(context: click.Context, flags: dict[str, Any], *, insist: bool = False) -> Loaded:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from .. import allowance, logs, outbound
+from ..config import Settings
 from ..errors import DeadlinePassed, InternalError, NotAPage, PageCrashed, ServiceUnavailable, UrlUnreachable
 from ..places import Place
 from ..pulse import FRESH_SECONDS, Health, Pulse
@@ -25,8 +26,9 @@ from .room import Room
 from .sharing import Sharing
 from .shot import Rendering, Shot
 
-__all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "running"]
+__all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "equipment", "running"]
 
+MIB = 1024 * 1024  # bytes
 RETRY_SECONDS = 2  # a new browser starts in less
 LOOK_SECONDS = 6.0  # for the browser to draw a blank page; it has less itself
 
@@ -209,6 +211,29 @@ class Equipment:
     block_rules: Path | None = None  # the operator's own
     ca_dir: Path | None = None  # certificates of the operator's own authorities
     insecure_hosts: tuple[Place, ...] = ()  # whose certificates are not checked
+
+
+def equipment(settings: Settings) -> Equipment:
+    """Return what *settings* say that there is to render with."""
+    return Equipment(
+        executable=settings.browser,
+        sandbox=not settings.dangerously_disable_sandbox,
+        slots=settings.slots,
+        line_length=settings.line_length,
+        line_wait=settings.line_wait,
+        answer_within=settings.answer_within,
+        small_png=settings.png == "small",
+        picture_memory=settings.picture_memory * MIB,
+        fetch_limit=settings.fetch_limit * MIB,
+        recycle_after=settings.recycle_after,
+        recycle_age=settings.recycle_age,
+        recycle_memory=settings.recycle_memory * MIB,
+        page_memory=settings.page_memory * MIB,
+        lists=settings.lists_dir,
+        block_rules=settings.block_rules,
+        ca_dir=settings.ca_dir,
+        insecure_hosts=settings.insecure_hosts,
+    )
 
 
 @asynccontextmanager
