@@ -18,6 +18,7 @@ command_link=/usr/local/bin/allscreenshots-box
 unit_file=/etc/systemd/system/allscreenshots-box.service
 emoji_file=/etc/fonts/conf.d/50-allscreenshots-box-emoji.conf
 apparmor_file=/etc/apparmor.d/allscreenshots-box-browser
+completion_file=/usr/share/bash-completion/completions/allscreenshots-box
 userns_switch=/proc/sys/kernel/apparmor_restrict_unprivileged_userns # Ubuntu's
 browser_package=chromium-headless-shell
 tool_packages=libnss3-tools # tells the browser of the authorities in ca_dir
@@ -159,6 +160,22 @@ lay_browser_profile() {
     install -D -m 0644 "$here/systemd/apparmor.profile" "$apparmor_file"
     quietly apparmor_parser -r "$apparmor_file" ||
         say "AppArmor did not take $apparmor_file; if the browser cannot build its sandbox, see docs/install.md."
+}
+
+# Lets bash complete the command. Other shells: docs/install.md.
+lay_completion() {
+    if "$venv/bin/allscreenshots-box" completion bash >"$scratch/completion" 2>/dev/null; then
+        install -D -m 0644 "$scratch/completion" "$completion_file"
+    else
+        say "There is no completion for bash: allscreenshots-box completion bash says why."
+    fi
+}
+
+# Brings the database up to date while no server has it open; the command says what it changed and where the copy is.
+change_database() {
+    [ -e "$data_dir/box.db" ] || return 0
+    "$command_link" plans list >/dev/null ||
+        die "Installed, but the database could not be changed for this version: see above. Then run this again."
 }
 
 # --- the interpreter ------------------------------------------------------------------------------------------
@@ -407,6 +424,7 @@ install_service() {
     ln -sfn "$venv/bin/allscreenshots-box" "$command_link"
     lay_font_settings
     lay_browser_profile
+    lay_completion
 
     install -d -m 0700 -o "$box_user" -g "$box_user" "$data_dir"
     # The folder is open and the file is not, so that another user's command finds "not for you", and uses the defaults.
@@ -417,11 +435,14 @@ install_service() {
     if [ -d /run/systemd/system ]; then
         systemctl daemon-reload
         systemctl enable --quiet allscreenshots-box
+        systemctl stop allscreenshots-box # running shots finish first
+        change_database
         # It comes back when the box serves, or cannot.
-        systemctl restart allscreenshots-box ||
+        systemctl start allscreenshots-box ||
             die "Installed and enabled, but it does not start: journalctl -u allscreenshots-box -n 20 says why."
         say "Installed, enabled and started: systemctl status allscreenshots-box"
     else
+        change_database
         say "Installed. systemd does not run this machine, so start it by hand, as root (it becomes $box_user by itself):"
         say "    $command_link serve"
     fi

@@ -12,12 +12,13 @@ command_link=/usr/local/bin/allscreenshots-box
 unit_file=/etc/systemd/system/allscreenshots-box.service
 emoji_file=/etc/fonts/conf.d/50-allscreenshots-box-emoji.conf
 apparmor_file=/etc/apparmor.d/allscreenshots-box-browser
+completion_file=/usr/share/bash-completion/completions/allscreenshots-box
 
 usage() {
     cat <<'EOF'
 Usage: sudo /opt/allscreenshots-box/uninstall.sh [--purge [--yes]]
 
-Stops the service and removes the program. Keys, settings and the user allscreenshots stay.
+Stops the service and removes the program. Keys, settings, copies of the database and the user allscreenshots stay.
   --purge   remove these too, and the environments that `install.sh --serve` and `--test` made under /opt;
             asks first
   --yes     do not ask
@@ -71,7 +72,7 @@ main() {
     if [ -e "$apparmor_file" ] && command -v apparmor_parser >/dev/null; then
         apparmor_parser -R "$apparmor_file" || say "AppArmor keeps the profile in $apparmor_file until the next boot."
     fi
-    rm -f "$unit_file" "$emoji_file" "$apparmor_file"
+    rm -f "$unit_file" "$emoji_file" "$apparmor_file" "$completion_file"
     [ ! -d /run/systemd/system ] || systemctl daemon-reload
     case $(readlink "$command_link" || :) in
     "$prefix"/*) rm -f "$command_link" ;;

@@ -130,9 +130,9 @@ def test_apparmor_profile_names_the_program_that_is_executed() -> None:
 
 def test_what_is_laid_is_taken_away() -> None:
     script = (ROOT / "install.sh").read_text()
-    laid = dict(re.findall(r"^(\w+_file)=(/etc/(?!allscreenshots-box/)\S+)", script, re.MULTILINE))
+    laid = dict(re.findall(r"^(\w+_file)=(/(?:etc|usr)/(?!allscreenshots-box/)\S+)", script, re.MULTILINE))
     taken = (ROOT / "uninstall.sh").read_text()
-    assert len(laid) >= 3
+    assert len(laid) >= 4
     for name, path in laid.items():
         assert f"{name}={path}" in taken
         assert f'"${name}"' in taken.partition("rm -f ")[2].partition("\n")[0]

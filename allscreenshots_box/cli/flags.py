@@ -9,6 +9,7 @@ import msgspec
 from msgspec.inspect import BoolType, IntType, ListType, Metadata, NoneType, StrType, StructType, Type, UnionType
 
 from ..orders import ScreenshotRequest
+from . import completion
 
 # What is said otherwise, or has no meaning without a server.
 NO_FLAG = frozenset({"url", "response_type", "share_rendering", "webhook_url", "webhook_secret"})
@@ -86,7 +87,13 @@ def _option(name: str, kind: Type, default: Any) -> click.Option | None:
             made = {"type": Number(), "metavar": "N", "help": f"{least} to {most}."}
         case StrType() if "choices" in extra:
             choices = [*extra["choices"], *(WORDS_FOR_TEXTS if name == "format" else ())]
-            made = {"metavar": "WORD", "help": f"{', '.join(choices)}."}
+            made = {
+                "metavar": "WORD",
+                "help": f"{', '.join(choices)}.",
+                "shell_complete": completion.one_of(choices),
+            }
+        case StrType() if name == "device":
+            made |= {"metavar": "NAME", "help": "As docs/api.md names them.", "shell_complete": completion.of_devices}
         case StrType(max_length=most):
             made["help"] = f"At most {most} characters."
         case ListType(item_type=StrType(), max_length=most):

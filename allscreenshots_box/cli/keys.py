@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .. import keys
+from . import completion
 from .terminal import (
     JSON,
     YES,
@@ -44,7 +45,13 @@ def keys_group() -> None:
 
 @keys_group.command("create")
 @click.argument("name")
-@click.option("--plan", default="default", show_default=True, help="What it may ask for; see `plans list`.")
+@click.option(
+    "--plan",
+    default="default",
+    show_default=True,
+    shell_complete=completion.of_plans,
+    help="What it may ask for; see `plans list`.",
+)
 @click.option("--environment", help="A label: production, staging, ...")
 @click.option("--organization", default=keys.DEFAULT_ORGANIZATION, show_default=True, help="Who its results belong to.")
 @ALLOW_HOST
@@ -93,7 +100,7 @@ def list_keys(*, everything: bool, as_json: bool) -> None:
 
 
 @keys_group.command("show")
-@click.argument("key")
+@click.argument("key", shell_complete=completion.of_keys)
 @JSON
 def show(key: str, *, as_json: bool) -> None:
     """Show all that is known of KEY."""
@@ -110,7 +117,7 @@ def show(key: str, *, as_json: bool) -> None:
 
 
 @keys_group.command("rotate")
-@click.argument("key")
+@click.argument("key", shell_complete=completion.of_keys)
 @click.option("--grace", type=Duration(), help="How long the old secret still works.  [default: not at all]")
 def rotate(key: str, grace: timedelta | None) -> None:
     """Give KEY a new secret and print it, this once; name, plan and limits stay."""
@@ -124,7 +131,7 @@ def rotate(key: str, grace: timedelta | None) -> None:
 
 
 @keys_group.command("revoke")
-@click.argument("key")
+@click.argument("key", shell_complete=completion.of_keys)
 @YES
 def revoke(key: str, *, yes: bool) -> None:
     """Stop KEY now: by its 12 characters that secret, by its name also those in a rotation's grace."""
@@ -137,9 +144,9 @@ def revoke(key: str, *, yes: bool) -> None:
 
 
 @keys_group.command("edit")
-@click.argument("key")
+@click.argument("key", shell_complete=completion.of_keys)
 @click.option("--name", help="A new name.")
-@click.option("--plan", help="Another plan.")
+@click.option("--plan", shell_complete=completion.of_plans, help="Another plan.")
 @click.option("--environment", help="Another label; empty for none.")
 @ALLOW_HOST
 @click.option("--expires", type=Expiry(), help="Work this long from now, or never expire.")

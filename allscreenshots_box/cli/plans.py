@@ -8,6 +8,7 @@ from typing import Any
 import click
 
 from .. import keys, ledger, limits
+from . import completion
 from .terminal import JSON, YES, Commands, confirm, given, opened, shown, table
 
 
@@ -26,7 +27,7 @@ def list_plans(*, as_json: bool) -> None:
 
 
 @plans_group.command("set")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.of_plans)
 @click.option("--screenshots-per-hour", type=int, metavar="N")
 @click.option("--screenshots-burst", type=int, metavar="N", help="How many at once, before the hourly rate counts.")
 @click.option("--requests-per-hour", type=int, metavar="N", help="All other requests.")
@@ -50,7 +51,7 @@ def set_plan(name: str, **changes: int | None) -> None:
 
 
 @plans_group.command("remove")
-@click.argument("name")
+@click.argument("name", shell_complete=completion.of_plans)
 @YES
 def remove_plan(name: str, *, yes: bool) -> None:
     """Forget the plan NAME, if no key is on it."""
@@ -61,7 +62,7 @@ def remove_plan(name: str, *, yes: bool) -> None:
 
 
 @click.command("usage")
-@click.option("--key", metavar="KEY", help="Only of this key, and day by day.")
+@click.option("--key", metavar="KEY", shell_complete=completion.of_keys, help="Only of this key, and day by day.")
 @JSON
 def usage_command(key: str | None, *, as_json: bool) -> None:
     """Show what each key has used this month.

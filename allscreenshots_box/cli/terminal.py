@@ -31,7 +31,12 @@ class Commands(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command, or say which one is near."""
-        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+        if (
+            args
+            and self.get_command(ctx, args[0]) is None
+            and not args[0].startswith("-")
+            and not ctx.resilient_parsing
+        ):
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
             hint = f" Did you mean {near[0]!r}?" if near else f" There are {', '.join(self.list_commands(ctx))}."
             ctx.fail(f"No such command {args[0]!r}.{hint}")
@@ -39,7 +44,7 @@ class Commands(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Parse, once it is known that the arguments are text at all."""
-        if any("\udc80" <= letter <= "\udcff" for word in args for letter in word):
+        if any("\udc80" <= letter <= "\udcff" for word in args for letter in word) and not ctx.resilient_parsing:
             ctx.fail("An argument is not text in UTF-8.")
         return super().parse_args(ctx, args)
 
