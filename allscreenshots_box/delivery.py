@@ -74,17 +74,25 @@ def to_stdout(content: bytes) -> None:
 
 def _part(path: Path, *, replace: bool, mode: int) -> tuple[int, Path]:
     """Make the file beside *path* that becomes it."""
-    with suppress(OSError):  # then the next step says why
-        if path.exists() and not path.is_file():
-            raise OperatorError(f"{path} is there, and is not a file: name another.")
-        if os.path.lexists(path) and not replace:
-            raise OperatorError(_taken(path))
     try:
+        if _is_there(path):
+            if not path.is_file():
+                raise OperatorError(f"{path} is there, and is not a file: name another.")
+            if not replace:
+                raise OperatorError(_taken(path))
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.absolute().parent)
         os.fchmod(descriptor, mode & ~_umask())
     except (OSError, ValueError) as error:
         raise OperatorError(_unwritten(path, getattr(error, "strerror", None) or "no such name")) from error
     return descriptor, Path(name)
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        path.lstat()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _umask() -> int:
@@ -116,7 +124,7 @@ def _keep(line: socket.socket, parts: list[tuple[int, Path]], paths: list[Path],
 def _put(parts: list[tuple[int, Path]], paths: list[Path], *, replace: bool) -> str:
     for (_, part), path in zip(parts, paths, strict=True):
         try:
-            if not replace and os.path.lexists(path):
+            if not replace and _is_there(path):
                 return _taken(path)
             part.replace(path)
         except OSError as error:

@@ -11,7 +11,7 @@ from .errors import OperatorError
 PRIVATE = 0o600  # what a database holds is its owner's business
 BUSY_MILLISECONDS = 5000
 KEPT = 3  # copies of one kind beside the database; each may be as large as it
-COUNTED = {"keys": "keys", "plans": "plans", "usage": "days of usage", "audit": "entries of the audit"}
+COUNTED = {"keys": "keys", "plans": "plans", "usage": "days of usage", "audit": "audit entries"}
 
 
 @contextmanager
@@ -85,7 +85,7 @@ def holdings(path: Path) -> str:
             for table, word in COUNTED.items()
             if table in there
         }
-    return ", ".join(f"{count} {word}" for word, count in counts.items())
+    return ", ".join(f"{word} {count}" for word, count in counts.items())
 
 
 def prune(path: Path, kind: str) -> None:

@@ -157,6 +157,15 @@ def test_a_failure_is_one_sentence_with_its_code_and_no_file(site: Site, data_di
     assert [path.name for path in above.iterdir()] == ["data"]
 
 
+@pytest.mark.parametrize("name", ["absent/x.png", "x" * 300 + ".png"])
+def test_a_file_that_cannot_be_is_told_before_the_browser_starts(data_dir: Path, above: Path, name: str) -> None:
+    failed = command("--data-dir", str(data_dir), "shot", "https://example.com", "-o", str(above / name))
+    assert failed.returncode == 1
+    assert failed.stderr.startswith("Error: The file ")
+    assert failed.stderr.count("\n") == 1
+    assert list(above.iterdir()) == []
+
+
 def test_a_refused_target_is_told_with_the_reason_and_the_setting(data_dir: Path, above: Path) -> None:
     failed = command("--data-dir", str(data_dir), "shot", "http://127.0.0.1:3000", "-o", str(above / "x.png"))
     assert failed.returncode == 1

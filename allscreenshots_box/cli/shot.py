@@ -72,15 +72,19 @@ class _Target:
         return str(self.out) == "-"
 
     @property
+    def is_directory(self) -> bool:
+        return os.path.isdir(self.out)  # noqa: PTH112 - Path's raises where we may not look, which is told later
+
+    @property
     def suffix(self) -> str | None:
         """The format that the file's name ends in, if it ends in anything."""
-        if self.is_stdout or self.out.is_dir():
+        if self.is_stdout or self.is_directory:
             return None
         return self.out.suffix[1:].lower() or None
 
     def paths(self, names: Sequence[tuple[str, str]]) -> list[Path]:
         """Return a path for each output, of which *names* has the id and the format."""
-        if self.out.is_dir():
+        if self.is_directory:
             return [self.out / f"{name}.{ENDINGS.get(kind, kind)}" for name, kind in names]
         if len(names) > 1:
             raise click.UsageError(f"{len(names)} outputs need a directory that is there: -o DIR.")
