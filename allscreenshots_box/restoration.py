@@ -269,7 +269,7 @@ def _fold(path: Path) -> None:
 
 def _set_journal_aside(path: Path, kept: Path) -> None:
     """Move a journal that could not be folded to the copy that it belongs to: applied to another file, it ruins it."""
-    for suffix in ("-wal", "-shm"):
+    for suffix in snapshot.JOURNALS:
         journal = path.with_name(path.name + suffix)
         if journal.exists():
             journal.replace(kept.with_name(kept.name + suffix))

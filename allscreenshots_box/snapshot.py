@@ -10,6 +10,7 @@ from .errors import OperatorError
 
 PRIVATE = 0o600  # what a database holds is its owner's business
 BUSY_MILLISECONDS = 5000
+JOURNALS = ("-wal", "-shm")  # what SQLite writes beside a database, by how their names end
 KEPT = 3  # copies of one kind beside the database; each may be as large as it
 COUNTED = {"keys": "keys", "plans": "plans", "usage": "days of usage", "audit": "audit entries"}
 
@@ -89,7 +90,8 @@ def holdings(path: Path) -> str:
 
 
 def prune(path: Path, kind: str) -> None:
-    """Forget all but the last copies of a *kind* beside the database *path*."""
-    copies = sorted(path.parent.glob(f"{path.name}.{kind}*"), key=lambda copy: copy.stat().st_mtime)
-    for old in copies[:-KEPT]:
-        old.unlink(missing_ok=True)
+    """Forget all but the last copies of a *kind* beside the database *path*, and the journals of those."""
+    found = (copy for copy in path.parent.glob(f"{path.name}.{kind}*") if not copy.name.endswith(JOURNALS))
+    for old in sorted(found, key=lambda copy: copy.stat().st_mtime)[:-KEPT]:
+        for suffix in ("", *JOURNALS):
+            old.with_name(old.name + suffix).unlink(missing_ok=True)

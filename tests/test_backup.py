@@ -470,6 +470,31 @@ def test_a_restore_is_alone(
         pass
 
 
+def test_a_restore_leaves_no_journal_of_the_old_database_to_the_new_one(store: Store) -> None:
+    store.create("svc")
+    store.save()
+    with closing(open_database(store.path)) as somebody:  # who keeps the journal open, and reads nothing just now
+        keys.create(somebody, HASHER, "later")
+        store.restore()
+    assert store.states() == {"svc": "active"}
+    (kept,) = (path for path in store.path.parent.glob("box.db.before-*") if not path.name.endswith(("-wal", "-shm")))
+    with closing(open_database(kept)) as db:
+        assert [key.name for key in keys.live(db)] == ["svc", "later"]
+
+
+def test_a_restore_refuses_while_another_program_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(snapshot, "BUSY_MILLISECONDS", 10)
+    store.create("svc")
+    store.save()
+    with closing(open_database(store.path)) as reader:
+        reader.execute("begin")
+        reader.execute("select * from keys").fetchall()
+        store.create("later")
+        with pytest.raises(OperatorError, match="fuser"):
+            store.restore()
+    assert store.states() == {"svc": "active", "later": "active"}
+
+
 def test_what_is_replaced_is_kept(store: Store) -> None:
     store.create("svc")
     store.save()
