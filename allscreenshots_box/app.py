@@ -7,10 +7,10 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 from litestar import HttpMethod, Litestar, Request, Response, Router, route
-from litestar.datastructures import State
+from litestar.datastructures import FormMultiDict, State
 from litestar.di import Provide
 from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
@@ -21,6 +21,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import (
     __version__,
+    admin,
     bodies,
     database,
     keys,
@@ -33,12 +34,14 @@ from . import (
     usage,
     vitals,
 )
+from .admin import Door
 from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
 from .config import Settings
 from .description import Described
 from .dialects import error_body
 from .errors import (
     BoxError,
+    CrossSite,
     InternalError,
     InvalidRequest,
     MethodNotAllowed,
@@ -62,12 +65,14 @@ APART = OPS_PATHS - {"/health"}  # what the main port then has no more
 
 _EXPECTED = {200, 503}  # answers to those who look at the box; a change of mind is in the log in any case
 _COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
-_OPS_SIDE = "allscreenshots_box.ops"  # in a scope: the request came to ops_listen
+_SIDE = "allscreenshots_box.side"  # in a scope: which listener the request came to, if not to the main one
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")
+_LINK = re.compile(r"(?<=/admin/link/).+", re.IGNORECASE)  # the token of a one-time link
 
 AnyRequest = Request[Any, Any, Any]
 Rendering = Callable[[], AbstractAsyncContextManager[Renderer]]
+Side = Literal["ops", "admin"]
 
 
 def create_app(settings: Settings, rendering: Rendering | None = None) -> Litestar:
@@ -83,18 +88,21 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         async with connected as db, usage.counting(db) as counted, opened as renderer:
             hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
             app.state.update({"database": db, "renderer": renderer, "gate": Gate(db, hasher, Buckets())})
+            app.state.door = Door(db, hasher, Buckets())
             app.state.readiness = Readiness(renderer, db, settings.data_dir)
             metrics.watch(lambda: _sample(app.state), _memory)
             app.state.usage = counted
             yield
             app.state.readiness.close()
             await app.state.gate.close()
+            await app.state.door.close()
 
     metrics = Metrics(__version__, keys=settings.metrics_keys)
     app = Litestar(
         [
             *vitals.routes,
             *reference.routes,
+            *([] if settings.no_admin else [admin.router()]),
             Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing]),
         ],
         lifespan=[lifespan],
@@ -103,6 +111,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
             "readiness": Provide(provide_readiness, sync_to_thread=False),
             "counted": Provide(provide_metrics, sync_to_thread=False),
             "usage": Provide(provide_usage, sync_to_thread=False),
+            "door": Provide(provide_door, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
         request_class=BoxRequest,
@@ -111,6 +120,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         logging_config=None,  # ours is set up by the server
     )
     app.state.metrics = metrics
+    app.state.page = None if settings.no_admin or settings.admin_address else admin.ROOT
     routes = frozenset(route.path for route in app.routes)
     app.state.front = app.asgi_handler = Front(app.asgi_handler, app.state, settings, routes)
     return app
@@ -126,11 +136,11 @@ async def obey(app: Litestar, settings: Settings) -> None:
     logs.choose(settings.log_level, settings.log_levels)
 
 
-def ops_side(app: ASGIApp) -> ASGIApp:
-    """Return *app* as the listener of ops_listen has it."""
+def beside(app: ASGIApp, side: Side) -> ASGIApp:
+    """Return *app* as a listener beside the main one has it."""
 
     async def marked(scope: Scope, receive: Receive, send: Send) -> None:
-        cast("dict[str, Any]", scope)[_OPS_SIDE] = True
+        cast("dict[str, Any]", scope)[_SIDE] = side
         await app(scope, receive, send)
 
     return marked
@@ -199,6 +209,11 @@ def provide_usage(state: State) -> usage.Usage:
     return cast("usage.Usage", state.usage)
 
 
+def provide_door(state: State) -> Door:
+    """Hand over what lets operators in."""
+    return cast("Door", state.door)
+
+
 @route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)
 async def nothing(path: FromPath[str]) -> None:  # noqa: ARG001 - not repeated: some people put secrets there
     """Answer for every path under /v1 that is nothing else: behind the gate, like all of them."""
@@ -214,6 +229,10 @@ class BoxRequest(AnyRequest):
         data, ignored = bodies.read(declared.annotation if declared else bodies.Body, await self.body())
         visit_of(self.scope).ignored = ignored
         return data
+
+    async def form(self) -> FormMultiDict:
+        """Return the fields of a form. Raises InvalidRequest."""
+        return await admin.read_form(self)
 
 
 # --- what every request passes ------------------------------------------------------------------
@@ -249,6 +268,8 @@ class Front:
         self._inner = inner
         self._routes = routes  # templates
         self._ops_apart = settings.ops_address is not None
+        self._admin_side = "admin" if settings.admin_address else None
+        self._no_admin = settings.no_admin
         self._state = state
         self._trusted: tuple[Network, ...]
         self._log_queries: bool
@@ -294,6 +315,9 @@ class Front:
         path = scope["path"]
         if not self._has(scope, path):
             raise NotFound(_NOTHING_HERE)
+        if self._is_page(path):
+            peer = (scope.get("client") or ("", 0))[0]
+            await self._state.door.admit(scope, visit.client, peer, self._trusted)
         if path == "/v1" or path.startswith("/v1/"):
             kind: Kind = "screenshot" if (scope.get("method"), path.rstrip("/")) in _COSTS_A_SCREENSHOT else "general"
             gate: Gate = self._state.gate
@@ -308,11 +332,21 @@ class Front:
         return [(b"connection", b"close")] if stopping else []
 
     def _has(self, scope: Scope, path: str) -> bool:
-        """Say whether the port that this came to has *path* at all: operators' paths may have one of their own."""
+        """Say whether the port that this came to has *path* at all: operators' paths may have others."""
+        side = cast("dict[str, Any]", scope).get(_SIDE)
+        if self._is_page(path):
+            return bool(side == self._admin_side)
         path = path.rstrip("/")
-        if _OPS_SIDE in scope:
-            return path in OPS_PATHS
+        if side is not None:
+            return side == "ops" and path in OPS_PATHS
         return not (self._ops_apart and path in APART)
+
+    def _is_page(self, path: str) -> bool:
+        return not self._no_admin and admin.is_below(path)
+
+    def shows_page(self, scope: Scope) -> bool:
+        """Say whether what a request fails with is shown to an operator, as a page."""
+        return self._is_page(scope["path"]) and self._has(scope, scope["path"])
 
     def _count(self, scope: Scope, visit: Visit) -> None:
         rendering: Rendered | None = scope["state"].get("rendering")
@@ -339,8 +373,9 @@ class Front:
         path = scope["path"].rstrip("/") or "/"
         if path in self._routes:  # also those that did not come as far as routing
             return path
-        if path.startswith("/v1/"):
-            return str(scope.get("path_template") or "/v1/{path}")
+        for above in ("/v1", admin.ROOT):
+            if path.startswith(f"{above}/"):
+                return str(scope.get("path_template") or f"{above}/{{path}}")
         return OTHER
 
     def _log(self, scope: Scope, visit: Visit) -> None:
@@ -353,7 +388,7 @@ class Front:
             client=visit.client,
             key=visit.admission.key.prefix if visit.admission else None,
             method=scope.get("method"),
-            path=scope["path"][:LONGEST_LOGGED_PATH],
+            path=_LINK.sub("…", scope["path"][:LONGEST_LOGGED_PATH]),
             status=visit.status,
             ms=round((time.monotonic() - visit.begun) * 1000, 1),
             queueMs=_milliseconds(clocks.queued) if clocks else None,
@@ -362,7 +397,7 @@ class Front:
             refused=scope["state"].get("refused") or None,
             target=logs.shown_url(target, with_query=self._log_queries) if target else None,
             error=visit.error.code if visit.error else None,
-            reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed) else None,
+            reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed | CrossSite) else None,
         )
 
 
@@ -394,7 +429,7 @@ async def _respond(response: Response[Any], scope: Scope, receive: Receive, send
     await response.to_asgi_response(None, BoxRequest(scope))(scope, receive, send)
 
 
-def answer(request: AnyRequest, error: Exception) -> Response[dict[str, Any]]:
+def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     """Turn any failure into the answer that this client understands: the one place where that happens."""
     visit = visit_of(request.scope)
     known = _known(error, request, visit)
@@ -403,15 +438,23 @@ def answer(request: AnyRequest, error: Exception) -> Response[dict[str, Any]]:
         visit.admission, visit.standing = known.admission, known.admission.standing
     if known.returns_token and visit.admission is not None:
         visit.standing = request.app.state.gate.give_back(visit.admission)
+    if request.app.state.front.shows_page(request.scope) and (page := admin.refusal(request, known, visit.id)):
+        return page
     body = error_body(known, visit.id, request.headers.get("user-agent", ""))
     return Response(body, status_code=known.status, headers=known.headers)
 
 
 _NOTHING_HERE = "There is nothing here; / says what there is."
-_PLAIN: dict[int, Callable[[], BoxError]] = {
-    404: lambda: NotFound(_NOTHING_HERE),
-    413: lambda: RequestTooLarge(f"The body must be at most {LARGEST_BODY} bytes."),
+
+
+_PLAIN: dict[int, Callable[[str], BoxError]] = {  # by the path that was asked for
+    404: lambda _: NotFound(_NOTHING_HERE),
+    413: lambda path: RequestTooLarge(f"The body must be at most {_bound_of(path)} bytes."),
 }
+
+
+def _bound_of(path: str) -> int:
+    return admin.LARGEST_FORM if admin.is_below(path) else LARGEST_BODY
 
 
 def _known(error: Exception, request: AnyRequest, visit: Visit) -> BoxError:
@@ -425,4 +468,4 @@ def _known(error: Exception, request: AnyRequest, visit: Visit) -> BoxError:
     if error.status_code == 405:  # noqa: PLR2004 - the one whose headers matter
         return MethodNotAllowed(f"{request.method} is not for this path.", headers=dict(error.headers or {}))
     plain = _PLAIN.get(error.status_code)
-    return plain() if plain else InvalidRequest("The request must have a JSON object as its body.")
+    return plain(request.scope["path"]) if plain else InvalidRequest("The request must have a JSON object as its body.")

@@ -261,7 +261,7 @@ def client_of(peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
     """Return the address of the client: the peer, or the right-most untrusted hop behind trusted proxies."""
     hops = [hop.strip() for name, value in headers if name == b"x-forwarded-for" for hop in _text(value).split(",")]
     client = peer
-    while hops and _is_trusted(client, trusted):
+    while hops and is_trusted(client, trusted):
         hop = hops.pop()
         try:
             client = str(ipaddress.ip_address(_without_port(hop)))
@@ -277,7 +277,8 @@ def _without_port(hop: str) -> str:
     return hop.partition(":")[0] if hop.count(":") == 1 else hop
 
 
-def _is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+def is_trusted(address: str, trusted: Sequence[Network]) -> bool:
+    """Say whether *address* is that of a proxy whose word counts."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

@@ -237,6 +237,10 @@ class Settings:
     ops_listen: str = _setting(
         "", _endpoint, "HOST:PORT for /ready and /metrics, by plain HTTP; the main port then has neither."
     )
+    admin_listen: str = _setting(
+        "", _endpoint, "HOST:PORT for the operator's page, by plain HTTP; the main port then does not have it."
+    )
+    no_admin: bool = _setting(False, _truth, "Whether there is NO operator's page: the command line does all it does.")
     metrics_keys: bool = _setting(False, _truth, "Whether /metrics counts by key, named by its first 12 characters.")
     drain: float = _setting(60.0, _within(0, 600), "How long a stopping server lets running and waiting shots finish.")
     argon2_memory: int = _setting(
@@ -266,9 +270,22 @@ class Settings:
 
     @property
     def ops_address(self) -> tuple[str, int] | None:
-        """Host and port of the listener for operators, if it is apart."""
-        host, _, port = self.ops_listen.rpartition(":")
-        return (host.strip("[]"), int(port)) if host else None
+        """Host and port of the listener for /ready and /metrics, if it is apart."""
+        return _address(self.ops_listen)
+
+    @property
+    def admin_address(self) -> tuple[str, int] | None:
+        """Host and port of the listener for the operator's page, if it is apart."""
+        return None if self.no_admin else _address(self.admin_listen)
+
+    @property
+    def page_url(self) -> str | None:
+        """Where the operator's page is, as far as the settings tell; None if there is none."""
+        if self.no_admin:
+            return None
+        host, port = self.admin_address or (self.host, self.port)
+        tls = self.tls_cert is not None and self.admin_address is None
+        return f"{'https' if tls else 'http'}://{f'[{host}]' if ':' in host else host}:{port}/admin"
 
     @property
     def lists_dir(self) -> Path:
@@ -279,6 +296,11 @@ class Settings:
     def temporary_dir(self) -> Path:
         """Where browser profiles live; emptied at every start."""
         return self.data_dir / "tmp"
+
+
+def _address(listen: str) -> tuple[str, int] | None:
+    host, _, port = listen.rpartition(":")
+    return (host.strip("[]"), int(port)) if host else None
 
 
 NAMES = tuple(row.name for row in fields(Settings))

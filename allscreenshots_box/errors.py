@@ -6,6 +6,8 @@ BoxError                        answered over HTTP
  │   ├─ InvalidDevice           400  invalid_device
  │   └─ KeyInQuery              400  key_in_query
  ├─ Unauthorized                401  unauthorized
+ ├─ NotSignedIn                 401  not_signed_in
+ ├─ CrossSite                   403  cross_site
  ├─ TargetNotAllowed            403  target_not_allowed
  ├─ NotFound                    404  not_found
  ├─ MethodNotAllowed            405  method_not_allowed
@@ -89,6 +91,28 @@ class Unauthorized(BoxError):
 
     def __init__(self, message: str = "Invalid or missing API key") -> None:
         super().__init__(message)
+
+
+class NotSignedIn(BoxError):
+    """The operator's page is for those who signed in; *location* is where they can."""
+
+    status = 401
+    code = "not_signed_in"
+
+    def __init__(self, location: str) -> None:
+        super().__init__("You are not signed in, or not any more.")
+        self.location = location
+
+
+class CrossSite(BoxError):
+    """A request to the operator's page that changes something comes from elsewhere. *reason* is for the log."""
+
+    status = 403
+    code = "cross_site"
+
+    def __init__(self, reason: str) -> None:
+        super().__init__("This was not sent by the box's own page, as far as your browser says, so nothing was done.")
+        self.reason = reason
 
 
 class TargetNotAllowed(BoxError):

@@ -65,24 +65,24 @@ class Standing:
 
 
 class Buckets:
-    """One token bucket for each key id and kind, refilled steadily up to its plan's burst.
+    """One token bucket for each key id, or another name, and kind, refilled steadily up to its plan's burst.
 
     The plan is given with every call, so a changed plan binds from the next request on.
     """
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._buckets: dict[tuple[int, Kind], tuple[float, float, float]] = {}  # tokens, as of, full at
+        self._buckets: dict[tuple[int | str, Kind], tuple[float, float, float]] = {}  # tokens, as of, full at
 
-    def take(self, key_id: int, kind: Kind, plan: Plan) -> Standing:
+    def take(self, key_id: int | str, kind: Kind, plan: Plan) -> Standing:
         """Take one token if there is one."""
         return self._change(key_id, kind, plan, -1)
 
-    def give_back(self, key_id: int, kind: Kind, plan: Plan) -> Standing:
+    def give_back(self, key_id: int | str, kind: Kind, plan: Plan) -> Standing:
         """Return a token that was taken for nothing."""
         return self._change(key_id, kind, plan, +1)
 
-    def _change(self, key_id: int, kind: Kind, plan: Plan, change: int) -> Standing:
+    def _change(self, key_id: int | str, kind: Kind, plan: Plan, change: int) -> Standing:
         now = self._now()
         per_second, burst = plan.rate(kind)
         tokens, as_of, _ = self._buckets.get((key_id, kind), (float(burst), now, now))

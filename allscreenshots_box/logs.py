@@ -23,6 +23,7 @@ _REQUEST: ContextVar[str | None] = ContextVar("request", default=None)  # the id
 _USER = re.compile(r"(?<=://)[^/\s@]*@")
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
 _KEY = re.compile(r"(ask_[0-9A-Za-z]{8})[0-9A-Za-z]+")
+_TOKEN = re.compile(r"(ask[ls]_)[0-9A-Za-z]+")  # of one-time links and sessions
 LONGEST_URL = 500  # characters; the rest is cut in the log
 
 
@@ -34,8 +35,8 @@ class _JsonLines(logging.Formatter):
             line |= {"event": record.getMessage(), **getattr(record, "fields", {})}
         else:  # a library's word: kept, and kept apart from ours
             line |= {"event": "library", "logger": record.name, "detail": clean(record.getMessage())}
-        # Wherever a stranger managed to put a key, its secret part ends here.
-        return _KEY.sub(r"\1…", json.dumps(line, ensure_ascii=False, default=str))
+        # Wherever somebody managed to put a key or a token, its secret part ends here.
+        return _TOKEN.sub(r"\1…", _KEY.sub(r"\1…", json.dumps(line, ensure_ascii=False, default=str)))
 
 
 def start(level: str = "info", levels: Iterable[str] = ()) -> None:

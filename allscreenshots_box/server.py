@@ -13,8 +13,8 @@ from typing import Any
 import uvloop
 from litestar import Litestar
 
-from . import __version__, certificate, changes, identity, keys, logs, privacy, tenancy
-from .app import create_app, obey, ops_side
+from . import __version__, certificate, changes, identity, keys, logs, operators, privacy, tenancy
+from .app import Side, beside, create_app, obey
 from .certificate import Certificate
 from .config import Settings, spelled
 from .errors import OperatorError
@@ -24,7 +24,7 @@ from .render import leftovers
 from .signals import Signals
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
-MOST_OPS_CONNECTIONS = 64  # to ops_listen: a few scrapers and load balancers
+MOST_CONNECTIONS_BESIDE = 64  # to ops_listen or admin_listen: a few scrapers, load balancers, operators
 LOOKUP_THREADS = 128  # half of them look up names: as many as the pages of eight slots may ask for at a time
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
@@ -36,7 +36,8 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
     """
     again = _at_home(reread, os.environ.get("HOME") or "/")
     bound = bind(settings.host, settings.port)  # while we are root, if we are
-    ops = settings.ops_address and bind(*settings.ops_address, setting="ops_listen")
+    places: dict[Side, tuple[str, int] | None] = {"ops": settings.ops_address, "admin": settings.admin_address}
+    others = {side: bind(*place, setting=f"{side}_listen") for side, place in places.items() if place}
     shown = certificate.read(settings.tls_cert, settings.tls_key)
     identity.enter(settings)
     privacy.hide_memory()
@@ -47,7 +48,7 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
         # Names are looked up by libuv's threads, half of them at most; one hung name server must not hold up the rest.
         os.environ["UV_THREADPOOL_SIZE"] = str(LOOKUP_THREADS)
         try:
-            uvloop.run(_serve(settings, again, bound, ops or None, shown, signals))
+            uvloop.run(_serve(settings, again, bound, others, shown, signals))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group
             raise _told(group) or group from None
 
@@ -101,7 +102,7 @@ async def _serve(  # noqa: PLR0913, PLR0917 - all that was made while we were ro
     settings: Settings,
     reread: Callable[[], Settings],
     bound: socket.socket,
-    ops: socket.socket | None,
+    others: dict[Side, socket.socket],
     shown: Certificate | None,
     signals: Signals,
 ) -> None:
@@ -117,8 +118,8 @@ async def _serve(  # noqa: PLR0913, PLR0917 - all that was made while we were ro
     try:
         async with app.lifespan():
             listeners = [Listener(app, bound, shown, most=most, **bounds)]
-            if ops is not None:
-                listeners.append(Listener(ops_side(app), ops, None, most=MOST_OPS_CONNECTIONS, **bounds))
+            for side, other in others.items():
+                listeners.append(Listener(beside(app, side), other, None, most=MOST_CONNECTIONS_BESIDE, **bounds))
             service = _Service(app, settings, reread, listeners, notifier)
             await _announce(settings, app)
             left = await service.run(signals)
@@ -246,9 +247,13 @@ async def _announce(settings: Settings, app: Litestar) -> None:
         f"  sandbox  {browser['sandbox']}",
         f"  keys     {len(live)} live",
     ]
+    if settings.page_url:
+        lines.append(f"  page     {settings.page_url}")
     if settings.dangerously_disable_sandbox:
         lines.append("  WARNING  pages run WITHOUT a sandbox: an exploit in one owns this user's files and network")
     if not live:
         lines.append("  No key yet: `allscreenshots-box keys create NAME` makes one, while this runs.")
+    if settings.page_url and await app.state.database.run(operators.password_hash) is None:
+        lines.append("  No password for the page yet: `sudo allscreenshots-box admin link` makes a link that sets it.")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

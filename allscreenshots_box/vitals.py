@@ -36,8 +36,9 @@ _PAGE = """<!doctype html>
 <li>The same for machines: <a href="{openapi}">{openapi}</a></li>
 <li>Health: <a href="{health}">{health}</a></li>
 <li>Documentation: {documentation}</li>
-<li>A key: <code>{keys}</code></li></ul></main></html>
+<li>A key: <code>{keys}</code></li>{page}</ul></main></html>
 """
+_LINE = '\n<li>The operator\'s page: <a href="{0}">{0}</a></li>'
 
 _FRESH = {"Cache-Control": "no-store"}
 _STYLE_HASH = base64.b64encode(hashlib.sha256(_STYLE.encode()).digest()).decode()
@@ -52,9 +53,11 @@ _STRICT = {
 @route("/", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
 async def sign(request: Request[Any, Any, Any]) -> Response[Any]:
     """Say what answers here: a page for people, JSON for programs."""
+    page = request.app.state.page  # its path, if this port has it
     if "text/html" in request.headers.get("accept", ""):
-        return Response(_PAGE.format(style=_STYLE, **_SIGN), media_type=MediaType.HTML, headers=_STRICT)
-    return Response(_SIGN)
+        shown = _PAGE.format(style=_STYLE, **_SIGN, page=_LINE.format(page) if page else "")
+        return Response(shown, media_type=MediaType.HTML, headers=_STRICT)
+    return Response(_SIGN | ({"page": page} if page else {}))
 
 
 @route("/health", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)

@@ -13,7 +13,7 @@ from litestar.testing import TestClient
 from prometheus_client import parser
 
 from allscreenshots_box import keys, metrics
-from allscreenshots_box.app import create_app, ops_side
+from allscreenshots_box.app import beside, create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import HttpError, Overloaded
 from allscreenshots_box.metrics import Metrics, Served
@@ -165,7 +165,7 @@ def apart(settings: Settings, renderer: StandIn) -> Iterator[tuple[TestClient[Li
     """Return clients of both ports of a box with ops_listen: the main one, and the operators'."""
     app = create_app(replace(settings, ops_listen="127.0.0.1:9090"), standing_in(renderer))
     with TestClient(app) as main:
-        side: TestClient[Litestar] = TestClient(ops_side(app))  # type: ignore[arg-type]
+        side: TestClient[Litestar] = TestClient(beside(app, "ops"))  # type: ignore[arg-type]
         side.blocking_portal = main.blocking_portal  # one loop, as in the server
         yield main, side
 

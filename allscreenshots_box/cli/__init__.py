@@ -9,7 +9,7 @@ import click
 
 from .. import __version__, config
 from ..signals import Signals
-from . import backup, completion, keys, lists, plans, shot
+from . import admin, backup, completion, keys, lists, plans, shot
 from .terminal import JSON, Commands, load, settings_options, table
 
 
@@ -82,6 +82,7 @@ for below in (
     shot.shot_command,
     backup.backup_command,
     backup.restore_command,
+    admin.admin_group,
     completion.completion_command,
 ):
     main.add_command(below)

@@ -85,7 +85,7 @@ def settings_options(*names: str) -> Callable[[F], F]:
     def give(command: F) -> F:
         for row in reversed([row for row in fields(Settings) if row.name in (names or config.NAMES)]):
             flag = f"--{row.name.replace('_', '-')}"
-            if row.name == "dangerously_disable_sandbox":
+            if row.name in {"dangerously_disable_sandbox", "no_admin"}:
                 command = click.option(flag, is_flag=True, default=None, help=row.metadata["help"])(command)
             else:
                 command = click.option(flag, metavar="VALUE", help=row.metadata["help"])(command)
@@ -137,7 +137,7 @@ def hasher(settings: Settings) -> Any:
     return keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
 
 
-def hand_over(_: keys.Key, secret: str) -> None:
+def hand_over(_: keys.Key | None, secret: str) -> None:
     """Print the secret, alone on stdout, before the key is final: a secret that nobody got must not stay behind."""
     try:
         sys.stdout.write(f"{secret}\n")

@@ -1,0 +1,30 @@
+"""The operator's page: what it shows, and what can be done on it."""
+
+from litestar import Router
+
+from . import account, activity, api_keys, files, overview, plans, playground, sign_in
+from .door import ROOT, Door, is_below, require_operator
+from .forms import LARGEST_FORM, read_form
+from .refusal import refusal
+
+__all__ = ["LARGEST_FORM", "ROOT", "Door", "is_below", "read_form", "refusal", "router"]
+
+
+def router() -> Router:
+    """Return everything below /admin."""
+    return Router(
+        "/admin",
+        route_handlers=[
+            *overview.routes,
+            *api_keys.routes,
+            *plans.routes,
+            *playground.routes,
+            *activity.routes,
+            *sign_in.routes,
+            *account.routes,
+            *files.routes,
+        ],
+        guards=[require_operator],
+        request_max_body_size=LARGEST_FORM,
+        include_in_schema=False,
+    )

@@ -1,0 +1,259 @@
+"""The door of the page: who is let in, what a stranger may see, and how often a password may be tried."""
+
+import asyncio
+import math
+import re
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from sqlite3 import DatabaseError
+from typing import Any
+from urllib.parse import quote
+
+from argon2 import PasswordHasher
+from litestar.connection import ASGIConnection
+from litestar.handlers import BaseRouteHandler
+from litestar.types import Scope
+
+from .. import logs, operators
+from ..audit import Actor
+from ..auth import Headers, network_of
+from ..database import Database
+from ..errors import NotSignedIn, RateLimited, ServiceUnavailable
+from ..limits import Buckets, Plan
+from ..operators import Session
+from ..places import Network
+from . import origin
+
+ROOT = "/admin"
+OPEN = {"open": True}  # the option of a handler that answers strangers
+TRIES = Plan(  # wrong passwords of one network: ten at once, then one in half a minute
+    name="sign-ins", requests_per_hour=120, requests_burst=10, screenshots_per_hour=1, screenshots_burst=1
+)
+MOST_PROOFS = 16  # that wait or run, each for another network; one runs at a time, beside those of keys
+PROOF_SECONDS = 10.0
+TOLD_EVERY = timedelta(minutes=1)  # failures, to the audit: a flood must not push all else out of it
+MOST_COOKIES = 4  # of our name in one request: another site of the same domain may have added some
+LONGEST_NEXT = 500  # characters
+
+_STATIC = re.compile(rf"{ROOT}/static/[^/]+")
+_OPEN = re.compile(rf"{ROOT}/(?:sign-in|sign-out|link/[^/]+)/?")
+_NEXT = re.compile(rf"{ROOT}(?:/(?:[\w.~-]|%[0-9A-Fa-f]{{2}})+)*(?:\?[\w.~%=&+:,-]*)?", re.ASCII)
+_DECOY = re.compile(r"/\.|%(?:2e|2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)  # read as other paths, by somebody
+_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_OPERATOR = "operator"
+
+
+def is_below(path: str) -> bool:
+    """Say whether *path* is the page's."""
+    return path == ROOT or path.startswith(f"{ROOT}/")
+
+
+class Door:
+    """Lets operators in, by their session, and makes sessions of passwords and links."""
+
+    def __init__(
+        self,
+        database: Database,
+        hasher: PasswordHasher,
+        buckets: Buckets,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._database = database
+        self._hasher = hasher
+        self._buckets = buckets
+        self.now = now
+        self._proving: set[str] = set()  # networks
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
+        self._failed = 0  # sign-ins that the audit does not know of yet
+        self._told = datetime.min.replace(tzinfo=UTC)
+
+    async def admit(self, scope: Scope, client: str, peer: str, trusted: Sequence[Network]) -> None:
+        """Let a request below /admin pass, and leave who makes it in its state. Raises NotSignedIn or CrossSite.
+
+        Before routing: whoever is not signed in learns of no path whether it exists.
+        """
+        path, state, headers = scope["path"], scope["state"], list(scope["headers"])
+        state["origin"] = origin.own(scope["scheme"], peer, headers, trusted)
+        state["client"] = client
+        if _STATIC.fullmatch(path):
+            return
+        if scope.get("method") not in _HARMLESS:
+            origin.refuse_foreign(headers, state["origin"])
+        if session := await self._recognize(headers, secure=is_secure(state["origin"])):
+            state["actor"], state["session"] = Actor(_OPERATOR, client), session
+        elif not _OPEN.fullmatch(path):
+            raise NotSignedIn(f"{ROOT}/sign-in{_next_of(scope)}")
+
+    async def _recognize(self, headers: Headers, *, secure: bool) -> Session | None:
+        for token in _tokens(headers, cookie_name(secure=secure))[:MOST_COOKIES]:
+            if session := await self._database.run(operators.recognize, token, now=self.now()):
+                return session
+        return None
+
+    async def has_password(self) -> bool:
+        """Say whether a password is set: before the first one, nobody can sign in."""
+        return await self._database.run(operators.password_hash) is not None
+
+    async def sign_in(self, password: str, client: str, instead_of: Session | None) -> str | None:
+        """Return the token of a new session, None if that is not the password.
+
+        Raises RateLimited and ServiceUnavailable. A right password waits like a wrong one: otherwise it could be told.
+        """
+        proven = await self._proven(password, client)
+        if proven is None:
+            return None
+        by = Actor(_OPERATOR, client)
+        await self._tell_failures(by)
+        return await self._database.run(operators.sign_in, proven, by=by, now=self.now(), instead_of=instead_of)
+
+    async def change_password(self, old: str, new: str, client: str) -> str | None:
+        """Return the token of the one session that is left, None if *old* is not the password.
+
+        Raises OperatorError if *new* cannot be one, RateLimited and ServiceUnavailable.
+        """
+        new = operators.readable(new)
+        proven = await self._proven(old, client)
+        if proven is None:
+            return None
+        hashed = await asyncio.to_thread(self._hasher.hash, new)
+        by = Actor(_OPERATOR, client)
+        return await self._database.run(operators.change_password, proven, hashed, by=by, now=self.now())
+
+    async def link_works(self, token: str) -> bool:
+        """Say whether a one-time link would be taken."""
+        return await self._database.run(operators.link_works, token, now=self.now())
+
+    async def use_link(self, token: str, password: str, client: str) -> str | None:
+        """Set the password by a one-time link, and return the token of a new session; None if it works no more.
+
+        Raises OperatorError if that cannot be a password, and the link stays good.
+        """
+        if not await self.link_works(token):  # a stranger costs no argon2
+            return None
+        hashed = await asyncio.to_thread(self._hasher.hash, operators.readable(password))
+        by = Actor(_OPERATOR, client)
+        return await self._database.run(operators.use_link, token, hashed, by=by, now=self.now())
+
+    async def sessions(self) -> list[Session]:
+        """Return who is signed in."""
+        return await self._database.run(operators.sessions, now=self.now())
+
+    async def sign_out(self, session: Session, by: Actor) -> None:
+        """End one session."""
+        await self._database.run(operators.sign_out, session, by=by)
+
+    async def sign_out_everywhere(self, by: Actor) -> None:
+        """End all sessions."""
+        await self._database.run(operators.sign_out_everywhere, by=by, now=self.now())
+
+    async def close(self) -> None:
+        """Let what is being proven and written come to its end."""
+        self._thread.shutdown()
+        await self._tell_failures(Actor("nobody"))
+
+    async def _proven(self, password: str, client: str) -> str | None:
+        """Return the hash that *password* proves, None if it is not the password."""
+        hashed = await self._database.run(operators.password_hash)
+        if hashed is None or len(password.encode()) > operators.LARGEST_PASSWORD:
+            return None
+        network = network_of(client)
+        self._take(network)
+        if not await self._matches(hashed, password, network):
+            await self._note_failure(client)
+            return None
+        self._buckets.give_back(network, "general", TRIES)
+        if operators.is_outdated(hashed, self._hasher):
+            return await self._rehashed(hashed, password)
+        return hashed
+
+    def _take(self, network: str) -> None:
+        """Count a try. One at a time for each network: so a flood from one takes one of the places, and no more."""
+        if network in self._proving:
+            raise RateLimited("A password from your address is being checked already; try again.", 1)
+        if len(self._proving) >= MOST_PROOFS:
+            raise ServiceUnavailable("Too many passwords are being checked; try again.", 1)
+        if wait := self._buckets.take(network, "general", TRIES).wait:
+            seconds = math.ceil(wait)
+            raise RateLimited(f"Too many wrong passwords from your address; try again in {seconds} s.", seconds)
+
+    async def _matches(self, hashed: str, password: str, network: str) -> bool:
+        loop = asyncio.get_running_loop()
+        proof = loop.run_in_executor(self._thread, operators.matches, hashed, self._hasher, password)
+        self._proving.add(network)
+        # It goes on when the client hangs up: that frees nothing early.
+        proof.add_done_callback(lambda _: self._proving.discard(network))
+        try:
+            async with asyncio.timeout(PROOF_SECONDS):
+                return await asyncio.shield(proof)
+        except TimeoutError:
+            raise ServiceUnavailable("Too many passwords are being checked; try again.", 1) from None
+
+    async def _rehashed(self, proven: str, password: str) -> str:
+        new = await asyncio.to_thread(self._hasher.hash, operators.readable(password))
+        try:
+            await self._database.run(operators.rehash, proven, new)
+        except DatabaseError as error:
+            logs.fault("password_not_rehashed", error)
+            return proven
+        return new
+
+    async def _note_failure(self, client: str) -> None:
+        self._failed += 1
+        logs.event("sign_in_failed", logs.WARNING, client=client)
+        if self.now() - self._told >= TOLD_EVERY:
+            await self._tell_failures(Actor("nobody", client))
+
+    async def _tell_failures(self, by: Actor) -> None:
+        number, self._failed = self._failed, 0
+        if not number:
+            return
+        self._told = self.now()
+        try:
+            await self._database.run(operators.note_failures, number, by=by)
+        except DatabaseError as error:  # a full disk keeps nobody out
+            self._failed += number
+            logs.fault("failures_not_written", error)
+
+
+def require_operator(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Stop what came past the door by a path that routing reads otherwise: there should be none."""
+    if not handler.opt.get("open") and "actor" not in connection.scope["state"]:
+        raise NotSignedIn(f"{ROOT}/sign-in")
+
+
+# --- cookies and paths --------------------------------------------------------------------------
+
+
+def is_secure(page: str) -> bool:
+    """Say whether the browser came to the origin *page* by TLS."""
+    return page.startswith("https:")
+
+
+def cookie_name(*, secure: bool) -> str:
+    """Return what the session's cookie is called; the prefix keeps plain HTTP from planting one."""
+    return "__Secure-allscreenshots-box" if secure else "allscreenshots-box"
+
+
+def _tokens(headers: Headers, name: str) -> list[str]:
+    pairs = [
+        pair.strip().partition("=")
+        for found, value in headers
+        if found == b"cookie"
+        for pair in value.decode("latin-1").split(";")
+    ]
+    return [token for key, _, token in pairs if key == name]
+
+
+def destination(wanted: str) -> str:
+    """Return where to go after signing in: *wanted* if that is a path of the page and leads nowhere else."""
+    path = wanted.partition("?")[0]
+    good = len(wanted) <= LONGEST_NEXT and _NEXT.fullmatch(wanted) and not _DECOY.search(path)
+    return wanted if good and not _OPEN.fullmatch(path) else ROOT
+
+
+def _next_of(scope: Scope) -> str:
+    """Return the query that brings the operator back to where a session was missing, if that is worth it."""
+    query = scope["query_string"].decode("latin-1")
+    wanted = destination(quote(scope["path"]) + (f"?{query}" if query else ""))
+    return f"?next={quote(wanted, safe='/')}" if wanted != ROOT and scope.get("method") == "GET" else ""

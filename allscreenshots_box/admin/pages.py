@@ -1,0 +1,48 @@
+"""How a page is made of a template, and the headers that all of them have."""
+
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from litestar import MediaType, Response
+
+from .. import __version__
+
+SECTIONS = {
+    "overview": ("Overview", "/admin"),
+    "keys": ("API Keys", "/admin/keys"),
+    "plans": ("Plans", "/admin/plans"),
+    "playground": ("Playground", "/admin/playground"),
+    "activity": ("Activity", "/admin/activity"),
+}
+
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",  # not no-referrer: with that, Chromium sends forms with "Origin: null"
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+
+_TEMPLATES = jinja2.Environment(
+    loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+    autoescape=True,
+    undefined=jinja2.StrictUndefined,
+    trim_blocks=True,
+    lstrip_blocks=True,
+)
+_TEMPLATES.globals.update(sections=SECTIONS, version=__version__)
+
+
+def page(template: str, *, section: str = "", status: int = 200, **shown: Any) -> Response[str]:
+    """Return the page that *template* makes of what is *shown*; *section* is the one that the sidebar marks."""
+    html = _TEMPLATES.get_template(template).render(section=section, **shown)
+    return Response(html, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
+
+
+def moved(to: str) -> Response[str]:
+    """Send the browser on to a path of the page, which it then GETs."""
+    return Response("", status_code=303, media_type=MediaType.TEXT, headers=HEADERS | {"Location": to})

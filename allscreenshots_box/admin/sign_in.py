@@ -1,0 +1,111 @@
+"""Coming in and going out: the password, the one-time link that sets it, and the end of a session."""
+
+from typing import Any
+
+from litestar import Request, Response, get, post
+from litestar.datastructures import Cookie
+from litestar.di import NamedDependency
+from litestar.params import FromPath
+
+from ..errors import OperatorError
+from ..operators import SHORTEST_PASSWORD, Session
+from .door import OPEN, ROOT, Door, cookie_name, destination, is_secure
+from .pages import moved, page
+
+AnyRequest = Request[Any, Any, Any]
+
+
+@get("/sign-in", opt=OPEN)
+async def ask(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+    """Ask for the password."""
+    to = destination(request.query_params.get("next", ""))
+    if session_of(request):
+        return elsewhere(to)
+    return await _form(door, to)
+
+
+@post("/sign-in", opt=OPEN)
+async def sign_in(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+    """Begin a session, always a new one, if that is the password."""
+    form = await request.form()
+    to = destination(form.get("next", ""))
+    token = await door.sign_in(form.get("password", ""), client_of(request), session_of(request))
+    if token is None:
+        return await _form(door, to, status=401, problem="This is not the password.")
+    return arrived(request, token, to)
+
+
+@post("/sign-out", opt=OPEN)
+async def sign_out(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+    """End this session; without one there is nothing to do."""
+    if session := session_of(request):
+        await door.sign_out(session, request.state.actor)
+    return elsewhere(f"{ROOT}/sign-in", cookie=_cookie(request, "", max_age=0))
+
+
+@get("/link/{token:str}", opt=OPEN)
+async def open_link(token: FromPath[str], door: NamedDependency[Door]) -> Response[Any]:
+    """Ask for a new password, and use nothing up: programs that look into mails open links, too."""
+    return await _link_form(door, token)
+
+
+@post("/link/{token:str}", opt=OPEN)
+async def use_link(request: AnyRequest, token: FromPath[str], door: NamedDependency[Door]) -> Response[Any]:
+    """Set the password, use the link up, and begin a session."""
+    form = await request.form()
+    try:
+        new = chosen(form.get("password", ""), form.get("repeat", ""))
+        session = await door.use_link(token, new, client_of(request))
+    except OperatorError as error:
+        return await _link_form(door, token, status=400, problem=str(error))
+    return arrived(request, session, ROOT) if session else await _link_form(door, token)
+
+
+def chosen(password: str, repeat: str) -> str:
+    """Return a new password that was typed twice. Raises OperatorError."""
+    if password != repeat:
+        raise OperatorError("The two passwords differ.")
+    return password
+
+
+def client_of(request: AnyRequest) -> str:
+    """Return the address of the client."""
+    return str(request.scope["state"]["client"])
+
+
+def session_of(request: AnyRequest) -> Session | None:
+    """Return the session that the request belongs to, if any."""
+    session: Session | None = request.scope["state"].get("session")
+    return session
+
+
+def arrived(request: AnyRequest, token: str, to: str) -> Response[Any]:
+    """Give the browser its session, and send it to *to*."""
+    return elsewhere(to, cookie=_cookie(request, token))
+
+
+def elsewhere(to: str, *, cookie: Cookie | None = None) -> Response[Any]:
+    """Send the browser to a path of the page."""
+    answer = moved(to)
+    if cookie is not None:
+        answer.set_cookie(cookie)
+    return answer
+
+
+def _cookie(request: AnyRequest, token: str, *, max_age: int | None = None) -> Cookie:
+    """Return the cookie of a session: gone with the browser's window, and sent to nothing but the page."""
+    secure = is_secure(request.scope["state"]["origin"])
+    name = cookie_name(secure=secure)
+    return Cookie(key=name, value=token, path=ROOT, max_age=max_age, secure=secure, httponly=True, samesite="strict")
+
+
+async def _form(door: Door, to: str, *, status: int = 200, problem: str | None = None) -> Response[Any]:
+    return page("sign-in.html", status=status, problem=problem, to=to, first=not await door.has_password())
+
+
+async def _link_form(door: Door, token: str, *, status: int = 200, problem: str | None = None) -> Response[Any]:
+    good = await door.link_works(token)
+    return page("link.html", status=status if good else 404, problem=problem, good=good, shortest=SHORTEST_PASSWORD)
+
+
+routes = [ask, sign_in, sign_out, open_link, use_link]
