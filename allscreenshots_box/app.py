@@ -314,7 +314,7 @@ class Front:
         refuse_key_in_query(scope["query_string"])
         path = scope["path"]
         if not self._has(scope, path):
-            raise NotFound(_NOTHING_HERE)
+            raise NotFound(_ONLY_PAGE_HERE if cast("dict[str, Any]", scope).get(_SIDE) == "admin" else _NOTHING_HERE)
         if self._is_page(path):
             peer = (scope.get("client") or ("", 0))[0]
             await self._state.door.admit(scope, visit.client, peer, self._trusted)
@@ -445,6 +445,7 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
 
 
 _NOTHING_HERE = "There is nothing here; / says what there is."
+_ONLY_PAGE_HERE = "There is nothing here but /admin."
 
 
 _PLAIN: dict[int, Callable[[str], BoxError]] = {  # by the path that was asked for

@@ -41,7 +41,7 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
     shown = certificate.read(settings.tls_cert, settings.tls_key)
     identity.enter(settings)
     privacy.hide_memory()
-    with tenancy.serving(settings.data_dir):
+    with tenancy.serving(settings.data_dir, settings.page_url or ""):
         privacy.close_directory(settings.data_dir)
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)

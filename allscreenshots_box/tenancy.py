@@ -4,7 +4,7 @@ import fcntl
 import os
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -16,14 +16,29 @@ LOOK_SECONDS = 0.05
 
 
 @contextmanager
-def serving(data_dir: Path) -> Iterator[None]:
-    """Be the one server: two would count limits apart and sweep each other's files."""
+def serving(data_dir: Path, sign: str = "") -> Iterator[None]:
+    """Be the one server: two would count limits apart and sweep each other's files.
+
+    *sign* is what commands beside it may read: where the operator's page is.
+    """
     with _lock(data_dir) as lock:
         if not _take(lock.fileno(), fcntl.LOCK_EX, 0):
             raise OperatorError(
                 f"Another server already runs on {data_dir}: stop it first, or give this one another --data-dir."
             )
+        with suppress(OSError):  # on a full disk there is none
+            lock.truncate(0)
+            lock.write(sign)
+            lock.flush()
         yield
+
+
+def sign(data_dir: Path) -> str:
+    """Return what the server says of itself, the one that runs or ran last; empty if it says nothing."""
+    try:
+        return (data_dir / LOCK).read_text()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 @contextmanager

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .. import operators
+from .. import operators, tenancy
 from ..config import Settings
 from ..errors import OperatorError
 from .terminal import Commands, hand_over, hasher, opened
@@ -86,7 +86,7 @@ def _base(settings: Settings, url: str | None) -> str:
         raise OperatorError("There is no page: the setting no_admin took it away; start the server without it.")
     if url is not None:
         return _checked(url)
-    base = settings.page_url.removesuffix("/admin")
+    base = (tenancy.sign(settings.data_dir) or settings.page_url).removesuffix("/admin")  # its flags are not ours
     for everywhere in _EVERYWHERE:
         base = base.replace(everywhere, f"://{socket.gethostname()}:")
     return base
