@@ -200,14 +200,14 @@ def sign_out_everywhere(db: sqlite_utils.Database, *, by: Actor = COMMAND_LINE, 
     with writing(db):
         number = len(sessions(db, now=now))
         db.execute("delete from sessions")
-        record(db, by, "sign out", f"everywhere: {number} sessions")
+        record(db, by, "sign out", f"everywhere ({number})")
     return number
 
 
 def note_failures(db: sqlite_utils.Database, number: int, *, by: Actor) -> None:
     """Write down that *number* sign-ins failed, the last of them from *by*."""
     with writing(db):
-        record(db, by, "fail to sign in", f"{number} times")
+        record(db, by, "fail to sign in", "once" if number == 1 else f"{number} times")
 
 
 _LIVE = "expires_at > ? and seen_at > ?"

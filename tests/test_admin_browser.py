@@ -184,6 +184,25 @@ def test_nothing_on_these_pages_is_against_their_own_policy(box: Box, scripted: 
     assert foreign == []
 
 
+def test_the_start_says_where_the_page_is_and_what_to_run(box: Box) -> None:
+    said = box.log.read_text()
+    assert f"\n  page     {box.url}/admin\n" in said
+    assert "No password for the page yet: `sudo allscreenshots-box admin link`" in said
+    assert box.run("admin", "link").stdout.startswith(f"{box.url}/admin/link/")
+
+
+def test_nothing_that_the_box_writes_has_a_password_or_token(box: Box, scripted: BrowserContext) -> None:
+    token = box.run("admin", "link", "--url", base(box)).stdout.strip()
+    come_in(box, scripted)
+    page = scripted.new_page()
+    page.goto(token)
+    secrets = [PASSWORD, token.rpartition("/")[2], *(cookie["value"] for cookie in scripted.cookies())]
+    assert len(secrets) == 3
+    written = box.log.read_bytes() + b"".join(file.read_bytes() for file in box.data_dir.iterdir() if file.is_file())
+    assert b"/admin/link/\xe2\x80\xa6" in written
+    assert [secret for secret in secrets if secret.encode() in written] == []
+
+
 TRICKS = [
     "//admin/keys", "///admin//keys", "/admin/../admin/keys", "/admin/./keys", "/admin/%2e%2e/admin/keys",
     "/admin/static/../keys", "/admin/static/%2e%2e/keys", "/admin/static/..%2fkeys", "/admin/sign-in/../keys",
