@@ -653,9 +653,13 @@ def test_failed_sign_ins_are_told_without_pushing_all_else_out(
 
 def test_whoever_signs_in_leaves_the_failures_before_in_the_audit(page: Client, db: sqlite_utils.Database) -> None:
     for _ in range(3):
-        sign_in(page, "wrong")
+        sign_in(page, "wrong", **{"X-Test-Address": "192.0.2.8"})
     sign_in(page)
-    assert [row["subject"] for row in audit.recent(db, number=3)] == ["with the password", "2 times", "once"]
+    assert [(row["actor"], row["address"], row["subject"]) for row in audit.recent(db, number=3)] == [
+        ("operator", "192.0.2.7", "with the password"),
+        ("nobody", "192.0.2.8", "2 times"),
+        ("nobody", "192.0.2.8", "once"),
+    ]
 
 
 # --- forms, and what fails ----------------------------------------------------------------------

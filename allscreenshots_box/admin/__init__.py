@@ -3,8 +3,8 @@
 from litestar import Router
 
 from . import account, activity, api_keys, files, overview, plans, playground, sign_in
+from .body import LARGEST_FORM, read_form
 from .door import ROOT, Door, is_below, require_operator
-from .forms import LARGEST_FORM, read_form
 from .refusal import refusal
 
 __all__ = ["LARGEST_FORM", "ROOT", "Door", "is_below", "read_form", "refusal", "router"]

@@ -41,7 +41,7 @@ _OPEN = re.compile(rf"{ROOT}/(?:sign-in|sign-out|link/[^/]+)/?")
 _NEXT = re.compile(rf"{ROOT}(?:/(?:[\w.~-]|%[0-9A-Fa-f]{{2}})+)*(?:\?[\w.~%=&+:,-]*)?", re.ASCII)
 _DECOY = re.compile(r"/\.|%(?:2e|2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)  # read as other paths, by somebody
 _HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
-_OPERATOR = "operator"
+_OPERATOR, _NOBODY = "operator", "nobody"  # who acts, as the audit shows it
 
 
 def is_below(path: str) -> bool:
@@ -65,7 +65,8 @@ class Door:
         self.now = now
         self._proving: set[str] = set()  # networks
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
-        self._failed = 0  # sign-ins that the audit does not know of yet
+        self._failed = 0  # sign-ins that the audit does not know of yet ...
+        self._failed_at = ""  # ... and the address of the last
         self._told = datetime.min.replace(tzinfo=UTC)
 
     async def admit(self, scope: Scope, client: str, peer: str, trusted: Sequence[Network]) -> None:
@@ -103,8 +104,8 @@ class Door:
         proven = await self._proven(password, client)
         if proven is None:
             return None
+        await self._tell_failures()
         by = Actor(_OPERATOR, client)
-        await self._tell_failures(by)
         return await self._database.run(operators.sign_in, proven, by=by, now=self.now(), instead_of=instead_of)
 
     async def change_password(self, old: str, new: str, client: str) -> str | None:
@@ -150,7 +151,7 @@ class Door:
     async def close(self) -> None:
         """Let what is being proven and written come to its end."""
         self._thread.shutdown()
-        await self._tell_failures(Actor("nobody"))
+        await self._tell_failures()
 
     async def _proven(self, password: str, client: str) -> str | None:
         """Return the hash that *password* proves, None if it is not the password."""
@@ -199,18 +200,18 @@ class Door:
         return new
 
     async def _note_failure(self, client: str) -> None:
-        self._failed += 1
+        self._failed, self._failed_at = self._failed + 1, client
         logs.event("sign_in_failed", logs.WARNING, client=client)
         if self.now() - self._told >= TOLD_EVERY:
-            await self._tell_failures(Actor("nobody", client))
+            await self._tell_failures()
 
-    async def _tell_failures(self, by: Actor) -> None:
+    async def _tell_failures(self) -> None:
         number, self._failed = self._failed, 0
         if not number:
             return
         self._told = self.now()
         try:
-            await self._database.run(operators.note_failures, number, by=by)
+            await self._database.run(operators.note_failures, number, by=Actor(_NOBODY, self._failed_at))
         except DatabaseError as error:  # a full disk keeps nobody out
             self._failed += number
             logs.fault("failures_not_written", error)

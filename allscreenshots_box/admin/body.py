@@ -1,4 +1,4 @@
-"""What a form of the page sends: urlencoded text, and not much of it."""
+"""The body that a form arrives in: urlencoded text, and not much of it."""
 
 from urllib.parse import parse_qsl
 
