@@ -201,7 +201,9 @@ class Settings:
         "Hosts, *.DOMAINs and addresses, maybe with :PORT, whose certificates are NOT checked, comma-separated.",
     )
     trusted_proxy: tuple[Network, ...] = _setting(
-        (), _networks, "Networks of the reverse proxies whose X-Forwarded-For is believed, comma-separated."
+        (),
+        _networks,
+        "Networks of the reverse proxies whose X-Forwarded-For, -Proto and -Host are believed, comma-separated.",
     )
     browser: Path | None = _setting(
         None, _optional_path, "The Chromium to drive; found by itself when unset, headless shell first."

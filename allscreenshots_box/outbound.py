@@ -76,7 +76,7 @@ class Policy:
 
     allow: tuple[Place, ...]
     deny: tuple[Place, ...]
-    port: int
+    ports: frozenset[int]  # where the box itself answers callers and operators
     is_own: Callable[[Address], bool]
 
 
@@ -99,7 +99,8 @@ class Vetted:
 
 def policy_of(settings: Settings) -> Policy:
     """Return the policy that *settings* describe, on this machine."""
-    return Policy(allow=settings.allow, deny=settings.deny, port=settings.port, is_own=_is_own)
+    ports = {settings.port, *([settings.admin_address[1]] if settings.admin_address else [])}
+    return Policy(allow=settings.allow, deny=settings.deny, ports=frozenset(ports), is_own=_is_own)
 
 
 def parse(url: str) -> Target:
@@ -219,7 +220,7 @@ def _is_meant(target: Target, address: Address, hosts: tuple[Place, ...]) -> boo
 
 
 def _require_port(target: Target, policy: Policy, *, own: bool) -> None:
-    if own and target.port == policy.port:
+    if own and target.port in policy.ports:
         raise TargetNotAllowed(f"{target.host}:{target.port} is the box itself")
     if target.port in _ABUSABLE_PORTS:
         raise TargetNotAllowed(f"port {target.port} is one that can be abused")

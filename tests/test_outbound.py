@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pytest
 
 from allscreenshots_box import outbound, places
+from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
 from allscreenshots_box.outbound import Policy, Scope, Space, Vetted
 from allscreenshots_box.places import Address
@@ -19,7 +20,7 @@ def is_own(address: Address) -> bool:
 
 
 def policy(allow: Sequence[str] = (), deny: Sequence[str] = ()) -> Policy:
-    return Policy(tuple(map(places.read, allow)), tuple(map(places.read, deny)), port=8080, is_own=is_own)
+    return Policy(tuple(map(places.read, allow)), tuple(map(places.read, deny)), ports=frozenset({8080}), is_own=is_own)
 
 
 def decide(
@@ -137,6 +138,13 @@ def test_allow_means_the_host_as_the_url_spells_it() -> None:
     decide("http://localhost:3000/", "127.0.0.1", rules=rules)
     with pytest.raises(TargetNotAllowed):
         decide("http://elsewhere.example:3000/", "127.0.0.1", rules=rules)
+
+
+@pytest.mark.parametrize("port", [8080, 9090])
+def test_the_page_of_the_operator_is_never_shot_wherever_it_is(port: int) -> None:
+    settings = Settings(admin_listen="127.0.0.1:9090", allow=(places.read(f"127.0.0.1:{port}"),))
+    with pytest.raises(TargetNotAllowed, match="not allowed"):
+        decide(f"http://127.0.0.1:{port}/admin", rules=outbound.policy_of(settings))
 
 
 @pytest.mark.parametrize(

@@ -137,7 +137,7 @@ class Stage:
 
     async def proxy(self, *allowed: tuple[str, int], own: int = 1, largest: int | None = None, **how: Any) -> Proxy:
         allow = tuple(places.read(f"[{host}]:{port}") for host, port in allowed)
-        policy = Policy(allow=allow, deny=(), port=own, is_own=lambda _: False)
+        policy = Policy(allow=allow, deny=(), ports=frozenset({own}), is_own=lambda _: False)
         made = Proxy(policy, largest, **how)
         self._stack.push_async_callback(made.close)
         return made
