@@ -27,7 +27,7 @@ from tests.box import Box
 from tests.site.server import Site
 
 BROWSER_SUITES = {
-    "test_admin_browser.py",
+    "test_admin_door_browser.py",
     "test_certificates.py",
     "test_examples.py",
     "test_hanging_up.py",
