@@ -277,4 +277,11 @@ class Overloaded(ServiceUnavailable):
 
 
 class OperatorError(Exception):
-    """A command or a start that cannot be done. The message is one sentence and names the cure."""
+    """A command or a start that cannot be done. The message is one sentence and names the cure.
+
+    *field* is the field of a form that is to blame, where there is one.
+    """
+
+    def __init__(self, message: str, *, field: str | None = None) -> None:
+        super().__init__(message)
+        self.field = field

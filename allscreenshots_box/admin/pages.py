@@ -1,12 +1,14 @@
 """How a page is made of a template, and the headers that all of them have."""
 
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import jinja2
-from litestar import MediaType, Response
+from litestar import MediaType, Request, Response
 
 from .. import __version__
+from ..audit import Actor
+from . import charts, moments
 
 SECTIONS = {
     "overview": ("Overview", "/admin"),
@@ -34,7 +36,8 @@ _TEMPLATES = jinja2.Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-_TEMPLATES.globals.update(sections=SECTIONS, version=__version__)
+_TEMPLATES.globals.update(sections=SECTIONS, version=__version__, sparks=charts.sparks, columns=charts.columns)
+_TEMPLATES.filters.update(day=moments.day, full=moments.full, ago=moments.ago)
 
 
 def page(template: str, *, section: str = "", status: int = 200, **shown: Any) -> Response[str]:
@@ -46,3 +49,8 @@ def page(template: str, *, section: str = "", status: int = 200, **shown: Any) -
 def moved(to: str) -> Response[str]:
     """Send the browser on to a path of the page, which it then GETs."""
     return Response("", status_code=303, media_type=MediaType.TEXT, headers=HEADERS | {"Location": to})
+
+
+def actor_of(request: Request[Any, Any, Any]) -> Actor:
+    """Return who is signed in, as the guard knows it."""
+    return cast("Actor", request.state.actor)

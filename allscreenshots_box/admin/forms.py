@@ -1,0 +1,54 @@
+"""Forms as they are sent: what was typed, what is wrong with each field, and that none is taken twice."""
+
+import secrets
+from collections import OrderedDict
+from collections.abc import Mapping
+from typing import Any
+
+from litestar import Request
+
+from ..errors import OperatorError
+
+LONGEST = 20_000  # characters of one field: a hundred hosts are far less
+REMEMBERED = 1000  # forms that were sent
+
+
+class Form:
+    """What the fields hold, and what is wrong with which; "" is the form itself."""
+
+    def __init__(self, values: Mapping[str, str] | None = None) -> None:
+        self.values = dict(values or {})
+        self.errors: dict[str, str] = {}
+
+    def refuse(self, error: OperatorError) -> None:
+        """Note what is wrong, at the field that it is wrong with."""
+        self.errors[error.field or ""] = str(error)
+
+
+async def sent(request: Request[Any, Any, Any]) -> Form:
+    """Return the form in the body of *request*: each text without spaces around it, and no longer than any field is."""
+    fields = await request.form()
+    return Form({name: value.strip()[:LONGEST] for name, value in fields.items() if isinstance(value, str)})
+
+
+class Tickets:
+    """What tells the second sending of a form from the first: a reload, a double click, the back button.
+
+    Only those that came back are kept, in memory; so no form grows too old to be sent.
+    """
+
+    def __init__(self) -> None:
+        self._used: OrderedDict[str, None] = OrderedDict()
+
+    def new(self) -> str:
+        """Return a ticket for a form that is shown now."""
+        return secrets.token_urlsafe(12)
+
+    def take(self, ticket: str) -> bool:
+        """Say whether this is the first time that *ticket* comes back."""
+        if ticket in self._used:
+            return False
+        self._used[ticket] = None
+        if len(self._used) > REMEMBERED:
+            self._used.popitem(last=False)
+        return True
