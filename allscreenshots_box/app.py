@@ -87,8 +87,8 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         connected = database.connected(settings.database_path)
         async with connected as db, usage.counting(db) as counted, opened as renderer:
             hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
-            app.state.update({"database": db, "renderer": renderer, "gate": Gate(db, hasher, Buckets())})
-            app.state.door = Door(db, hasher, Buckets())
+            gate, door = Gate(db, hasher, Buckets()), Door(db, hasher, Buckets())
+            app.state.update({"database": db, "renderer": renderer, "gate": gate, "door": door, "hasher": hasher})
             app.state.readiness = Readiness(renderer, db, settings.data_dir)
             metrics.watch(lambda: _sample(app.state), _memory)
             app.state.usage = counted

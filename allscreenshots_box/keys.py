@@ -11,7 +11,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
@@ -190,11 +190,23 @@ def live(db: sqlite_utils.Database) -> list[Key]:
     return [key for key in every(db) if key.is_live(now)]
 
 
-def find(db: sqlite_utils.Database, wanted: str) -> Key:
-    """Return the key that *wanted* names: its 12 characters in any state, or the name of a live one.
+def secrets_of(db: sqlite_utils.Database, key_id: int) -> list[Key]:
+    """Return every secret that a key has had and that was not pruned: what works first, the newest first."""
+    now = datetime.now(UTC)
+    found = [_key(row) for row in db.query(f"{_SELECT} where keys.id = ? order by secrets.created_at desc", [key_id])]
+    return sorted(found, key=lambda key: (not key.is_live(now), key.retires_at is not None))
+
+
+def find(db: sqlite_utils.Database, wanted: str | int) -> Key:
+    """Return the key that *wanted* names: its id or 12 characters in any state, or the name of a live one.
 
     Of a key inside a rotation's grace, the new secret. Raises OperatorError.
     """
+    if isinstance(wanted, int):
+        found = secrets_of(db, wanted)
+        if not found:
+            raise OperatorError("There is no such key.")
+        return found[0]
     if wanted.startswith(SCHEME) and len(wanted) > PREFIX_LENGTH:
         raise OperatorError(
             f"That is more of a key than anyone may see, and the shell's history now has it: "
@@ -224,9 +236,25 @@ def _key(row: dict[str, Any]) -> Key:
 # --- changing -----------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True)
+class Minted:
+    """A secret that no key has yet, and its hash."""
+
+    secret: str = field(repr=False)
+    hash: str = field(repr=False)
+
+
+def minted(hasher: PasswordHasher | Minted) -> Minted:
+    """Mint a secret, unless that was done. Slow on purpose: the server does it in a thread, ahead of `create`."""
+    if isinstance(hasher, Minted):
+        return hasher
+    secret = mint()
+    return Minted(secret, hasher.hash(secret))
+
+
 def create(  # noqa: PLR0913 - each is one option of the command
     db: sqlite_utils.Database,
-    hasher: PasswordHasher,
+    hasher: PasswordHasher | Minted,
     name: str,
     *,
     plan: str = "default",
@@ -243,14 +271,14 @@ def create(  # noqa: PLR0913 - each is one option of the command
     Raises OperatorError if the name is taken by a live key, or there is no such plan.
     """
     if lifetime is not None and lifetime <= timedelta():
-        raise OperatorError("A key must live for at least 1s.")
+        raise OperatorError("A key must live for at least 1s.", field="expires")
     _require_label("name", name)
     _require_label("organization", organization)
     if environment is not None:
         _require_label("environment", environment)
     now = datetime.now(UTC)
     hosts = _checked_hosts(allow_hosts)
-    minted = _minted(hasher)  # slow, and so before the write lock
+    fresh = minted(hasher)  # slow, and so before the write lock
     with writing(db):
         _require_free_name(db, name)
         _require_plan(db, plan)
@@ -258,7 +286,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
         row |= {"allow_hosts": hosts, "created_at": _stamp(now), "expires_at": _later(now, lifetime)}
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         cursor = db.execute(f"insert into keys ({columns}) values ({marks})", list(row.values()))
-        new = _add_secret(db, minted, cursor.lastrowid)
+        new = _add_secret(db, fresh, cursor.lastrowid)
         record(db, by, "create key", _named(new[0]))
         deliver(*new)
     return new
@@ -266,8 +294,8 @@ def create(  # noqa: PLR0913 - each is one option of the command
 
 def rotate(  # noqa: PLR0913 - each is one option of the command
     db: sqlite_utils.Database,
-    hasher: PasswordHasher,
-    wanted: str,
+    hasher: PasswordHasher | Minted,
+    wanted: str | int,
     *,
     grace: timedelta | None = None,
     deliver: Deliver = lambda _key, _secret: None,
@@ -278,31 +306,30 @@ def rotate(  # noqa: PLR0913 - each is one option of the command
     *deliver* is as for `create`.
     """
     now = datetime.now(UTC)
-    minted = _minted(hasher)
+    fresh = minted(hasher)
     with writing(db):
         old = find(db, wanted)
         if not old.is_live(now):
-            raise OperatorError(
-                f"Key {old.prefix} is {old.state(now)}: make a new one with `allscreenshots-box keys create NAME`."
-            )
+            raise OperatorError(f"Key {old.prefix} is {old.state(now)}: make a new one.")
         retires_at = _later(now, grace or timedelta())
         db.execute(
             "update secrets set retires_at = min(coalesce(retires_at, ?1), ?1)"
             " where key_id = ?2 and revoked_at is null",
             [retires_at, old.id],
         )
-        new = _add_secret(db, minted, old.id)
+        new = _add_secret(db, fresh, old.id)
         record(db, by, "rotate key", f"{_named(old)} to {new[0].prefix}")
         deliver(*new)
     return new
 
 
-def revoke(db: sqlite_utils.Database, wanted: str, *, by: Actor = COMMAND_LINE) -> list[Key]:
-    """Stop a secret by its 12 characters, or all of a key's by its name; return what was stopped."""
+def revoke(db: sqlite_utils.Database, wanted: str | int, *, by: Actor = COMMAND_LINE) -> list[Key]:
+    """Stop a secret by its 12 characters, or all of a key's by its name or id; return what was stopped."""
     now = datetime.now(UTC)
     with writing(db):
         found = find(db, wanted)
-        doomed = [found] if found.prefix == wanted else _live_named(db, wanted)
+        of_key = [key for key in reversed(secrets_of(db, found.id)) if key.is_live(now)]
+        doomed = [found] if found.prefix == wanted else of_key
         for key in doomed:
             db.execute(
                 "update secrets set revoked_at = ? where prefix = ? and revoked_at is null", [_stamp(now), key.prefix]
@@ -311,7 +338,7 @@ def revoke(db: sqlite_utils.Database, wanted: str, *, by: Actor = COMMAND_LINE) 
     return doomed
 
 
-def edit(db: sqlite_utils.Database, wanted: str, changes: dict[str, Any], *, by: Actor = COMMAND_LINE) -> Key:
+def edit(db: sqlite_utils.Database, wanted: str | int, changes: dict[str, Any], *, by: Actor = COMMAND_LINE) -> Key:
     """Change *name*, *plan*, *environment*, *allow_hosts* or *expires* (from now, or None for never) of a key."""
     now = datetime.now(UTC)
     with writing(db):
@@ -359,33 +386,29 @@ def touch(db: sqlite_utils.Database, prefix: str, moment: datetime) -> None:
         db.execute("update secrets set last_used_at = ? where prefix = ?", [_stamp(moment), prefix])
 
 
-def _minted(hasher: PasswordHasher) -> tuple[str, str]:
-    secret = mint()
-    return secret, hasher.hash(secret)
-
-
-def _add_secret(db: sqlite_utils.Database, minted: tuple[str, str], key_id: int | None) -> tuple[Key, str]:
-    secret, hashed = minted
-    prefix = secret[:PREFIX_LENGTH]
+def _add_secret(db: sqlite_utils.Database, fresh: Minted, key_id: int | None) -> tuple[Key, str]:
+    prefix = fresh.secret[:PREFIX_LENGTH]
     # The column is unique. Two keys of one prefix come about once in 62^8: then this fails, and is run again.
     db.execute(
         "insert into secrets (prefix, key_id, hash, created_at) values (?, ?, ?, ?)",
-        [prefix, key_id, hashed, _stamp(datetime.now(UTC))],
+        [prefix, key_id, fresh.hash, _stamp(datetime.now(UTC))],
     )
     key = by_prefix(db, prefix)
     assert key is not None  # noqa: S101 - inserted in this transaction
-    return key, secret
+    return key, fresh.secret
 
 
 def _named(key: Key) -> str:
     return f"{key.prefix} ({key.name})"
 
 
-def _require_label(field: str, text: str) -> None:
+def _require_label(label: str, text: str) -> None:
     if not text or not text.isprintable() or len(text) > NAME_LENGTH or text != text.strip():
-        raise OperatorError(f"The {field} must be 1 to {NAME_LENGTH} printable characters without spaces around them.")
-    if field == "name" and text.startswith(SCHEME):
-        raise OperatorError(f"A name cannot begin with {SCHEME}: it would be taken for a key.")
+        raise OperatorError(
+            f"The {label} must be 1 to {NAME_LENGTH} printable characters without spaces around them.", field=label
+        )
+    if label == "name" and text.startswith(SCHEME):
+        raise OperatorError(f"A name cannot begin with {SCHEME}: it would be taken for a key.", field=label)
 
 
 def _checked_hosts(words: Sequence[str]) -> str | None:
@@ -393,9 +416,12 @@ def _checked_hosts(words: Sequence[str]) -> str | None:
     try:
         found = [str(places.read(word)) for word in words if word.strip()]
     except ValueError as error:
-        raise OperatorError(f"--allow-host: {error}.") from None
+        raise OperatorError(f"Allowed host {error}.", field="allow_hosts") from None
     if len(found) > MOST_HOSTS:
-        raise OperatorError(f"A key can be made for at most {MOST_HOSTS} hosts: name a *.DOMAIN or a network instead.")
+        raise OperatorError(
+            f"A key can be made for at most {MOST_HOSTS} hosts: name a *.DOMAIN or a network instead.",
+            field="allow_hosts",
+        )
     return ",".join(dict.fromkeys(found)) or None
 
 
@@ -407,15 +433,15 @@ def _read_hosts(text: str) -> tuple[Place, ...]:
 def _require_free_name(db: sqlite_utils.Database, name: str) -> None:
     if taken := _live_named(db, name):
         raise OperatorError(
-            f"There is a live key {name!r} already ({taken[0].prefix}): "
-            f"`allscreenshots-box keys rotate {taken[0].prefix}` gives it a new secret."
+            f"There is a live key {name!r} already ({taken[0].prefix}): rotate that one, or choose another name.",
+            field="name",
         )
 
 
 def _require_plan(db: sqlite_utils.Database, plan: str) -> None:
     names = [row["name"] for row in db.query("select name from plans order by name")]
     if plan not in names:
-        raise OperatorError(f"There is no plan {plan!r}: the plans are {', '.join(names)}.")
+        raise OperatorError(f"There is no plan {plan!r}: the plans are {', '.join(names)}.", field="plan")
 
 
 def _ended(key: Key, now: datetime) -> str:
@@ -429,7 +455,7 @@ def _later(now: datetime, span: timedelta | None) -> str | None:
     try:
         return _stamp(now + span)
     except OverflowError:
-        raise OperatorError("That is further than the calendar goes: say less.") from None
+        raise OperatorError("That is further than the calendar goes: say less.", field="expires") from None
 
 
 def _stamp(moment: datetime) -> str:

@@ -105,7 +105,8 @@ def add(db: sqlite_utils.Database, used: Tally, *, patience: int) -> None:
 
 def tally(db: sqlite_utils.Database, only: int | None = None, *, span: int = DAY, since: str = "") -> Tally:
     """Return all that every key used, or the *only* one, from a day on, by *span*. Adds up days: for people to wait."""
-    where = "where day >= :since and (:only is null or key_id = :only) group by 1, 2"
+    # Said only where it holds: with "or" SQLite would read a million rows for one key.
+    where = f"where day >= :since{'' if only is None else ' and key_id = :only'} group by 1, 2"
     values = {"span": span, "since": since, "only": only}
     found: Tally = {}
     for row in db.query(

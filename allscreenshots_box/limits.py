@@ -16,6 +16,8 @@ Kind = Literal["screenshot", "general"]
 
 HOUR = 3600  # seconds
 SWEEP_AT = 10_000  # buckets; a full bucket is the same as no bucket, so the full ones go
+UNLIMITED = "unlimited"  # how people write the quota that is None
+QUOTAS = ("screenshots_per_month", "bandwidth_per_month")
 LARGEST = 2_147_483_647  # clients read counts as 32-bit integers
 _LARGEST = {"bandwidth_per_month": 2**62, "weight": 100}
 
@@ -105,17 +107,27 @@ def plans(db: sqlite_utils.Database) -> list[Plan]:
     return [Plan(**row) for row in db.query("select * from plans order by name")]
 
 
-def set_plan(db: sqlite_utils.Database, name: str, changes: dict[str, Any], *, by: Actor = COMMAND_LINE) -> Plan:
-    """Make the plan *name*, or change it; what *changes* leaves out stays, or is the default plan's.
+def set_plan(
+    db: sqlite_utils.Database, name: str, changes: dict[str, Any], *, anew: bool = False, by: Actor = COMMAND_LINE
+) -> Plan:
+    """Make the plan *name*, or change it unless it must be made *anew*.
 
+    What *changes* leaves out, or has as None, stays or is the default plan's; a quota goes with UNLIMITED.
     Raises OperatorError for a number out of range.
     """
-    if not name.strip() or len(name) > 100 or not name.isprintable():  # noqa: PLR2004 - as key names
-        raise OperatorError("The name of a plan must be 1 to 100 printable characters.")
+    if not name or name != name.strip() or len(name) > 100 or not name.isprintable():  # noqa: PLR2004 - as key names
+        raise OperatorError(
+            "The name of a plan must be 1 to 100 printable characters without spaces around them.", field="name"
+        )
     with writing(db):
         known = {plan.name: plan for plan in plans(db)}
+        if anew and name in known:
+            raise OperatorError(
+                f"There is a plan {name!r} already: change that one, or choose another name.", field="name"
+            )
         base = asdict(known.get(name) or known["default"])
-        plan = Plan(**base | _given(changes) | {"name": name})
+        said = {field: None if value == UNLIMITED else value for field, value in _given(changes).items()}
+        plan = Plan(**base | said | {"name": name})
         _require_sane(plan)
         row = asdict(plan)
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
@@ -124,7 +136,7 @@ def set_plan(db: sqlite_utils.Database, name: str, changes: dict[str, Any], *, b
             f"insert into plans ({columns}) values ({marks}) on conflict (name) do update set {updates}",
             list(row.values()),
         )
-        told = ", ".join(f"{field.replace('_', ' ')} {row[field]}" for field in _given(changes))
+        told = ", ".join(f"{field.replace('_', ' ')} {value}" for field, value in _given(changes).items())
         record(db, by, "set plan", f"{name}: {told}")
     return plan
 
@@ -137,14 +149,15 @@ def remove_plan(db: sqlite_utils.Database, name: str, *, by: Actor = COMMAND_LIN
     """Forget a plan. Raises OperatorError if there is none, or keys are on it."""
     with writing(db):
         if name == "default":
-            raise OperatorError("The plan 'default' stays: change it with `allscreenshots-box plans set default`.")
-        if name not in {plan.name for plan in plans(db)}:
-            raise OperatorError(f"There is no plan {name!r}: `allscreenshots-box plans list` shows them.")
+            raise OperatorError("The plan 'default' stays: change its limits instead.")
+        known = [plan.name for plan in plans(db)]
+        if name not in known:
+            raise OperatorError(f"There is no plan {name!r}: the plans are {', '.join(known)}.")
         users = [row["name"] for row in db.query("select distinct name from keys where plan = ? limit 3", [name])]
         if users:
             raise OperatorError(
-                f"Keys are on the plan {name!r} ({', '.join(users)}): move each with "
-                "`allscreenshots-box keys edit KEY --plan PLAN`, or prune them if they are revoked."
+                f"Keys are on the plan {name!r} ({', '.join(users)}): move each to another plan, "
+                "or forget those that are revoked with `allscreenshots-box keys prune`."
             )
         db.execute("delete from plans where name = ?", [name])
         record(db, by, "remove plan", name)
@@ -154,4 +167,5 @@ def _require_sane(plan: Plan) -> None:
     for field, value in asdict(plan).items():
         largest = _LARGEST.get(field, LARGEST)
         if isinstance(value, int) and not 1 <= value <= largest:
-            raise OperatorError(f"--{field.replace('_', '-')} must be between 1 and {largest}, not {value}.")
+            words = field.replace("_", " ").capitalize()
+            raise OperatorError(f"{words} must be between 1 and {largest}, not {value}.", field=field)

@@ -24,10 +24,12 @@ from allscreenshots_box.database import open_database
 from allscreenshots_box.render import Clocks, Health, Renderer, Rendering, Shot
 from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product
 from tests.box import Box
+from tests.open_door import let_in
 from tests.site.server import Site
 
 BROWSER_SUITES = {
     "test_admin_door_browser.py",
+    "test_admin_pages.py",
     "test_certificates.py",
     "test_examples.py",
     "test_hanging_up.py",
@@ -159,6 +161,13 @@ def api(settings: Settings, renderer: StandIn) -> Iterator[TestClient[Litestar]]
     """Return a client of the whole app but for the browser."""
 
     with TestClient(create_app(settings, standing_in(renderer))) as client:
+        yield client
+
+
+@pytest.fixture
+def signed_in(settings: Settings, renderer: StandIn) -> Iterator[TestClient[Litestar]]:
+    """Return a client of the whole app but for the browser, whose operator is signed in to the page."""
+    with TestClient(let_in(create_app(settings, standing_in(renderer)))) as client:
         yield client
 
 

@@ -129,6 +129,14 @@ def test_plans_are_set_listed_and_removed(run: Run) -> None:
     assert run("plans", "remove", "small", "--yes").returncode == 0
 
 
+def test_a_monthly_quota_is_taken_away_again(run: Run) -> None:
+    run("plans", "set", "small", "--screenshots-per-month", "100", "--bandwidth-per-month", "5000")
+    lifted = run("plans", "set", "small", "--screenshots-per-month", "unlimited")
+    assert "unlimited screenshots and 5000 bytes a month" in lifted.stderr
+    refused = run("plans", "set", "small", "--bandwidth-per-month", "much")
+    assert (refused.returncode, "neither a whole number nor 'unlimited'" in refused.stderr) == (2, True)
+
+
 def test_usage_is_shown_by_key(run: Run, data_dir: Path) -> None:
     run("plans", "set", "small", "--screenshots-per-month", "100", "--bandwidth-per-month", "5000")
     run("keys", "create", "svc", "--plan", "small")

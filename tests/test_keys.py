@@ -125,6 +125,24 @@ def test_a_name_means_the_newest_secret(db: Database, hasher: PasswordHasher) ->
     assert keys.find(db, "svc").prefix == new.prefix
 
 
+def test_a_key_is_found_by_its_id_in_any_state(db: Database, hasher: PasswordHasher) -> None:
+    old, _ = keys.create(db, hasher, "svc")
+    new, _ = keys.rotate(db, hasher, old.id, grace=DAY)
+    assert keys.find(db, old.id).prefix == new.prefix
+    assert [key.prefix for key in keys.revoke(db, old.id)] == [old.prefix, new.prefix]
+    assert keys.find(db, old.id).state(datetime.now(UTC)) == "revoked"
+    with pytest.raises(OperatorError, match="no such key"):
+        keys.find(db, old.id + 1)
+
+
+def test_a_secret_can_be_hashed_before_its_key_is_made(db: Database, hasher: PasswordHasher) -> None:
+    minted = keys.minted(hasher)
+    key, secret = keys.create(db, minted, "svc")
+    assert secret == minted.secret
+    assert keys.matches(key, hasher, secret)
+    assert secret not in repr(minted)
+
+
 def test_a_dead_key_cannot_be_rotated(db: Database, hasher: PasswordHasher) -> None:
     key, _ = keys.create(db, hasher, "svc")
     keys.revoke(db, "svc")

@@ -122,14 +122,14 @@ def test_a_plan_is_changed_where_it_is_said(db: Database) -> None:
 
 @pytest.mark.parametrize(("number", "fine"), [(0, False), (1, True), (100, True), (101, False)])
 def test_a_weight_is_from_1_to_100(db: Database, number: int, fine: bool) -> None:  # noqa: FBT001 - a table's column
-    expected = nullcontext() if fine else pytest.raises(OperatorError, match="--weight must be between 1 and 100")
+    expected = nullcontext() if fine else pytest.raises(OperatorError, match="Weight must be between 1 and 100")
     with expected:
         assert limits.set_plan(db, "p", {"weight": number}).weight == number
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**31])
 def test_a_limit_out_of_range_is_refused(db: Database, number: int) -> None:
-    with pytest.raises(OperatorError, match="--screenshots-burst must be between 1 and 2147483647"):
+    with pytest.raises(OperatorError, match="Screenshots burst must be between 1 and 2147483647"):
         limits.set_plan(db, "p", {"screenshots_burst": number})
 
 

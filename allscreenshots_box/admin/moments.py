@@ -1,6 +1,9 @@
 """Moments as people read them: in UTC, and how long ago or ahead."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
+
+from ..config import duration
+from ..errors import OperatorError
 
 _STEPS = [  # from this many seconds on, counted in units of so many
     (365 * 86400, 365 * 86400, "year"),
@@ -35,6 +38,11 @@ def ago(stamp: str, now: datetime | None = None) -> str:
     return f"{told} ago" if past >= timedelta() else f"in {told}"
 
 
+def since(stamp: str) -> str:
+    """Return how long it is since *stamp*."""
+    return span(datetime.now(UTC) - read(stamp)) or "less than a minute"
+
+
 def span(length: timedelta) -> str | None:
     """Return a length of time in its largest unit; None for less than a minute."""
     seconds = length.total_seconds()
@@ -43,3 +51,19 @@ def span(length: timedelta) -> str | None:
             number = int(seconds // unit)
             return f"{number} {name}{'s' if number > 1 else ''}"
     return None
+
+
+def ahead(text: str, now: datetime) -> timedelta:
+    """Read a date, to whose end it is so long from *now*, or a duration. Raises OperatorError."""
+    try:
+        last = date.fromisoformat(text)
+    except ValueError:
+        try:
+            return duration(text)
+        except ValueError:
+            raise OperatorError(
+                "Another time must be a date such as 2027-03-31, or a span such as 36h or 45d."
+            ) from None
+    if last < now.date():
+        raise OperatorError("The date is past.")
+    return datetime.combine(last, time(23, 59, 59), UTC) - now

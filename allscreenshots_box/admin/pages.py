@@ -1,7 +1,9 @@
 """How a page is made of a template, and the headers that all of them have."""
 
+import re
 from pathlib import Path
 from typing import Any, cast
+from urllib.parse import urlsplit
 
 import jinja2
 from litestar import MediaType, Request, Response
@@ -29,6 +31,8 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
+_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
@@ -37,7 +41,7 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.globals.update(sections=SECTIONS, version=__version__, sparks=charts.sparks, columns=charts.columns)
-_TEMPLATES.filters.update(day=moments.day, full=moments.full, ago=moments.ago)
+_TEMPLATES.filters.update(day=moments.day, full=moments.full, ago=moments.ago, since=moments.since)
 
 
 def page(template: str, *, section: str = "", status: int = 200, **shown: Any) -> Response[str]:
@@ -54,3 +58,16 @@ def moved(to: str) -> Response[str]:
 def actor_of(request: Request[Any, Any, Any]) -> Actor:
     """Return who is signed in, as the guard knows it."""
     return cast("Actor", request.state.actor)
+
+
+def base_of(request: Request[Any, Any, Any]) -> str:
+    """Return where callers reach this box, as far as this browser did.
+
+    A proxy in front may speak TLS for us; what the browser says of a form's origin is what it has in its address bar.
+    """
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):  # it is pasted into shells
+        return "http://localhost"
+    origin = urlsplit(request.headers.get("origin", ""))
+    scheme = origin.scheme if origin.netloc == host else request.url.scheme
+    return f"{'https' if scheme == 'https' else 'http'}://{host}"

@@ -1,14 +1,140 @@
-"""Plans on the page: listed, made and changed."""
+"""Plans on the page: listed, made, changed and removed."""
 
-from litestar import Response, get
+from dataclasses import asdict
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlencode
 
-from .pages import page
+import sqlite_utils
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+
+from .. import limits
+from ..errors import NotFound, OperatorError
+from ..limits import Plan
+from . import fields, roster
+from .fields import Form
+from .pages import actor_of, moved, page
+
+AnyRequest = Request[Any, Any, Any]
+
+DONE = {"saved": "The plan is saved, and holds from the next request on.", "removed": "The plan is removed."}
+NUMBERS = [name for name in Plan.__dataclass_fields__ if name != "name"]
+_MOST_DIGITS = 25  # Python reads thousands, slowly; no limit has as many
 
 
 @get("/plans")
-async def show() -> Response[str]:
-    """Show the section."""
-    return page("plans.html", section="plans")
+async def show(request: AnyRequest, state: State) -> Response[str]:
+    """List the plans."""
+    plans = await state.database.run(_told)
+    done = DONE.get(request.query_params.get("done", ""), "")
+    return page("plans.html", section="plans", plans=plans, done=done, address=address, on=_keys_on)
 
 
-routes = [show]
+def _told(db: sqlite_utils.Database) -> list[tuple[Plan, int, int]]:
+    """Return every plan with how many keys are on it: those that work, and all."""
+    counted = roster.on_plans(db, datetime.now(UTC))
+    return [(plan, *counted.get(plan.name, (0, 0))) for plan in limits.plans(db)]
+
+
+def address(name: str, act: str = "edit") -> str:
+    """Return where the plan *name* is; in the query, as a name may have slashes."""
+    return f"/admin/plans/{act}?{urlencode({'name': name})}"
+
+
+def _keys_on(name: str) -> str:
+    return f"/admin/keys?{urlencode({'plan': name, 'state': 'all'})}"
+
+
+@get("/plans/new")
+async def ask(state: State) -> Response[str]:
+    """Ask what a new plan is to allow: as much as the default one, to begin with."""
+    default, _ = await _found(state, "default")
+    return _asked(None, _form_of(default))
+
+
+@post("/plans/new", status_code=200)
+async def create(request: AnyRequest, state: State) -> Response[str]:
+    """Make a plan."""
+    form = await fields.sent(request)
+    try:
+        name = form.values.get("name", "")
+        await state.database.run(limits.set_plan, name, _limits(form), anew=True, by=actor_of(request))
+    except OperatorError as error:
+        form.refuse(error)
+        return _asked(None, form)
+    return moved("/admin/plans?done=saved")
+
+
+@get("/plans/edit")
+async def ask_again(request: AnyRequest, state: State) -> Response[str]:
+    """Ask what is to be changed."""
+    plan, number = await _found(state, request.query_params.get("name", ""))
+    return _asked(plan.name, _form_of(plan), number)
+
+
+@post("/plans/edit", status_code=200)
+async def edit(request: AnyRequest, state: State) -> Response[str]:
+    """Change a plan."""
+    plan, number = await _found(state, request.query_params.get("name", ""))
+    form = await fields.sent(request)
+    try:
+        known = asdict(plan)
+        said = _limits(form)
+        changes = {field: value for field, value in said.items() if value != (known[field] or limits.UNLIMITED)}
+        if changes:
+            await state.database.run(limits.set_plan, plan.name, changes, by=actor_of(request))
+    except OperatorError as error:
+        form.refuse(error)
+        return _asked(plan.name, form, number)
+    return moved("/admin/plans?done=saved")
+
+
+@post("/plans/remove", status_code=200)
+async def remove(request: AnyRequest, state: State) -> Response[str]:
+    """Remove a plan that no key is on."""
+    plan, number = await _found(state, request.query_params.get("name", ""))
+    try:
+        await state.database.run(limits.remove_plan, plan.name, by=actor_of(request))
+    except OperatorError as error:
+        form = _form_of(plan)
+        form.refuse(error)
+        return _asked(plan.name, form, number)
+    return moved("/admin/plans?done=removed")
+
+
+async def _found(state: State, name: str) -> tuple[Plan, int]:
+    for plan, _, number in await state.database.run(_told):
+        if plan.name == name:
+            return plan, number
+    raise NotFound("There is no such plan.")
+
+
+def _form_of(plan: Plan) -> Form:
+    known = asdict(plan)
+    return Form({field: limits.UNLIMITED if known[field] is None else str(known[field]) for field in NUMBERS})
+
+
+def _limits(form: Form) -> dict[str, Any]:
+    """Return the limits in *form*. Raises OperatorError for the first that is no number."""
+    return {field: _read(field, form.values.get(field, "")) for field in NUMBERS}
+
+
+def _read(field: str, text: str) -> int | str:
+    text = text.replace(",", "").replace("_", "").replace(" ", "")
+    if field in limits.QUOTAS and text.lower() in {"", limits.UNLIMITED}:
+        return limits.UNLIMITED
+    if not text.isascii() or not text.removeprefix("-").isdigit() or len(text) > _MOST_DIGITS:
+        or_not = f", or {limits.UNLIMITED}" if field in limits.QUOTAS else ""
+        raise OperatorError(f"{field.replace('_', ' ').capitalize()} must be a whole number{or_not}.", field=field)
+    return int(text)
+
+
+def _asked(name: str | None, form: Form, number: int = 0) -> Response[str]:
+    status = 400 if form.errors else 200
+    return page(
+        "plan.html", section="plans", status=status, form=form, name=name, number=number, address=address, on=_keys_on
+    )
+
+
+routes = [show, ask, create, ask_again, edit, remove]

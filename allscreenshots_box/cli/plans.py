@@ -12,6 +12,21 @@ from . import completion
 from .terminal import JSON, YES, Commands, confirm, given, opened, shown, table
 
 
+class Quota(click.ParamType[Any]):
+    """A number, or unlimited."""
+
+    name = "quota"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Read a number or the word unlimited."""
+        if value == limits.UNLIMITED:
+            return value
+        try:
+            return int(value)
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor {limits.UNLIMITED!r}.", param, ctx)
+
+
 @click.group("plans", cls=Commands)
 def plans_group() -> None:
     """Say how much keys may ask for."""
@@ -32,10 +47,17 @@ def list_plans(*, as_json: bool) -> None:
 @click.option("--screenshots-burst", type=int, metavar="N", help="How many at once, before the hourly rate counts.")
 @click.option("--requests-per-hour", type=int, metavar="N", help="All other requests.")
 @click.option("--requests-burst", type=int, metavar="N")
-@click.option("--screenshots-per-month", type=int, metavar="N", help="Over it 429 until the first of the next month.")
-@click.option("--bandwidth-per-month", type=int, metavar="BYTES", help="The same, for the results' bytes.")
+@click.option(
+    "--screenshots-per-month",
+    type=Quota(),
+    metavar="N|unlimited",
+    help="Over it 429 until the first of the next month.",
+)
+@click.option(
+    "--bandwidth-per-month", type=Quota(), metavar="BYTES|unlimited", help="The same, for the results' bytes."
+)
 @click.option("--weight", type=int, metavar="N", help="Turns at the waiting line, to one of weight 1.")
-def set_plan(name: str, **changes: int | None) -> None:
+def set_plan(name: str, **changes: Any) -> None:
     """Make the plan NAME or change it; what is left out stays, or is as in the default plan."""
     if not given(changes):
         raise click.UsageError("Say at least one limit, such as --screenshots-per-hour 500.")

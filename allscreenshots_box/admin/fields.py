@@ -1,4 +1,4 @@
-"""Forms as they are sent: what was typed, what is wrong with each field, and that none is taken twice."""
+"""What was typed into the fields of a form, what is wrong with each, and that no form is taken twice."""
 
 import secrets
 from collections import OrderedDict
@@ -11,6 +11,7 @@ from ..errors import OperatorError
 
 LONGEST = 20_000  # characters of one field: a hundred hosts are far less
 REMEMBERED = 1000  # forms that were sent
+TICKET = 16  # characters
 
 
 class Form:
@@ -42,11 +43,12 @@ class Tickets:
 
     def new(self) -> str:
         """Return a ticket for a form that is shown now."""
-        return secrets.token_urlsafe(12)
+        return secrets.token_urlsafe(12)  # TICKET characters
 
     def take(self, ticket: str) -> bool:
         """Say whether this is the first time that *ticket* comes back."""
-        if ticket in self._used:
+        ticket = ticket[:TICKET]
+        if not ticket or ticket in self._used:
             return False
         self._used[ticket] = None
         if len(self._used) > REMEMBERED:

@@ -1,0 +1,190 @@
+"""One key on the page: all its secrets, what it used, and what can be done to it."""
+
+import asyncio
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import sqlite_utils
+from litestar import Request, Response, get, post
+from litestar.datastructures import State
+from litestar.params import FromPath
+
+from .. import config, keys, ledger, limits
+from ..audit import Actor
+from ..errors import NotFound, OperatorError
+from ..keys import Key, Minted
+from ..ledger import Counts
+from . import expiry, fields, moments, roster
+from .api_keys import hosts_in, shown_once
+from .fields import Form
+from .pages import actor_of, moved, page
+
+AnyRequest = Request[Any, Any, Any]
+
+GRACES = [("0s", "at once"), ("1h", "in 1 hour"), ("24h", "in 24 hours"), ("7d", "in 7 days")]
+DONE = {"saved": "The changes are saved, and hold from the next request on.", "nothing": "Nothing was changed."}
+LARGEST_ID = 2**63 - 1  # SQLite's
+
+
+@get("/keys/{key_id:int}")
+async def show(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+    """Show the key."""
+    return await _shown(state, key_id, Form({"grace": "24h"}), DONE.get(request.query_params.get("done", ""), ""))
+
+
+@get("/keys/{key_id:int}/edit")
+async def ask(key_id: FromPath[int], state: State) -> Response[str]:
+    """Ask what is to be changed."""
+    key = await _found(state, key_id)
+    hosts = "\n".join((key.allow_hosts or "").split(",")).strip()
+    known = {"name": key.name, "plan": key.plan.name, "environment": key.environment or "", "allow_hosts": hosts}
+    return await _asked(state, key, Form(known | {"expires": expiry.AS_IT_IS}))
+
+
+@post("/keys/{key_id:int}/edit", status_code=200)
+async def edit(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+    """Change the key."""
+    key = await _found(state, key_id)
+    form = await fields.sent(request)
+    try:
+        changes = _changes(key, form)
+        if changes:
+            await state.database.run(keys.edit, key_id, changes, by=actor_of(request))
+    except OperatorError as error:
+        form.refuse(error)
+        return await _asked(state, key, form)
+    return moved(f"/admin/keys/{key_id}?done={'saved' if changes else 'nothing'}")
+
+
+def _changes(key: Key, form: Form) -> dict[str, Any]:
+    """Return what differs from *key* in the form: the audit tells of nothing else."""
+    values = form.values
+    told: dict[str, Any] = {"name": values.get("name", ""), "plan": values.get("plan", "")}
+    told["environment"] = values.get("environment") or None
+    known = {"name": key.name, "plan": key.plan.name, "environment": key.environment}
+    changes = {name: value for name, value in told.items() if value != known[name]}
+    hosts = hosts_in(values.get("allow_hosts", ""))
+    if sorted(hosts) != sorted((key.allow_hosts or "").split(",") if key.allow_hosts else []):
+        changes["allow_hosts"] = hosts
+    span = expiry.lifetime(form, datetime.now(UTC))
+    if span != expiry.AS_IT_IS:
+        changes["expires"] = span
+    return changes
+
+
+@post("/keys/{key_id:int}/rotate", status_code=200)
+async def rotate(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+    """Give the key a new secret, and show it in this very answer."""
+    key = await _found(state, key_id)
+    form = await fields.sent(request)
+    try:
+        grace = _grace(form)
+        _require_newest(key, form.values.get("prefix", ""))  # here too, before any slow work
+        minted = await asyncio.to_thread(keys.minted, state.hasher)
+        new, secret = await state.database.run(_rotate, minted, key, grace, actor_of(request))
+    except OperatorError as error:
+        form.refuse(error)
+        return await _shown(state, key_id, form)
+    return shown_once(request, new, secret, grace=dict(GRACES)[form.values["grace"]])
+
+
+def _grace(form: Form) -> timedelta:
+    if form.values.get("grace") not in dict(GRACES):
+        raise OperatorError("Choose one of these.", field="grace")
+    return config.duration(form.values["grace"])
+
+
+def _rotate(db: sqlite_utils.Database, minted: Minted, key: Key, grace: timedelta, by: Actor) -> tuple[Key, str]:
+    _require_newest(keys.find(db, key.id), key.prefix)
+    return keys.rotate(db, minted, key.id, grace=grace, by=by)
+
+
+def _require_newest(key: Key, seen: str) -> None:
+    """Refuse a form that was sent before: a reload or a double click must not rotate once more."""
+    if seen != key.prefix:
+        raise OperatorError(
+            "Nothing was done now: the key has been rotated since this form was shown, and has the secret "
+            f"{key.prefix}…. If you have not got that, rotate once more.",
+            field="grace",
+        )
+
+
+@post("/keys/{key_id:int}/delete", status_code=200)
+async def delete(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+    """Revoke all secrets of the key, at once."""
+    key = await _found(state, key_id)
+    form = await fields.sent(request)
+    if form.values.get("typed") != key.name:
+        form.errors["typed"] = "That is not the name of this key."
+        return await _shown(state, key_id, form)
+    await state.database.run(keys.revoke, key_id, by=actor_of(request))
+    return moved(f"/admin/keys/{key_id}")
+
+
+# --- what is shown ------------------------------------------------------------------------------
+
+
+async def _found(state: State, key_id: int) -> Key:
+    key: Key = await _read(state, key_id, keys.find)
+    return key
+
+
+async def _read(state: State, key_id: int, function: Callable[..., Any], *more: Any) -> Any:
+    try:
+        return await state.database.run(function, min(key_id, LARGEST_ID), *more)
+    except OperatorError:
+        raise NotFound("There is no such key; it may have been forgotten by `keys prune`.") from None
+
+
+async def _shown(state: State, key_id: int, form: Form, done: str = "") -> Response[str]:
+    told = await _read(state, key_id, _told, datetime.now(UTC))
+    form.values.setdefault("grace", "24h")
+    return page(
+        "key.html", section="keys", status=400 if form.errors else 200, form=form, done=done, graces=GRACES, **told
+    )
+
+
+def _told(db: sqlite_utils.Database, key_id: int, now: datetime) -> dict[str, Any]:
+    """Return all that the page of a key says of it."""
+    key, found = keys.find(db, key_id), keys.secrets_of(db, key_id)
+    this = ledger.period_of(now.date())
+    by_day = ledger.tally(db, key_id, since=this.name)
+    month, in_all = Counts(), Counts()
+    for counts in by_day.values():
+        month.add(counts)
+    for counts in ledger.months(db, [key_id]).values():
+        in_all.add(counts)
+    live = key.is_live(now)
+    used = max((secret.last_used_at for secret in found if secret.last_used_at), default=None)
+    (made,) = db.execute("select created_at from keys where id = ?", [key_id]).fetchone()  # longer ago than its secret
+    return {
+        "key": key,
+        "state": key.state(now),
+        "live": live,
+        "secrets": [(secret, secret.state(now)) for secret in found],
+        "used": used,
+        "made": made,
+        "unused": live and moments.read(used or made) < now - roster.UNUSED_AFTER,
+        "old": live and moments.read(key.created_at) < now - roster.ROTATE_AFTER,
+        "month": month,
+        "in_all": in_all,
+        "days": [(day, by_day.get((key_id, day), Counts()).screenshots) for day in roster.days_of(this)],
+        "begins": f"{this.ends:%Y-%m-%d}",
+    }
+
+
+async def _asked(state: State, key: Key, form: Form) -> Response[str]:
+    return page(
+        "edit_key.html",
+        section="keys",
+        status=400 if form.errors else 200,
+        key=key,
+        form=form,
+        plans=await state.database.run(limits.plans),
+        environments=await state.database.run(roster.environments),
+        expiries=[(expiry.AS_IT_IS, "As it is"), *expiry.CHOICES],
+    )
+
+
+routes = [show, ask, edit, rotate, delete]
