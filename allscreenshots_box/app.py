@@ -7,6 +7,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from litestar import HttpMethod, Litestar, Request, Response, Router, route
@@ -23,6 +24,7 @@ from . import (
     __version__,
     admin,
     bodies,
+    captures,
     database,
     keys,
     logs,
@@ -44,6 +46,7 @@ from .errors import (
     CrossSite,
     InternalError,
     InvalidRequest,
+    InvalidUrl,
     MethodNotAllowed,
     NotFound,
     RequestTooLarge,
@@ -66,6 +69,7 @@ APART = OPS_PATHS - {"/health"}  # what the main port then has no more
 _EXPECTED = {200, 503}  # answers to those who look at the box; a change of mind is in the log in any case
 _COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
 _SIDE = "allscreenshots_box.side"  # in a scope: which listener the request came to, if not to the main one
+_NO_URL = "(not a URL)"
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")
 _LINK = re.compile(r"(?<=/admin/link/).+", re.IGNORECASE)  # the token of a one-time link
@@ -85,13 +89,13 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         opened = rendering() if rendering is not None else _rendering(settings)
         connected = database.connected(settings.database_path)
-        async with connected as db, usage.counting(db) as counted, opened as renderer:
+        async with connected as db, usage.counting(db) as counted, captures.noting(db) as noted, opened as renderer:
             hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
             gate, door = Gate(db, hasher, Buckets()), Door(db, hasher, Buckets())
             app.state.update({"database": db, "renderer": renderer, "gate": gate, "door": door, "hasher": hasher})
             app.state.readiness = Readiness(renderer, db, settings.data_dir)
             metrics.watch(lambda: _sample(app.state), _memory)
-            app.state.usage = counted
+            app.state.update({"usage": counted, "captures": noted})
             yield
             app.state.readiness.close()
             await app.state.gate.close()
@@ -309,6 +313,7 @@ class Front:
             finally:
                 self._log(scope, visit)
                 self._count(scope, visit)
+                self._note(scope, visit)
 
     async def _pass(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
         refuse_key_in_query(scope["query_string"])
@@ -365,6 +370,27 @@ class Front:
                 rendering=clocks.rendered if clocks and clocks.begun is not None else None,
                 steps=rendering.steps if rendering else {},
                 fetched=rendering.fetched if rendering else 0,
+            )
+        )
+
+    def _note(self, scope: Scope, visit: Visit) -> None:
+        """Take note of what was captured, or failed to be: of what came as far as to name its target."""
+        target: str | None = scope["state"].get("target")
+        if target is None:
+            return
+        rendering: Rendered | None = scope["state"].get("rendering")
+        key = visit.admission.key if visit.admission else None
+        self._state.captures.note(
+            captures.Entry(
+                moment=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                request=visit.id,
+                caller=f"{key.prefix} ({key.name})" if key else "nobody",
+                # What is no URL has no parts that could be left out.
+                target=_NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=False),
+                status=visit.status,
+                code=visit.error.code if visit.error else None,
+                milliseconds=round((time.monotonic() - visit.begun) * 1000),
+                bytes=sum(len(product.content) for product in rendering.products) if rendering else 0,
             )
         )
 

@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager
 from pathlib import Path
@@ -173,6 +173,29 @@ def m006_captures(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m007_days(db: sqlite_utils.Database) -> None:
+    """Keep what all keys used together on each day: a page that adds up a million rows is a slow page."""
+    db.executescript(
+        """
+        create table usage_by_day (
+            day text primary key,
+            screenshots integer not null,
+            bytes integer not null
+        ) strict, without rowid;
+        insert into usage_by_day select day, sum(screenshots), sum(bytes) from usage group by day;
+
+        create table failures_by_day (
+            day text not null,
+            code text not null,
+            number integer not null,
+            primary key (day, code)
+        ) strict, without rowid;
+        insert into failures_by_day select day, code, sum(number) from failures group by day, code;
+        """
+    )
+
+
 def _log(changes: list[str], copy: Path) -> None:
     logs.event("database_changed", changes=changes, copy=str(copy))
 
@@ -324,3 +347,24 @@ async def connected(path: Path) -> AsyncIterator[Database]:
             yield Database(db, thread)
         finally:
             await loop.run_in_executor(thread, db.close)
+
+
+@asynccontextmanager
+async def repeated(write: Callable[[], Awaitable[None]], seconds: float) -> AsyncIterator[None]:
+    """Call *write* again and again, every so many *seconds*, until the block ends; a call that runs is let finish."""
+    stopping = asyncio.Event()
+    repeating = asyncio.create_task(_repeat(write, seconds, stopping))
+    try:
+        yield
+    finally:
+        stopping.set()
+        await repeating
+
+
+async def _repeat(write: Callable[[], Awaitable[None]], seconds: float, stopping: asyncio.Event) -> None:
+    while not stopping.is_set():
+        try:
+            async with asyncio.timeout(seconds):
+                await stopping.wait()
+        except TimeoutError:
+            await write()

@@ -101,6 +101,35 @@ def add(db: sqlite_utils.Database, used: Tally, *, patience: int) -> None:
                     " on conflict do update set number = number + excluded.number",
                     [key_id, day, code, number],
                 )
+        _add_to_days(db, used)
+
+
+def _add_to_days(db: sqlite_utils.Database, used: Tally) -> None:
+    """Add up over all keys: what the box did stays what it did when a key is forgotten."""
+    by_day: dict[str, Counts] = {}
+    for (_, day), counts in used.items():
+        by_day.setdefault(day, Counts()).add(counts)
+    for day, counts in by_day.items():
+        db.execute(
+            "insert into usage_by_day (day, screenshots, bytes) values (?, ?, ?) on conflict do update set"
+            " screenshots = screenshots + excluded.screenshots, bytes = bytes + excluded.bytes",
+            [day, counts.screenshots, counts.bytes],
+        )
+        for code, number in counts.failures.items():
+            db.execute(
+                "insert into failures_by_day (day, code, number) values (?, ?, ?)"
+                " on conflict do update set number = number + excluded.number",
+                [day, code, number],
+            )
+
+
+def all_days(db: sqlite_utils.Database, since: str) -> dict[str, Counts]:
+    """Return the screenshots, bytes and failures of all keys together, on each day from *since* on."""
+    rows = db.query("select day, screenshots, bytes from usage_by_day where day >= ?", [since])
+    found = {row["day"]: Counts(row["screenshots"], row["bytes"]) for row in rows}
+    for row in db.query("select day, code, number from failures_by_day where day >= ?", [since]):
+        found.setdefault(row["day"], Counts()).failures[row["code"]] = row["number"]
+    return found
 
 
 def tally(db: sqlite_utils.Database, only: int | None = None, *, span: int = DAY, since: str = "") -> Tally:

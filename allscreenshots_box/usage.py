@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from . import ledger, logs
-from .database import BUSY_MILLISECONDS, Database
+from .database import BUSY_MILLISECONDS, Database, repeated
 from .errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
 from .keys import Key
 from .ledger import MONTH, Counts, Holder, Period, Tally, moment, period_of
@@ -113,6 +113,15 @@ class Usage:
                     used[day] += counts.screenshots
         return used
 
+    async def all_days(self, since: date) -> dict[str, Counts]:
+        """Return what all keys used together on each day from *since* on."""
+        async with self._reconciling:
+            used = await self._database.run(ledger.all_days, since.isoformat())
+            for (_, day), counts in self._waiting.items():
+                if day >= since.isoformat():
+                    used.setdefault(day, Counts()).add(counts)
+        return used
+
     def _waiting_of(self, key_ids: Sequence[int]) -> list[tuple[tuple[int, str], Counts]]:
         wanted = set(key_ids)
         return [(name, counts) for name, counts in self._waiting.items() if name[0] in wanted]
@@ -141,15 +150,6 @@ class Usage:
         lost = sum(counts.screenshots for counts in self._waiting.values())
         if self._waiting:
             logs.event("usage_lost", logging.ERROR, screenshots=lost, keys=len({key_id for key_id, _ in self._waiting}))
-
-    async def write_on(self, stopping: asyncio.Event) -> None:
-        """Write again and again until *stopping*."""
-        while not stopping.is_set():
-            try:
-                async with asyncio.timeout(WRITE_SECONDS):
-                    await stopping.wait()
-            except TimeoutError:
-                await self.write()
 
     def _count(self, key_id: int, day: date, counts: Counts) -> None:
         if counts == Counts():
@@ -180,14 +180,12 @@ class Usage:
 @asynccontextmanager
 async def counting(database: Database) -> AsyncIterator[Usage]:
     """Yield a Usage that is written as it grows, and once more when the block ends."""
-    usage, stopping = Usage(database), asyncio.Event()
+    usage = Usage(database)
     await usage.enter(period_of(usage.now().date()))
-    writing_on = asyncio.create_task(usage.write_on(stopping))
     try:
-        yield usage
+        async with repeated(usage.write, WRITE_SECONDS):
+            yield usage
     finally:
-        stopping.set()
-        await writing_on
         await usage.close()
 
 
