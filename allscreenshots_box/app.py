@@ -90,12 +90,12 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         opened = rendering() if rendering is not None else _rendering(settings)
         connected = database.connected(settings.database_path)
         async with connected as db, usage.counting(db) as counted, captures.noting(db) as noted, opened as renderer:
-            hasher = keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
-            gate, door = Gate(db, hasher, Buckets()), Door(db, hasher, Buckets())
+            hasher, buckets = keys.hasher_of(settings.argon2_memory, settings.argon2_passes), Buckets()
+            gate, door = Gate(db, hasher, buckets), Door(db, hasher, Buckets())
             app.state.update({"database": db, "renderer": renderer, "gate": gate, "door": door, "hasher": hasher})
             app.state.readiness = Readiness(renderer, db, settings.data_dir)
             metrics.watch(lambda: _sample(app.state), _memory)
-            app.state.update({"usage": counted, "captures": noted})
+            app.state.update({"usage": counted, "captures": noted, "buckets": buckets, "begun": datetime.now(UTC)})
             yield
             app.state.readiness.close()
             await app.state.gate.close()
@@ -116,6 +116,8 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
             "counted": Provide(provide_metrics, sync_to_thread=False),
             "usage": Provide(provide_usage, sync_to_thread=False),
             "door": Provide(provide_door, sync_to_thread=False),
+            "buckets": Provide(provide_buckets, sync_to_thread=False),
+            "insight": Provide(provide_insight, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
         request_class=BoxRequest,
@@ -123,7 +125,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         openapi_config=_openapi(),
         logging_config=None,  # ours is set up by the server
     )
-    app.state.metrics = metrics
+    app.state.update({"metrics": metrics, "settings": settings})
     app.state.page = None if settings.no_admin or settings.admin_address else admin.ROOT
     routes = frozenset(route.path for route in app.routes)
     app.state.front = app.asgi_handler = Front(app.asgi_handler, app.state, settings, routes)
@@ -137,6 +139,7 @@ async def obey(app: Litestar, settings: Settings) -> None:
     """
     await app.state.renderer.obey(outbound.policy_of(settings), settings.block_rules)
     app.state.front.obey(settings)
+    app.state.settings = settings
     logs.choose(settings.log_level, settings.log_levels)
 
 
@@ -216,6 +219,24 @@ def provide_usage(state: State) -> usage.Usage:
 def provide_door(state: State) -> Door:
     """Hand over what lets operators in."""
     return cast("Door", state.door)
+
+
+def provide_buckets(state: State) -> Buckets:
+    """Hand over the buckets of all who are limited."""
+    return cast("Buckets", state.buckets)
+
+
+def provide_insight(state: State) -> admin.Insight:
+    """Hand over all that the operator's page looks at."""
+    return admin.Insight(
+        settings=state.settings,
+        begun=state.begun,
+        database=state.database,
+        renderer=state.renderer,
+        readiness=state.readiness,
+        usage=state.usage,
+        captures=state.captures,
+    )
 
 
 @route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)
@@ -365,7 +386,7 @@ class Front:
                 code=visit.error.code if visit.error else "ok",
                 sent=visit.sent,
                 key=visit.admission.key.prefix if visit.admission else None,
-                shot=visit.admission is not None and visit.admission.standing.kind == "screenshot",
+                shot=_asks_for_a_shot(scope, visit),
                 line=clocks.queued if clocks else None,
                 rendering=clocks.rendered if clocks and clocks.begun is not None else None,
                 steps=rendering.steps if rendering else {},
@@ -384,7 +405,7 @@ class Front:
             captures.Entry(
                 moment=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
                 request=visit.id,
-                caller=f"{key.prefix} ({key.name})" if key else "nobody",
+                caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],
                 # What is no URL has no parts that could be left out.
                 target=_NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=False),
                 status=visit.status,
@@ -425,6 +446,13 @@ class Front:
             error=visit.error.code if visit.error else None,
             reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed | CrossSite) else None,
         )
+
+
+def _asks_for_a_shot(scope: Scope, visit: Visit) -> bool:
+    """Say whether a picture was asked for by somebody who may: with a good key, or on the operator's page."""
+    if visit.admission is None:
+        return "caller" in scope["state"]
+    return visit.admission.standing.kind == "screenshot"
 
 
 def _clocks_of(scope: Scope) -> Clocks | None:

@@ -30,6 +30,7 @@ from tests.site.server import Site
 BROWSER_SUITES = {
     "test_admin_door_browser.py",
     "test_admin_pages.py",
+    "test_admin_view_browser.py",
     "test_certificates.py",
     "test_examples.py",
     "test_hanging_up.py",
@@ -63,6 +64,7 @@ class StandIn(Renderer):
 
     def __init__(self) -> None:
         self.shots: list[Shot] = []
+        self.asked: list[dict[str, Any]] = []  # for whom, and with what weight
         self.failure: Exception | None = None
         self.rendering = Rendering(products=(), target_status=200, target_url="")
         self.wellbeing = Health(ok=True)
@@ -77,13 +79,24 @@ class StandIn(Renderer):
         """Say that one browser ended."""
         return {"it_ended": 1}
 
+    @property
+    def description(self) -> dict[str, str]:
+        """Say that a browser runs in its sandbox."""
+        return {"browser": "/usr/bin/stand-in", "version": "HeadlessChrome/156.0.1.2", "sandbox": "on (all of it)"}
+
+    @property
+    def browser_age(self) -> float | None:
+        """Say that the browser was started an hour and a half ago."""
+        return 5400.0
+
     async def health(self) -> Health:
         """Say what the test wants it to."""
         return self.wellbeing
 
-    async def render(self, shot: Shot, *, clocks: Clocks | None = None, **_: Any) -> Rendering:
+    async def render(self, shot: Shot, *, clocks: Clocks | None = None, **asked: Any) -> Rendering:
         """Answer at once, or fail as told."""
         self.shots.append(shot)
+        self.asked.append(asked)
         await asyncio.sleep(0)
         if clocks is not None:
             waited = self.rendering.queue_seconds

@@ -5,11 +5,12 @@ from litestar.di import Provide
 
 from . import account, activity, api_key, api_keys, files, overview, plans, playground, sign_in
 from .body import LARGEST_FORM, read_form
+from .condition import Insight
 from .door import ROOT, Door, is_below, require_operator
 from .fields import Tickets
 from .refusal import refusal
 
-__all__ = ["LARGEST_FORM", "ROOT", "Door", "is_below", "read_form", "refusal", "router"]
+__all__ = ["LARGEST_FORM", "ROOT", "Door", "Insight", "is_below", "read_form", "refusal", "router"]
 
 
 def router() -> Router:

@@ -1,14 +1,209 @@
 """A shot tried on the page: with its options, its picture, and the lines that would do the same."""
 
-from litestar import Response, get
+import asyncio
+import base64
+import json
+import math
+import re
+from typing import Any
 
+import msgspec
+from litestar import Request, Response, get, post
+from litestar.di import NamedDependency
+from markupsafe import Markup
+
+from .. import bodies, presence
+from ..errors import BoxError, InvalidRequest, RateLimited
+from ..limits import Buckets, Plan
+from ..orders import ScreenshotRequest, ViewportConfig, shot_of
+from ..render import Clocks, Renderer, Rendering, devices
+from ..render.shot import Product
+from .forms import Form, sent
+from .measures import size, span
 from .pages import page
+from .snippets import snippets
+
+CALLER = -1  # at the waiting line and among the buckets: keys count from 1, and 0 is nobody's
+CALLER_NAME = "admin"
+# A person tries one after the other; what is more is a script in the operator's session.
+PLAN = Plan(
+    name=CALLER_NAME,
+    screenshots_per_hour=600,
+    screenshots_burst=30,
+    requests_per_hour=600,
+    requests_burst=30,
+    weight=2,  # somebody sits and waits
+)
+MOST_SHOWN = 16 << 20  # bytes of a picture in the page; larger ones are for the lines below it
+
+AnyRequest = Request[Any, Any, Any]
+
+_NUMBER = re.compile(r"-?\d{1,12}")
+_TEXTS = ("url", "device", "format", "waitUntil", "selector")
+_NUMBERS = ("quality", "delay")
+_TICKS = ("fullPage", "darkMode", "blockAds", "blockCookieBanners", "blockPopups")
+_WINDOW = ("width", "height", "deviceScaleFactor")
+_LABELS = {  # of the fields, by the path that they have in a request
+    "url": "URL",
+    "device": "Device",
+    "viewport.width": "Width",
+    "viewport.height": "Height",
+    "viewport.deviceScaleFactor": "Scale",
+    "format": "Format",
+    "quality": "Quality",
+    "waitUntil": "Wait until",
+    "delay": "Delay",
+    "selector": "Selector",
+}
+_BLAMED = {  # fields that are to blame for what befell a good request
+    "selector_not_found": "selector",
+    "target_not_allowed": "url",
+    "url_unreachable": "url",
+    "certificate_invalid": "url",
+    "not_a_page": "url",
+}
+
+
+def _defaults(shape: type[msgspec.Struct]) -> dict[str, Any]:
+    return {field.encode_name: field.default for field in msgspec.structs.fields(shape)}
+
+
+def _choices(name: str) -> list[str]:
+    """Return the words that a field of a request may have."""
+    described = msgspec.inspect.type_info(ScreenshotRequest)
+    assert isinstance(described, msgspec.inspect.StructType)  # noqa: S101 - for the type checker
+    (wanted,) = (field.type for field in described.fields if field.encode_name == name)
+    extra = wanted.extra if isinstance(wanted, msgspec.inspect.Metadata) else None
+    return [word for word in (extra or {}).get("choices", ()) if word != "jpg"]  # as good as jpeg
+
+
+_DEFAULTS = _defaults(ScreenshotRequest) | {
+    f"viewport.{name}": value for name, value in _defaults(ViewportConfig).items()
+}
+_OPTIONS = {
+    "device": [("", "None: a window of the size below"), *((name, name) for name in devices.NAMES)],
+    "format": [(word, word) for word in _choices("format")],
+    "waitUntil": [(word, word) for word in _choices("waitUntil")],
+}
+
+
+def _fresh() -> Form:
+    """Return the form as it is at first."""
+    names = [*_TEXTS, *_NUMBERS, *(f"viewport.{name}" for name in _WINDOW)]
+    values = {name: "" if _DEFAULTS[name] in {None, msgspec.NODEFAULT} else str(_DEFAULTS[name]) for name in names}
+    return Form(values | {name: "on" for name in _TICKS if _DEFAULTS[name]})
 
 
 @get("/playground")
 async def show() -> Response[str]:
     """Show the section."""
-    return page("playground.html", section="playground")
+    return _page(_fresh())
 
 
-routes = [show]
+@post("/playground", status_code=200)
+async def take(
+    request: AnyRequest, renderer: NamedDependency[Renderer], buckets: NamedDependency[Buckets]
+) -> Response[str]:
+    """Take the picture that the form asks for, and show it, or say why there is none."""
+    form = await sent(request)
+    request.state.caller = CALLER_NAME
+    try:
+        _charge(buckets)
+        body = _body(form.values)
+        rendering = await _rendering(request, body, renderer, buckets)
+    except BoxError as error:
+        request.state.visit.error = error  # the log and the counts know it as they know every other
+        _blame(form, error)
+        response = _page(form, status=error.status, failure=error, request_id=request.state.visit.id)
+        response.headers.update(error.headers)
+        return response
+    shown = await asyncio.to_thread(_shown, rendering)
+    return await asyncio.to_thread(_page, form, picture=shown, lines=snippets(_base(request), body))
+
+
+def _charge(buckets: Buckets) -> None:
+    standing = buckets.take(CALLER, "screenshot", PLAN)
+    if standing.wait:
+        seconds = math.ceil(standing.wait)
+        raise RateLimited(f"The playground takes no more for {seconds} s.", seconds)
+
+
+async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Renderer, buckets: Buckets) -> Rendering:
+    """Return what becomes of *body*, read and rendered as if a key had sent it. Raises BoxError."""
+    try:
+        wanted, _ = bodies.read(ScreenshotRequest, json.dumps(body).encode())
+        shot = shot_of(wanted)
+        request.state.target, request.state.clocks = shot.url, Clocks()
+        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=request.state.clocks)
+        rendering = await presence.while_there(request.receive, work)
+    except BoxError as error:
+        if error.returns_token:
+            buckets.give_back(CALLER, "screenshot", PLAN)
+        raise
+    request.state.rendering, request.state.fetched = rendering, rendering.fetched
+    request.state.refused = rendering.refused[:10]
+    return rendering
+
+
+def _body(values: dict[str, str]) -> dict[str, Any]:
+    """Return the JSON that the form stands for, as short as it can be said. What is wrong in it stays wrong."""
+    body: dict[str, Any] = {name: values[name] for name in _TEXTS if values.get(name)}
+    body |= {name: _number(values[name]) for name in _NUMBERS if values.get(name)}
+    body |= {name: name in values for name in _TICKS}
+    window = {name: _number(values[f"viewport.{name}"]) for name in _WINDOW if values.get(f"viewport.{name}")}
+    window = {name: value for name, value in window.items() if value != _DEFAULTS[f"viewport.{name}"]}
+    if window and "device" not in body:
+        body["viewport"] = window
+    return {name: value for name, value in body.items() if value != _DEFAULTS[name]}
+
+
+def _number(text: str) -> int | str:
+    return int(text) if _NUMBER.fullmatch(text) else text
+
+
+def _blame(form: Form, error: BoxError) -> None:
+    """Mark the fields that are wrong; what none of them is to blame for is wrong with the form."""
+    problems = error.problems if isinstance(error, InvalidRequest) else {}
+    marked = {name: f"{_LABELS[name]} {problem}." for name, problem in problems.items() if name in _LABELS}
+    if not marked:
+        marked = {_BLAMED.get(error.code, ""): error.message}
+    form.errors.update(marked)
+
+
+def _shown(rendering: Rendering) -> dict[str, Any]:
+    product = rendering.products[0]
+    return {
+        "source": _data_url(product) if len(product.content) <= MOST_SHOWN else None,
+        "is_image": product.media_type.startswith("image/"),
+        "file": f"screenshot.{product.format}",
+        "bytes": len(product.content),
+        "width": product.width,
+        "height": product.height,
+        "line": rendering.queue_seconds * 1000,
+        "render": rendering.render_seconds * 1000,
+        "fetched": rendering.fetched,
+        "status": rendering.target_status,
+        "url": rendering.target_url,
+        "not_awaited": rendering.not_awaited,
+        "truncated": rendering.truncated,
+    }
+
+
+def _data_url(product: Product) -> Markup:
+    """Return the picture as an address: so it is never kept, and nobody else can ask for it."""
+    return Markup(f"data:{product.media_type};base64,{base64.b64encode(product.content).decode()}")  # noqa: S704
+
+
+def _base(request: AnyRequest) -> str:
+    """Return where this page is for the browser that asks: it says so itself, also behind a proxy."""
+    origin = str(request.headers.get("origin", ""))
+    return origin if origin.partition("://")[2] else str(request.base_url).rstrip("/")
+
+
+def _page(form: Form, *, status: int = 200, **shown: Any) -> Response[str]:
+    shown = {"picture": None, "lines": [], "failure": None, "request_id": None} | shown
+    shown |= {"form": form, "options": _OPTIONS, "size": size, "span": span}
+    return page("playground.html", section="playground", status=status, **shown)
+
+
+routes = [show, take]

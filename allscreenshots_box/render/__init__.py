@@ -92,6 +92,11 @@ class Renderer:
         return self._line.standing
 
     @property
+    def browser_age(self) -> float | None:
+        """Seconds since the browser in service was started; None while there is none."""
+        return self._browser.age
+
+    @property
     def restarts(self) -> dict[str, int]:
         """How often the browser was replaced, by cause."""
         return dict(self._browser.restarts)

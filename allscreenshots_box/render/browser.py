@@ -120,6 +120,13 @@ class Browser:
         self.user_agent = ""
         self.path = ""
 
+    @property
+    def age(self) -> float | None:
+        """Seconds since the browser in service was started; None while there is none."""
+        if self._life is None or self._life.dead:
+            return None
+        return asyncio.get_running_loop().time() - self._life.begun
+
     async def start(self) -> None:
         """Launch, and prove the sandbox. Raises OperatorError."""
         try:

@@ -1,0 +1,165 @@
+"""How the box stands: what its parts say of themselves, put together for people."""
+
+import asyncio
+import os
+import shutil
+import time
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import sqlite_utils
+
+from .. import allowance
+from ..captures import Captures
+from ..config import Settings
+from ..database import Database
+from ..ledger import Counts
+from ..readiness import Readiness
+from ..render import Renderer, cell
+from ..usage import Usage
+from .charts import Bars
+
+DAYS = 30  # that are looked back on, today among them
+UNUSED = timedelta(days=90)
+OLD = timedelta(days=180)
+
+
+class Insight:
+    """All that the page looks at. No dataclass: Litestar would want to know how to make its parts."""
+
+    def __init__(  # noqa: PLR0913 - each is a part of the box
+        self,
+        *,
+        settings: Settings,
+        begun: datetime,
+        database: Database,
+        renderer: Renderer,
+        readiness: Readiness,
+        usage: Usage,
+        captures: Captures,
+    ) -> None:
+        self.settings = settings  # in force
+        self.begun = begun
+        self.database = database
+        self.renderer = renderer
+        self.readiness = readiness
+        self.usage = usage
+        self.captures = captures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Machine:
+    """What the box takes of its machine, and what is left. Bytes."""
+
+    server: int  # memory of this process
+    browser: int  # memory of all below it
+    limit: int  # memory that the machine and the control groups allow
+    available: int
+    disk: int
+    disk_free: int
+    database: int
+
+
+def machine(settings: Settings) -> Machine:
+    """Return how the machine stands. Reads all of /proc below this process: for a thread."""
+    server, browser = cell.weigh(os.getpid())
+    memory = allowance.memory()
+    disk = shutil.disk_usage(settings.data_dir)
+    return Machine(
+        server=server,
+        browser=browser,
+        limit=memory.limit,
+        available=memory.available,
+        disk=disk.total,
+        disk_free=disk.free,
+        database=sum(_size(settings.database_path.with_name(f"{settings.database_path.name}{end}")) for end in _FILES),
+    )
+
+
+_FILES = ("", "-wal", "-shm")  # that SQLite makes of one database
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Past:
+    """What the last days were like, all keys together."""
+
+    screenshots: Bars  # by day, the oldest first
+    failed: Bars
+    causes: list[tuple[str, int]] = field(default_factory=list)  # error codes, the most frequent first
+
+
+def past(by_day: dict[str, Counts], today: datetime) -> Past:
+    """Return the last days as charts and tables have them."""
+    days = [f"{(today - timedelta(days=ago)).date()}" for ago in reversed(range(DAYS))]
+    counts = [(day, by_day.get(day, Counts())) for day in days]
+    causes = sum((one.failures for _, one in counts), start=Counts().failures)
+    return Past(
+        screenshots=[(day, one.screenshots) for day, one in counts],
+        failed=[(day, one.failures.total()) for day, one in counts],
+        causes=causes.most_common(),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Neglected:
+    """How many live secrets somebody should look at."""
+
+    live: int
+    unused: int
+    old: int
+
+
+def neglected(db: sqlite_utils.Database, now: datetime) -> Neglected:
+    """Count the live secrets that nobody uses, and those that are old."""
+    (row,) = db.query(
+        """
+        select count(*) as live,
+            coalesce(sum(coalesce(secrets.last_used_at, secrets.created_at) < :unused), 0) as unused,
+            coalesce(sum(secrets.created_at < :old), 0) as old
+        from secrets join keys on keys.id = secrets.key_id
+        where secrets.revoked_at is null and coalesce(secrets.retires_at, '9') > :now
+            and coalesce(keys.expires_at, '9') > :now
+        """,
+        {"now": _stamp(now), "unused": _stamp(now - UNUSED), "old": _stamp(now - OLD)},
+    )
+    return Neglected(**row)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+async def all_of_it(insight: Insight) -> dict[str, Any]:
+    """Return what the overview shows, as of now."""
+    now = datetime.now(UTC)
+    await insight.captures.write()  # what was captured a moment ago is shown, too
+    reasons, stands, by_day, keys, last = await asyncio.gather(
+        insight.readiness.look(),
+        asyncio.to_thread(machine, insight.settings),
+        insight.usage.all_days((now - timedelta(days=DAYS - 1)).date()),
+        insight.database.run(neglected, now),
+        insight.captures.recent(number=10, failed=True),
+    )
+    slots, in_use, waiting = insight.renderer.standing
+    age = insight.renderer.browser_age
+    return {
+        "reasons": reasons,
+        "machine": stands,
+        "past": past(by_day, now),
+        "keys": keys,
+        "errors": last,
+        "settings": insight.settings,
+        "begun": _stamp(insight.begun),
+        "browser": insight.renderer.description,
+        "browser_begun": _stamp(datetime.fromtimestamp(time.time() - age, UTC)) if age is not None else None,
+        "restarts": insight.renderer.restarts,
+        "slots": slots,
+        "in_use": in_use,
+        "waiting": waiting,
+    }
