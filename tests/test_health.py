@@ -13,7 +13,7 @@ import pytest
 
 from allscreenshots_box import outbound, render
 from allscreenshots_box.config import Settings
-from allscreenshots_box.render import Health, Renderer, leftovers
+from allscreenshots_box.render import Health, Renderer, cell, leftovers
 from allscreenshots_box.render.browser import Browser, BrowserGone
 
 
@@ -65,6 +65,31 @@ def test_no_browser_is_lost_for_want_of_a_file_handle(tmp_path: Path, monkeypatc
         assert browser._life is before
 
     play(scene, tmp_path)
+
+
+@pytest.mark.browser
+def test_a_browser_that_dies_while_its_successor_starts_leaves_one(tmp_path: Path) -> None:
+    async def scene(renderer: Renderer) -> None:
+        browser = renderer._browser
+        old = browser._life
+        assert old is not None
+        old.shots = 1_000_000
+        browser._recycle(old)
+        os.kill(old.chromium.pid, signal.SIGKILL)
+        async with asyncio.timeout(20):
+            while browser._life is old or browser._launching is None or not browser._launching.done():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+            while len(browsers()) > 1:  # noqa: ASYNC110 - conditions, not times
+                await asyncio.sleep(0.05)
+        assert browser._life is not None
+        assert browsers() == [browser._life.chromium.pid]
+
+    play(scene, tmp_path)
+
+
+def browsers() -> list[int]:
+    found = {pid: cell._command_line(pid) for pid in cell.descendants(os.getpid())}
+    return [pid for pid, line in found.items() if b"--remote-debugging-pipe\0--no-startup-window" in line]
 
 
 def profiles(directory: Path) -> int:

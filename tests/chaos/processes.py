@@ -6,8 +6,12 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import pytest
+
 from tests.box import Box
 from tests.test_serve import below
+
+in_full = pytest.mark.skipif("CHAOS_ROUNDS" not in os.environ, reason="a part of the full form: `make chaos`")
 
 MARKS = {
     "browser": "--remote-debugging-pipe --no-startup-window",

@@ -14,7 +14,7 @@ from allscreenshots_box.render.chromium import find_executable
 from tests.box import Box
 from tests.camera import SMALL
 from tests.chaos.load import Load, Watch
-from tests.chaos.processes import hit, named, still_there, wait_until, zombies
+from tests.chaos.processes import hit, in_full, named, still_there, wait_until, zombies
 from tests.site.server import Site
 from tests.test_serve import below, log_lines
 
@@ -99,6 +99,7 @@ def replaceable(directory: Path) -> Path:
     return command
 
 
+@in_full
 def test_ready_says_in_time_that_no_browser_can_be_had_and_that_there_is_one_again(data_dir: Path, site: Site) -> None:
     command = replaceable(data_dir.parent)
     works = command.read_text()
@@ -148,6 +149,7 @@ def test_a_browser_that_is_killed_again_and_again_while_it_starts_comes_back(
         assert wait_until(lambda: zombies(box) == 0, 5) is not None
 
 
+@in_full
 def test_a_browser_that_dies_while_its_successor_starts_leaves_one(data_dir: Path, site: Site) -> None:
     url = site.url("/colors.html")
     with Box(data_dir, "--allow", site.addresses, "--recycle-after", "10") as box:

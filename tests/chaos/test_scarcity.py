@@ -15,7 +15,7 @@ import pytest
 
 from tests.box import PROGRAM, Box
 from tests.camera import SMALL
-from tests.chaos.processes import hit, named, wait_until, zombies
+from tests.chaos.processes import hit, in_full, named, wait_until, zombies
 from tests.chaos.scarcity import Crowd, Memory, full, held_connections, read_only, small_disk
 from tests.site.server import Site
 from tests.test_serve import log_lines
@@ -29,8 +29,6 @@ TOLD_WITHIN = 10.0  # seconds: two looks that fail, each two seconds after the o
 WELL_WITHIN = 10.0
 HANDLES = 150  # a box with nothing to do has 35 of them open
 HELD = 65  # connections; it bears 75
-
-in_full = pytest.mark.skipif("CHAOS_ROUNDS" not in os.environ, reason="a part of the full form: `make chaos`")
 
 
 class Patient:
