@@ -90,8 +90,16 @@ ERRORS: dict[str, Advice] = {
         "The body did not arrive within 30 s, or what the operator set as `arrive_within`.",
         "Send it again, all of it at once.",
     ),
+    "not_signed_in": Advice(
+        "Only on the operator's page, which no key opens.",
+        "Sign in there.",
+    ),
+    "cross_site": Advice(
+        "Only there: a form that did not come from the page itself.",
+        "See there.",
+    ),
     "request_too_large": Advice(
-        "The body is over 1 MiB.",
+        "The body is over 1 MiB; on the operator's page 64 KiB.",
         "Send less.",
     ),
     "url_unreachable": Advice(

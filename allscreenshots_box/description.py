@@ -18,7 +18,7 @@ from .errors import BoxError
 _NEVER = {"captureSync": {"404", "409"}}
 _NEVER_FOR_OTHERS = {"403", "404", "409", "413", "422"}
 _ONLY_FOR_CAPTURES = {"invalid_url", "invalid_device", "overloaded", "quota_exceeded"}
-_NOT_ANSWERED = {"client_gone"}
+_NOT_ANSWERED = {"client_gone", "not_signed_in", "cross_site"}
 
 EXAMPLES: dict[str, dict[str, Any]] = {
     "A picture of the window": {"url": "https://example.com"},

@@ -24,7 +24,7 @@ from allscreenshots_box.database import open_database
 from allscreenshots_box.render import Clocks, Health, Renderer, Rendering, Shot
 from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product
 from tests.box import Box
-from tests.open_door import let_in
+from tests.operator_in import sign_in
 from tests.site.server import Site
 
 BROWSER_SUITES = {
@@ -178,10 +178,9 @@ def api(settings: Settings, renderer: StandIn) -> Iterator[TestClient[Litestar]]
 
 
 @pytest.fixture
-def signed_in(settings: Settings, renderer: StandIn) -> Iterator[TestClient[Litestar]]:
+def signed_in(api: TestClient[Litestar], db: sqlite_utils.Database, hasher: PasswordHasher) -> TestClient[Litestar]:
     """Return a client of the whole app but for the browser, whose operator is signed in to the page."""
-    with TestClient(let_in(create_app(settings, standing_in(renderer)))) as client:
-        yield client
+    return sign_in(api, db, hasher)
 
 
 @pytest.fixture

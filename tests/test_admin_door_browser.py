@@ -118,7 +118,7 @@ def test_the_password_is_changed_and_the_other_browser_is_out(
         page.get_by_label("New password").fill(PASSWORD + "!")
         page.get_by_label("The new one again").fill(PASSWORD + "!")
         page.get_by_role("button", name="Change the password").click()
-        expect(page.get_by_role("status")).to_contain_text("The password is changed.")
+        expect(page.locator(".notice[role=status]")).to_contain_text("The password is changed.")
         assert is_in(box, other)
     assert not is_in(box, context)
 

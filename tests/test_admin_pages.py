@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,27 +16,23 @@ from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
 from allscreenshots_box.render.chromium import find_executable
 from tests.box import Box
+from tests.operator_in import come_in
 from tests.site.server import Site
 
 OUTSIDE = "box.example"  # a name for the box that is neither localhost nor TLS, as in most intranets
 EXPECTED = (  # of the console's complaints
     "the server responded with a status of 400",  # a form with an error in it
+    "the server responded with a status of 404",  # a page that there is not
     "Cross-Origin-Opener-Policy header has been ignored",  # without TLS it means nothing
 )
 PNG = b"\x89PNG"
 
 
-class OpenBox(Box):
-    """A box whose page is open."""
-
-    program = (sys.executable, "-P", str(Path(__file__).parent / "open_door.py"))
-
-
 @pytest.fixture(scope="module")
-def opened(site: Site) -> Iterator[OpenBox]:
+def opened(site: Site) -> Iterator[Box]:
     above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))
     above.chmod(0o755)
-    with OpenBox(above / "data", "--allow", f"127.0.0.1:{site.port}") as running:
+    with Box(above / "data", "--allow", f"127.0.0.1:{site.port}") as running:
         yield running
     shutil.rmtree(above)
 
@@ -62,7 +57,7 @@ def watched(browser: Browser, **options: Any) -> Iterator[BrowserContext]:
         asked: set[str] = set()
         context.on("request", lambda request: asked.add(request.url))
         yield context
-    foreign = [url for url in asked if not re.match(rf"http://(127\.0\.0\.1|{OUTSIDE}):\d+/admin", url)]
+    foreign = [url for url in asked if not re.match(rf"http://(127\.0\.0\.1|{OUTSIDE}):\d+/", url)]
     complaints = [text for text in complaints if not any(known in text for known in EXPECTED)]
     assert (complaints, foreign) == ([], [])
 
@@ -78,11 +73,14 @@ def shown(page: Page) -> str:
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["script", "no script"])
-def test_a_key_from_its_making_to_its_end(opened: OpenBox, browser: Browser, site: Site, *, script: bool) -> None:
+def test_a_key_from_its_making_to_its_end(opened: Box, browser: Browser, site: Site, *, script: bool) -> None:
     name = f"Invoices {script}"
     with watched(browser, java_script_enabled=script) as context:
         page = context.new_page()
         page.goto(f"{opened.url}/admin")
+        assert "allscreenshots-box admin link" in page.inner_text("main")
+        page.close()
+        page = come_in(context, opened)
         page.get_by_role("link", name="API Keys").click()
         page.get_by_role("link", name="Create API Key").click()
         page.get_by_label("Name").fill(name)
@@ -133,12 +131,12 @@ def take(curl: str, secret: str, site: Site) -> bytes:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", OUTSIDE])
 def test_a_key_is_copied_with_and_without_the_clipboard_of_secure_pages(
-    opened: OpenBox, browser: Browser, host: str
+    opened: Box, browser: Browser, host: str
 ) -> None:
     with watched(browser) as context:
         if host == "127.0.0.1":
             context.grant_permissions(["clipboard-read", "clipboard-write"])
-        page = context.new_page()
+        page = come_in(context, opened, host)
         page.goto(f"http://{host}:{opened.port}/admin/keys/new")
         assert page.evaluate("isSecureContext") == (host == "127.0.0.1")
         page.get_by_label("Name").fill(f"Copied at {host}")
@@ -151,9 +149,9 @@ def test_a_key_is_copied_with_and_without_the_clipboard_of_secure_pages(
         assert page.get_by_label("Name").input_value() == secret
 
 
-def test_a_button_says_that_it_works_and_a_second_click_sends_nothing(opened: OpenBox, browser: Browser) -> None:
+def test_a_button_says_that_it_works_and_a_second_click_sends_nothing(opened: Box, browser: Browser) -> None:
     with watched(browser) as context:
-        page = context.new_page()
+        page = come_in(context, opened)
         page.goto(f"{opened.url}/admin/keys/new")
         page.get_by_label("Name").fill("Clicked twice")
         sent = []
@@ -171,20 +169,28 @@ def test_a_button_says_that_it_works_and_a_second_click_sends_nothing(opened: Op
 
 
 PAGES = [
-    "keys",
-    "keys?state=all&q=nothing",
-    "keys/new",
-    "keys/1",
-    "keys/1/edit",
-    "keys/2",
-    "plans",
-    "plans/new",
-    "plans/edit?name=small",
+    "/",
+    "/docs",
+    "/admin",
+    "/admin/activity",
+    "/admin/activity/captures",
+    "/admin/playground",
+    "/admin/account",
+    "/admin/nothing",
+    "/admin/keys",
+    "/admin/keys?state=all&q=nothing",
+    "/admin/keys/new",
+    "/admin/keys/1",
+    "/admin/keys/1/edit",
+    "/admin/keys/2",
+    "/admin/plans",
+    "/admin/plans/new",
+    "/admin/plans/edit?name=small",
 ]
 
 
 @pytest.fixture(scope="module")
-def furnished(opened: OpenBox) -> OpenBox:
+def furnished(opened: Box) -> Box:
     """Return the box with keys of all kinds; those of the other tests come after these two."""
     wide = "W" * 100
     opened.run("plans", "set", "small", "--screenshots-per-month", "100")
@@ -197,12 +203,16 @@ def furnished(opened: OpenBox) -> OpenBox:
 
 
 @pytest.mark.parametrize(("scheme", "width"), [("light", 1280), ("dark", 390)])
-def test_pages_are_for_everybody(furnished: OpenBox, browser: Browser, scheme: str, width: int) -> None:
+def test_pages_are_for_everybody(furnished: Box, browser: Browser, scheme: str, width: int) -> None:
     viewport = {"width": width, "height": 800}
     with watched(browser, color_scheme=scheme, viewport=viewport, reduced_motion="reduce") as context:
         page = context.new_page()
+        page.goto(f"{furnished.url}/admin/sign-in")
+        assert faults(page) == []
+        page.close()
+        page = come_in(context, furnished)
         for path in PAGES:
-            page.goto(f"{furnished.url}/admin/{path}")
+            page.goto(f"{furnished.url}{path}")
             assert faults(page) == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
         page.goto(f"{furnished.url}/admin/keys/new")
@@ -222,9 +232,9 @@ def faults(page: Page) -> list[str]:
     return [f"{one['id']}: {one['nodes'][0]['html']}" for one in found if one["impact"] in {"serious", "critical"}]
 
 
-def test_the_first_tab_stop_skips_to_the_content(opened: OpenBox, browser: Browser) -> None:
+def test_the_first_tab_stop_skips_to_the_content(opened: Box, browser: Browser) -> None:
     with watched(browser) as context:
-        page = context.new_page()
+        page = come_in(context, opened)
         page.goto(f"{opened.url}/admin/keys")
         page.keyboard.press("Tab")
         skip = page.get_by_role("link", name="Skip to content")

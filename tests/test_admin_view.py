@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import audit, database, errors, keys, usage
-from allscreenshots_box.admin import advice, condition, measures
+from allscreenshots_box.admin import condition, cures, measures
 from allscreenshots_box.config import Settings, _hosts
 from allscreenshots_box.ledger import Counts
 from allscreenshots_box.render import Health
@@ -23,11 +23,6 @@ from tests.test_captures import add, entry
 Page = TestClient[Litestar]
 
 HOSTILE = "\"><script>alert(1)</script><b title='"
-
-
-@pytest.fixture
-def signed_in(api: Page) -> Page:
-    return api
 
 
 def text_of(page: Page, path: str) -> str:
@@ -113,8 +108,8 @@ CODES = sorted({known.code for known in vars(errors).values() if hasattr(known, 
 
 
 @pytest.mark.parametrize("code", CODES)
-def test_there_is_advice_for_every_way_to_fail(code: str) -> None:
-    assert advice.advice(code)
+def test_there_is_a_cure_for_every_way_to_fail(code: str) -> None:
+    assert cures.cure(code)
 
 
 @pytest.mark.parametrize(

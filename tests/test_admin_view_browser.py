@@ -7,12 +7,13 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
+from allscreenshots_box.render.chromium import find_executable
 from tests.box import Box
 from tests.camera import colour, picture
+from tests.operator_in import come_in
 from tests.site.server import Site
 from tests.test_serve import eventually, log_lines
 
-CHROMIUM = "/usr/bin/chromium-headless-shell"
 SECTIONS = ["/admin", "/admin/activity", "/admin/activity/captures", "/admin/playground"]
 SOON = 20_000  # milliseconds: generous
 
@@ -20,7 +21,7 @@ SOON = 20_000  # milliseconds: generous
 @pytest.fixture(scope="module")
 def chromium() -> Iterator[Browser]:
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM)
+        browser = playwright.chromium.launch(executable_path=find_executable())
         yield browser
         browser.close()
 
@@ -50,7 +51,7 @@ class Visitor:
 def visiting(chromium: Browser, box: Box, *, javascript: bool = True) -> Iterator[Visitor]:
     context = chromium.new_context(java_script_enabled=javascript)
     try:
-        yield Visitor(context.new_page(), box)
+        yield Visitor(come_in(context, box), box)
     finally:
         context.close()
 
@@ -87,12 +88,13 @@ def test_a_wrong_form_comes_back_with_what_was_typed(chromium: Browser, box: Box
 
 
 def test_cancelling_frees_the_slot(visitor: Visitor, box: Box, site: Site) -> None:
-    hanging = site.url("/hang/cancelled")
+    hanging = site.url("/hang?cancelled")
     visitor.take(hanging)
-    assert eventually(lambda: any("/hang/cancelled" in request.path for request in site.requests))
+    assert eventually(lambda: any("/hang?cancelled" in request.path for request in site.requests))
     visitor.page.click("text=Cancel")
     visitor.page.wait_for_function("document.getElementById('told').textContent === 'Cancelled.'")
-    assert eventually(lambda: "client_gone" in {line.get("error") for line in log_lines(box)})
+    gone = ("/admin/playground", "client_gone")
+    assert eventually(lambda: gone in {(line.get("path"), line.get("error")) for line in log_lines(box)})
     visitor.go("/admin")
     assert "0 of" in visitor.page.inner_text(".figures")
     visitor.go("/admin/activity/captures?failed=1")
@@ -109,7 +111,7 @@ def test_a_picture_is_downloaded(visitor: Visitor, site: Site) -> None:
 
 def test_the_lines_are_copied(chromium: Browser, box: Box, site: Site) -> None:
     context = chromium.new_context(permissions=["clipboard-read", "clipboard-write"])
-    visitor = Visitor(context.new_page(), box)
+    visitor = Visitor(come_in(context, box), box)
     visitor.take(site.url("/colors.html"))
     visitor.page.click("[data-copy=curl]")
     visitor.page.wait_for_selector("text=Copied")

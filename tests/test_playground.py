@@ -25,11 +25,6 @@ Page = TestClient[Litestar]
 FORM = {"url": "https://example.com", "blockAds": "on", "blockCookieBanners": "on", "blockPopups": "on"}
 
 
-@pytest.fixture
-def signed_in(api: Page) -> Page:
-    return api
-
-
 def test_the_form_says_what_the_api_does_by_itself(signed_in: Page) -> None:
     page = text_of(signed_in, "/admin/playground")
     assert re.findall(r'name="(\w+)" value="on" checked', page) == ["blockAds", "blockCookieBanners", "blockPopups"]

@@ -160,7 +160,13 @@ def test_every_error_code_is_described_and_no_other() -> None:
 @pytest.mark.parametrize(("code", "status"), description.statuses_of_codes().items())
 def test_every_error_that_a_capture_may_meet_is_declared(served: dict[str, Any], code: str, status: int) -> None:
     responses = served["paths"]["/v1/screenshots"]["post"]["responses"]
-    never = {"not_found", "method_not_allowed", "client_gone"}  # of other paths, and of nobody's answer
+    never = {
+        "not_found",
+        "method_not_allowed",
+        "client_gone",
+        "not_signed_in",
+        "cross_site",
+    }  # of other paths, or nobody's
     assert (code in responses.get(str(status), {}).get("description", "")) == (code not in never)
 
 

@@ -18,7 +18,6 @@ import pytest
 
 from allscreenshots_box import keys
 from tests.box import Box, command, free_port
-from tests.camera import SMALL
 from tests.site.server import Site
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
@@ -221,7 +220,7 @@ def test_a_browser_is_replaced_after_its_share_of_shots_and_no_shot_fails(data_d
     with Box(data_dir, "--allow", f"127.0.0.1:{site.port}", "--recycle-after", "10") as box:
         secret = box.key("svc")
         for _ in range(8):
-            shots = [curl(box, secret, url=site.url("/colors.html"), viewport=SMALL) for _ in range(4)]
+            shots = [curl(box, secret, url=site.url("/colors.html")) for _ in range(4)]
             assert [shot.communicate()[0] for shot in shots] == ["200"] * 4
         assert eventually(lambda: sum(line["event"] == "browser_recycled" for line in log_lines(box)) >= 2)
 

@@ -20,10 +20,9 @@ from ..readiness import Readiness
 from ..render import Renderer, cell
 from ..usage import Usage
 from .charts import Bars
+from .roster import ROTATE_AFTER, UNUSED_AFTER
 
 DAYS = 30  # that are looked back on, today among them
-UNUSED = timedelta(days=90)
-OLD = timedelta(days=180)
 
 
 class Insight:
@@ -126,7 +125,7 @@ def neglected(db: sqlite_utils.Database, now: datetime) -> Neglected:
         where secrets.revoked_at is null and coalesce(secrets.retires_at, '9') > :now
             and coalesce(keys.expires_at, '9') > :now
         """,
-        {"now": _stamp(now), "unused": _stamp(now - UNUSED), "old": _stamp(now - OLD)},
+        {"now": _stamp(now), "unused": _stamp(now - UNUSED_AFTER), "old": _stamp(now - ROTATE_AFTER)},
     )
     return Neglected(**row)
 

@@ -1,18 +1,21 @@
 """Whether the box is well, and what it did of late."""
 
-from litestar import Response, get
+from typing import Any
+
+from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from .advice import advice
 from .condition import Insight, all_of_it
+from .cures import cure
 from .measures import size
-from .pages import page
+from .pages import base_of, page
 
 
 @get("/")
-async def show(insight: NamedDependency[Insight]) -> Response[str]:
+async def show(request: Request[Any, Any, Any], insight: NamedDependency[Insight]) -> Response[str]:
     """Show the section."""
-    return page("overview.html", section="overview", advice=advice, size=size, **await all_of_it(insight))
+    known = await all_of_it(insight)
+    return page("overview.html", section="overview", cure=cure, size=size, base=base_of(request), **known)
 
 
 routes = [show]

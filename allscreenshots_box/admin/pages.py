@@ -1,6 +1,5 @@
 """How a page is made of a template, and the headers that all of them have."""
 
-import re
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
@@ -10,6 +9,7 @@ from litestar import MediaType, Request, Response
 
 from .. import __version__
 from ..audit import Actor
+from ..config import Settings
 from . import charts, moments
 
 SECTIONS = {
@@ -19,6 +19,8 @@ SECTIONS = {
     "playground": ("Playground", "/admin/playground"),
     "activity": ("Activity", "/admin/activity"),
 }
+
+EVERYWHERE = {"0.0.0.0", "::"}  # noqa: S104 - addresses that stand for all
 
 HEADERS = {
     "Cache-Control": "no-store",
@@ -31,7 +33,6 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 
-_HOST = re.compile(r"[A-Za-z0-9._:\[\]-]+")
 
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
@@ -61,13 +62,10 @@ def actor_of(request: Request[Any, Any, Any]) -> Actor:
 
 
 def base_of(request: Request[Any, Any, Any]) -> str:
-    """Return where callers reach this box, as far as this browser did.
-
-    A proxy in front may speak TLS for us; what the browser says of a form's origin is what it has in its address bar.
-    """
-    host = request.headers.get("host", "")
-    if not _HOST.fullmatch(host):  # it is pasted into shells
-        return "http://localhost"
-    origin = urlsplit(request.headers.get("origin", ""))
-    scheme = origin.scheme if origin.netloc == host else request.url.scheme
-    return f"{'https' if scheme == 'https' else 'http'}://{host}"
+    """Return where callers reach the API: where this browser has the page, unless that has an address of its own."""
+    origin, settings = str(request.scope["state"]["origin"]), cast("Settings", request.app.state.settings)
+    if settings.admin_address is None:
+        return origin or "http://localhost"
+    host = (urlsplit(origin).hostname or "localhost") if settings.host in EVERYWHERE else settings.host
+    scheme = "https" if settings.tls_cert else "http"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"

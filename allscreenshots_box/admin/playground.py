@@ -18,9 +18,9 @@ from ..limits import Buckets, Plan
 from ..orders import ScreenshotRequest, ViewportConfig, shot_of
 from ..render import Clocks, Renderer, Rendering, devices
 from ..render.shot import Product
-from .forms import Form, sent
+from .fields import Form, sent
 from .measures import size, span
-from .pages import page
+from .pages import base_of, page
 from .snippets import snippets
 
 CALLER = -1  # at the waiting line and among the buckets: keys count from 1, and 0 is nobody's
@@ -118,7 +118,7 @@ async def take(
         response.headers.update(error.headers)
         return response
     shown = await asyncio.to_thread(_shown, rendering)
-    return await asyncio.to_thread(_page, form, picture=shown, lines=snippets(_base(request), body))
+    return await asyncio.to_thread(_page, form, picture=shown, lines=snippets(base_of(request), body))
 
 
 def _charge(buckets: Buckets) -> None:
@@ -192,12 +192,6 @@ def _shown(rendering: Rendering) -> dict[str, Any]:
 def _data_url(product: Product) -> Markup:
     """Return the picture as an address: so it is never kept, and nobody else can ask for it."""
     return Markup(f"data:{product.media_type};base64,{base64.b64encode(product.content).decode()}")  # noqa: S704
-
-
-def _base(request: AnyRequest) -> str:
-    """Return where this page is for the browser that asks: it says so itself, also behind a proxy."""
-    origin = str(request.headers.get("origin", ""))
-    return origin if origin.partition("://")[2] else str(request.base_url).rstrip("/")
 
 
 def _page(form: Form, *, status: int = 200, **shown: Any) -> Response[str]:

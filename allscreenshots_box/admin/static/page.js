@@ -25,16 +25,20 @@ async function copy(source) {
   }
 }
 
-for (const button of document.querySelectorAll("button[data-copy]")) {
-  const label = button.textContent;
-  button.hidden = false;
-  button.addEventListener("click", async () => {
-    const copied = await copy(document.getElementById(button.dataset.copy));
-    button.textContent = copied ? "Copied" : "Press Ctrl+C";
-    status.textContent = copied ? "Copied." : "Selected: press Ctrl+C to copy.";
-    setTimeout(() => { button.textContent = label; status.textContent = ""; }, 3000);
-  });
+function offerCopies(within) {
+  for (const button of within.querySelectorAll("button[data-copy]")) {
+    const label = button.textContent;
+    button.hidden = false;
+    button.addEventListener("click", async () => {
+      const copied = await copy(document.getElementById(button.dataset.copy));
+      button.textContent = copied ? "Copied" : "Press Ctrl+C";
+      status.textContent = copied ? "Copied." : "Selected: press Ctrl+C to copy.";
+      setTimeout(() => { button.textContent = label; status.textContent = ""; }, 3000);
+    });
+  }
 }
+
+offerCopies(document);
 
 const working = [];
 document.addEventListener("submit", (event) => {

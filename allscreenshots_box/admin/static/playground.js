@@ -13,6 +13,7 @@
       return;
     }
     document.getElementById("playground").replaceWith(fresh);
+    offerCopies(fresh); // page.js
     begin();
     const outcome = document.getElementById("outcome");
     outcome?.focus();
@@ -69,14 +70,6 @@
     if (picture) {
       download.href = picture.src;
       download.hidden = false;
-    }
-    for (const button of document.querySelectorAll("#playground button[data-copy]")) {
-      button.hidden = false;
-      button.addEventListener("click", async () => {
-        const copied = await copy(document.getElementById(button.dataset.copy));
-        button.textContent = copied ? "Copied" : "Press Ctrl+C";
-        told.textContent = copied ? "Copied." : "Selected: press Ctrl+C to copy.";
-      });
     }
   };
 

@@ -1,6 +1,6 @@
 """What the operator can do about each way in which a capture fails."""
 
-ADVICE = {
+CURES = {
     "invalid_request": "The caller's body is wrong; the answer named the field.",
     "invalid_url": "The caller's URL is none that a browser could open.",
     "invalid_device": "The caller asked for a device that does not exist; the answer named the nearest.",
@@ -34,6 +34,6 @@ ADVICE = {
 }
 
 
-def advice(code: str) -> str:
+def cure(code: str) -> str:
     """Return what to do about an error code; those that an older version counted have none."""
-    return ADVICE.get(code, "")
+    return CURES.get(code, "")
