@@ -50,13 +50,36 @@ BROWSER_SUITES = {
     "test_shot.py",
 }
 
+# Where two workers share the files, the longest go first: else one of them would be at work on it alone in the end.
+LONGEST = (
+    "test_serve.py",
+    "test_doctor.py",
+    "test_wall.py",
+    "test_front.py",
+    "test_hard_pages.py",
+    "test_option_request.py",
+    "test_notify.py",
+    "test_render.py",
+    "test_cell.py",
+    "test_kills.py",
+    "test_wall_without.py",
+    "test_texts.py",
+    "test_fuzz.py",
+    "test_cli.py",
+    "test_option_steps.py",
+)
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what needs Chromium, and run it last: the quick half answers first."""
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs Chromium. Alone, run it last: the quick half answers first."""
     for item in items:
         if item.path.name in BROWSER_SUITES:
             item.add_marker("browser")
-    items.sort(key=lambda item: item.path.name in BROWSER_SUITES)
+    if hasattr(config, "workerinput"):
+        places = {name: place for place, name in enumerate(LONGEST)}
+        items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+    else:
+        items.sort(key=lambda item: item.path.name in BROWSER_SUITES)
 
 
 class StandIn(Renderer):
