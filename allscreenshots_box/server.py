@@ -14,10 +14,11 @@ import uvloop
 from litestar import Litestar
 
 from . import __version__, certificate, changes, identity, keys, logs, operators, privacy, tenancy
-from .app import Side, beside, create_app, obey
+from .app import create_app, obey
 from .certificate import Certificate
 from .config import Settings, spelled
 from .errors import OperatorError
+from .front import Side, beside
 from .listener import Listener, bind
 from .notify import Notifier
 from .render import leftovers

@@ -24,11 +24,12 @@ from litestar.types import Receive, Scope, Send
 from allscreenshots_box import audit, logs, operators
 from allscreenshots_box.admin import door as door_of_page
 from allscreenshots_box.admin.door import MOST_PROOFS, TRIES, destination
-from allscreenshots_box.app import Side, beside, create_app
+from allscreenshots_box.app import create_app
 from allscreenshots_box.audit import Actor
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.front import Side, beside
 from tests.conftest import StandIn, standing_in
 
 PASSWORD = "correct horse battery staple"

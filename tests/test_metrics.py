@@ -13,9 +13,10 @@ from litestar.testing import TestClient
 from prometheus_client import parser
 
 from allscreenshots_box import keys, metrics
-from allscreenshots_box.app import beside, create_app
+from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import HttpError, Overloaded
+from allscreenshots_box.front import beside
 from allscreenshots_box.metrics import Metrics, Served
 from allscreenshots_box.render import Rendering
 from tests.conftest import StandIn, standing_in

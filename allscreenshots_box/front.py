@@ -1,0 +1,340 @@
+"""What every request passes before routing: an id, the gate or the door, one answer to all failures, a log line."""
+
+import re
+import secrets
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal, cast
+
+from litestar import Request, Response
+from litestar.datastructures import FormMultiDict, State
+from litestar.enums import ScopeType
+from litestar.exceptions import HTTPException, InternalServerException
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import admin, bodies, captures, logs
+from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
+from .config import Settings
+from .dialects import error_body
+from .errors import (
+    BoxError,
+    CrossSite,
+    InternalError,
+    InvalidRequest,
+    InvalidUrl,
+    MethodNotAllowed,
+    NotFound,
+    RequestTooLarge,
+    TargetNotAllowed,
+)
+from .limits import Kind, Standing
+from .metrics import OTHER, Served
+from .places import Network
+from .render import Clocks, Rendering
+
+LARGEST_BODY = 1024 * 1024  # bytes
+LONGEST_LOGGED_PATH = 200
+
+OPS_PATHS = frozenset({"/health", "/ready", "/metrics"})  # what the listener of ops_listen has
+APART = OPS_PATHS - {"/health"}  # what the main port then has no more
+
+_EXPECTED = {200, 503}  # answers to those who look at the box; a change of mind is in the log in any case
+_COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
+_SIDE = "allscreenshots_box.side"  # in a scope: which listener the request came to, if not to the main one
+_NO_URL = "(not a URL)"
+_SLASHES = re.compile(r"/{2,}")
+_NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")
+_LINK = re.compile(r"(?<=/admin/link/).+", re.IGNORECASE)  # the token of a one-time link
+
+AnyRequest = Request[Any, Any, Any]
+Side = Literal["ops", "admin"]
+
+
+def beside(app: ASGIApp, side: Side) -> ASGIApp:
+    """Return *app* as a listener beside the main one has it."""
+
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        cast("dict[str, Any]", scope)[_SIDE] = side
+        await app(scope, receive, send)
+
+    return marked
+
+
+class BoxRequest(AnyRequest):
+    """A request whose JSON body becomes the type that its handler declares, or a list of all its problems."""
+
+    async def json(self) -> Any:
+        """Return the body as the handler's type. Raises InvalidRequest."""
+        declared = self.route_handler.parsed_data_field
+        data, ignored = bodies.read(declared.annotation if declared else bodies.Body, await self.body())
+        visit_of(self.scope).ignored = ignored
+        return data
+
+    async def form(self) -> FormMultiDict:
+        """Return the fields of a form. Raises InvalidRequest."""
+        return await admin.read_form(self)
+
+
+@dataclass
+class Visit:
+    """What is known of one request while it is answered."""
+
+    id: str
+    client: str
+    begun: float
+    admission: Admission | None = None
+    standing: Standing | None = None
+    ignored: bodies.Ignored | None = None
+    error: BoxError | None = None
+    status: int = 0
+    sent: int = 0  # bytes of the body
+
+
+def visit_of(scope: Scope) -> Visit:
+    """Return the visit that *scope* belongs to."""
+    return cast("Visit", scope["state"]["visit"])
+
+
+class Front:
+    """Stands before routing: gives the request an id, opens the gate for /v1, writes the log line.
+
+    Before routing, so that without a key not even the existence of a path can be learnt.
+    """
+
+    def __init__(self, inner: ASGIApp, state: State, settings: Settings, routes: frozenset[str]) -> None:
+        self._inner = inner
+        self._routes = routes  # templates
+        self._ops_apart = settings.ops_address is not None
+        self._admin_side = "admin" if settings.admin_address else None
+        self._no_admin = settings.no_admin
+        self._state = state
+        self._trusted: tuple[Network, ...]
+        self._log_queries: bool
+        self._log_health: bool
+        self.obey(settings)
+
+    def obey(self, settings: Settings) -> None:
+        """Go by *settings* from the next request on."""
+        self._trusted = settings.trusted_proxy
+        self._log_queries = settings.log_queries
+        self._log_health = settings.log_health
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != ScopeType.HTTP:
+            return
+        path = scope["path"] = _SLASHES.sub("/", scope["path"])
+        scope["raw_path"] = path.encode()
+        peer = (scope.get("client") or ("", 0))[0]
+        headers = list(scope["headers"])
+        visit = Visit(secrets.token_hex(8), client_of(peer, headers, self._trusted), time.monotonic())
+        scope.setdefault("state", {})["visit"] = visit
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                visit.status = message["status"]
+                headers = [*_headers(visit, _clocks_of(scope)), *self._farewell(scope)]
+                message["headers"] = [*message["headers"], *headers]
+            elif message["type"] == "http.response.body":
+                visit.sent += len(message["body"])
+            await send(message)
+
+        with logs.about(visit.id):
+            try:
+                await self._pass(scope, receive, send_with_headers, visit)
+            except Exception as error:  # noqa: BLE001 - whatever the gate meets is answered like the rest
+                await _respond(answer(BoxRequest(scope), error), scope, receive, send_with_headers)
+            finally:
+                self._log(scope, visit)
+                self._count(scope, visit)
+                self._note(scope, visit)
+
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
+        refuse_key_in_query(scope["query_string"])
+        path = scope["path"]
+        if not self._has(scope, path):
+            raise NotFound(_ONLY_PAGE_HERE if cast("dict[str, Any]", scope).get(_SIDE) == "admin" else _NOTHING_HERE)
+        if self._is_page(path):
+            peer = (scope.get("client") or ("", 0))[0]
+            await self._state.door.admit(scope, visit.client, peer, self._trusted)
+        if path == "/v1" or path.startswith("/v1/"):
+            kind: Kind = "screenshot" if (scope.get("method"), path.rstrip("/")) in _COSTS_A_SCREENSHOT else "general"
+            gate: Gate = self._state.gate
+            visit.admission = await gate.admit(list(scope["headers"]), visit.client, kind)
+            visit.standing = visit.admission.standing
+            scope["state"]["admission"] = visit.admission
+        await self._inner(scope, receive, send)
+
+    def _farewell(self, scope: Scope) -> list[tuple[bytes, bytes]]:
+        """Ask a client of a box that stops to come back by another connection: to the next box."""
+        stopping = self._state.readiness.draining and scope["http_version"].startswith("1")
+        return [(b"connection", b"close")] if stopping else []
+
+    def _has(self, scope: Scope, path: str) -> bool:
+        """Say whether the port that this came to has *path* at all: operators' paths may have others."""
+        side = cast("dict[str, Any]", scope).get(_SIDE)
+        if self._is_page(path):
+            return bool(side == self._admin_side)
+        path = path.rstrip("/")
+        if side is not None:
+            return side == "ops" and path in OPS_PATHS
+        return not (self._ops_apart and path in APART)
+
+    def _is_page(self, path: str) -> bool:
+        return not self._no_admin and admin.is_below(path)
+
+    def shows_page(self, scope: Scope) -> bool:
+        """Say whether what a request fails with is shown to an operator, as a page."""
+        return self._is_page(scope["path"]) and self._has(scope, scope["path"])
+
+    def _count(self, scope: Scope, visit: Visit) -> None:
+        rendering: Rendering | None = scope["state"].get("rendering")
+        clocks = _clocks_of(scope)
+        self._state.metrics.count(
+            Served(
+                method=str(scope.get("method")),
+                route=self._route(scope),
+                status=visit.status,
+                seconds=time.monotonic() - visit.begun,
+                code=visit.error.code if visit.error else "ok",
+                sent=visit.sent,
+                key=visit.admission.key.prefix if visit.admission else None,
+                shot=_asks_for_a_shot(scope, visit),
+                line=clocks.queued if clocks else None,
+                rendering=clocks.rendered if clocks and clocks.begun is not None else None,
+                steps=rendering.steps if rendering else {},
+                fetched=rendering.fetched if rendering else 0,
+            )
+        )
+
+    def _note(self, scope: Scope, visit: Visit) -> None:
+        """Take note of what was captured, or failed to be: of what came as far as to name its target."""
+        target: str | None = scope["state"].get("target")
+        if target is None:
+            return
+        rendering: Rendering | None = scope["state"].get("rendering")
+        key = visit.admission.key if visit.admission else None
+        self._state.captures.note(
+            captures.Entry(
+                moment=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                request=visit.id,
+                caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],
+                # What is no URL has no parts that could be left out.
+                target=_NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=False),
+                status=visit.status,
+                code=visit.error.code if visit.error else None,
+                milliseconds=round((time.monotonic() - visit.begun) * 1000),
+                bytes=sum(len(product.content) for product in rendering.products) if rendering else 0,
+            )
+        )
+
+    def _route(self, scope: Scope) -> str:
+        """Return the template of what was asked for: a stranger's paths must not become labels."""
+        path = scope["path"].rstrip("/") or "/"
+        if path in self._routes:  # also those that did not come as far as routing
+            return path
+        for above in ("/v1", admin.ROOT):
+            if path.startswith(f"{above}/"):
+                return str(scope.get("path_template") or f"{above}/{{path}}")
+        return OTHER
+
+    def _log(self, scope: Scope, visit: Visit) -> None:
+        if not self._log_health and scope["path"] in OPS_PATHS and visit.status in _EXPECTED:
+            return
+        target, clocks = scope["state"].get("target"), _clocks_of(scope)
+        logs.event(
+            "request",
+            id=visit.id,
+            client=visit.client,
+            key=visit.admission.key.prefix if visit.admission else None,
+            method=scope.get("method"),
+            path=_LINK.sub("…", scope["path"][:LONGEST_LOGGED_PATH]),
+            status=visit.status,
+            ms=round((time.monotonic() - visit.begun) * 1000, 1),
+            queueMs=_milliseconds(clocks.queued) if clocks else None,
+            renderMs=_milliseconds(clocks.rendered) if clocks else None,
+            fetched=scope["state"].get("fetched"),
+            refused=scope["state"].get("refused") or None,
+            target=logs.shown_url(target, with_query=self._log_queries) if target else None,
+            error=visit.error.code if visit.error else None,
+            reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed | CrossSite) else None,
+        )
+
+
+def _asks_for_a_shot(scope: Scope, visit: Visit) -> bool:
+    """Say whether a picture was asked for by somebody who may: with a good key, or on the operator's page."""
+    if visit.admission is None:
+        return "caller" in scope["state"]
+    return visit.admission.standing.kind == "screenshot"
+
+
+def _clocks_of(scope: Scope) -> Clocks | None:
+    """Return how long the request waited and took, if it came to the line."""
+    clocks = cast("Clocks | None", scope["state"].get("clocks"))
+    return clocks if clocks is not None and clocks.arrived is not None else None
+
+
+def _milliseconds(seconds: float | None) -> int:
+    return round((seconds or 0) * 1000)
+
+
+def _headers(visit: Visit, clocks: Clocks | None) -> list[tuple[bytes, bytes]]:
+    named = {"X-Request-Id": visit.id}
+    if clocks is not None:
+        named |= {
+            "X-Queue-Time-Ms": str(_milliseconds(clocks.queued)),
+            "X-Render-Time-Ms": str(_milliseconds(clocks.rendered)),
+        }
+    if visit.standing is not None:
+        named |= visit.standing.headers(time.time())
+    if visit.ignored:
+        named["X-Ignored-Fields"] = ", ".join(_NAME.sub("?", name)[:64] for name in visit.ignored)
+    return [(name.lower().encode(), value.encode()) for name, value in named.items()]
+
+
+async def _respond(response: Response[Any], scope: Scope, receive: Receive, send: Send) -> None:
+    await response.to_asgi_response(None, BoxRequest(scope))(scope, receive, send)
+
+
+def answer(request: AnyRequest, error: Exception) -> Response[Any]:
+    """Turn any failure into the answer that this client understands: the one place where that happens."""
+    visit = visit_of(request.scope)
+    known = _known(error, request, visit)
+    visit.error = known
+    if isinstance(known, Limited):
+        visit.admission, visit.standing = known.admission, known.admission.standing
+    if known.returns_token and visit.admission is not None:
+        visit.standing = request.app.state.gate.give_back(visit.admission)
+    if request.app.state.front.shows_page(request.scope) and (page := admin.refusal(request, known, visit.id)):
+        return page
+    body = error_body(known, visit.id, request.headers.get("user-agent", ""))
+    return Response(body, status_code=known.status, headers=known.headers)
+
+
+_NOTHING_HERE = "There is nothing here; / says what there is."
+_ONLY_PAGE_HERE = "There is nothing here but /admin."
+
+
+_PLAIN: dict[int, Callable[[str], BoxError]] = {  # by the path that was asked for
+    404: lambda _: NotFound(_NOTHING_HERE),
+    413: lambda path: RequestTooLarge(f"The body must be at most {_bound_of(path)} bytes."),
+}
+
+
+def _bound_of(path: str) -> int:
+    return admin.LARGEST_FORM if admin.is_below(path) else LARGEST_BODY
+
+
+def _known(error: Exception, request: AnyRequest, visit: Visit) -> BoxError:
+    if isinstance(error, BoxError):
+        return error
+    if isinstance(error, InternalServerException) and "disconnected" in error.detail:
+        return InvalidRequest("The body ended before it was whole.")
+    if not isinstance(error, HTTPException) or error.status_code >= 500:  # noqa: PLR2004 - our faults
+        logs.fault("request_failed", error, id=visit.id)
+        return InternalError("The box failed to do this; its log has the reason under the request id.")
+    if error.status_code == 405:  # noqa: PLR2004 - the one whose headers matter
+        return MethodNotAllowed(f"{request.method} is not for this path.", headers=dict(error.headers or {}))
+    plain = _PLAIN.get(error.status_code)
+    return plain(request.scope["path"]) if plain else InvalidRequest("The request must have a JSON object as its body.")
