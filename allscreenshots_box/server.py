@@ -246,7 +246,7 @@ async def _announce(settings: Settings, app: Litestar) -> None:
         f"  data     {settings.data_dir} (as user {identity.name()})",
         f"  browser  {browser['browser']} {browser['version']}, {settings.slots} slots",
         f"  sandbox  {browser['sandbox']}",
-        f"  keys     {len(live)} live",
+        f"  keys     {len({key.id for key in live})} live",
     ]
     if settings.page_url:
         lines.append(f"  page     {settings.page_url}")

@@ -107,7 +107,7 @@ def past(by_day: dict[str, Counts], today: datetime) -> Past:
 
 @dataclass(frozen=True, kw_only=True)
 class Neglected:
-    """How many live secrets somebody should look at."""
+    """How many live keys somebody should look at."""
 
     live: int
     unused: int
@@ -115,15 +115,17 @@ class Neglected:
 
 
 def neglected(db: sqlite_utils.Database, now: datetime) -> Neglected:
-    """Count the live secrets that nobody uses, and those that are old."""
+    """Count the live keys, however many secrets each has, that nobody uses, and those whose newest secret is old."""
     (row,) = db.query(
         """
-        select count(*) as live,
-            coalesce(sum(coalesce(secrets.last_used_at, secrets.created_at) < :unused), 0) as unused,
-            coalesce(sum(secrets.created_at < :old), 0) as old
-        from secrets join keys on keys.id = secrets.key_id
-        where secrets.revoked_at is null and coalesce(secrets.retires_at, '9') > :now
-            and coalesce(keys.expires_at, '9') > :now
+        select count(*) as live, coalesce(sum(seen < :unused), 0) as unused, coalesce(sum(made < :old), 0) as old
+        from (
+            select max(coalesce(secrets.last_used_at, secrets.created_at)) as seen, max(secrets.created_at) as made
+            from secrets join keys on keys.id = secrets.key_id
+            where secrets.revoked_at is null and coalesce(secrets.retires_at, '9') > :now
+                and coalesce(keys.expires_at, '9') > :now
+            group by keys.id
+        )
         """,
         {"now": _stamp(now), "unused": _stamp(now - UNUSED_AFTER), "old": _stamp(now - ROTATE_AFTER)},
     )
