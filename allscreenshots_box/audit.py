@@ -2,10 +2,11 @@
 
 import re
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import sqlite_utils
+
+from . import stamps
 
 _NOT_PLAIN, _ESCAPED = re.compile("[%_!]"), r"!\g<0>"  # in a pattern of SQL
 
@@ -25,10 +26,9 @@ COMMAND_LINE = Actor("command line")
 
 def record(db: sqlite_utils.Database, by: Actor, act: str, subject: str) -> None:  # inside the act's own transaction
     """Note that *by* did *act* to *subject*, such as "create key" and "ask_12345678 (billing)"."""
-    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     cursor = db.execute(
         "insert into audit (moment, actor, address, act, subject) values (?, ?, ?, ?, ?)",
-        [moment, by.name, by.address, act, subject],
+        [stamps.now(), by.name, by.address, act, subject],
     )
     db.execute("delete from audit where id <= ?", [(cursor.lastrowid or 0) - KEPT])
 

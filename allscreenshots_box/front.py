@@ -5,7 +5,6 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any, Literal, cast
 
 from litestar import Request, Response
@@ -14,7 +13,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, bodies, captures, logs
+from . import admin, bodies, captures, logs, stamps
 from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
 from .config import Settings
 from .dialects import error_body
@@ -217,7 +216,7 @@ class Front:
         key = visit.admission.key if visit.admission else None
         self._state.captures.note(
             captures.Entry(
-                moment=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+                moment=stamps.now(),
                 request=visit.id,
                 caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],
                 # What is no URL has no parts that could be left out.

@@ -26,6 +26,7 @@ from .database import writing
 from .errors import OperatorError
 from .limits import Plan
 from .places import Place
+from .stamps import stamp
 
 SCHEME = "ask_"
 PUBLIC_LENGTH = 8
@@ -72,7 +73,7 @@ class Key:
 
     def state(self, now: datetime) -> State:
         """Return where in its life this secret stands."""
-        moment = _stamp(now)
+        moment = stamp(now)
         if self.revoked_at is not None:
             return "revoked"
         if self.expires_at is not None and self.expires_at <= moment:
@@ -283,7 +284,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
         _require_free_name(db, name)
         _require_plan(db, plan)
         row = {"name": name, "plan": plan, "environment": environment, "organization": organization}
-        row |= {"allow_hosts": hosts, "created_at": _stamp(now), "expires_at": _later(now, lifetime)}
+        row |= {"allow_hosts": hosts, "created_at": stamp(now), "expires_at": _later(now, lifetime)}
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         cursor = db.execute(f"insert into keys ({columns}) values ({marks})", list(row.values()))
         new = _add_secret(db, fresh, cursor.lastrowid)
@@ -332,7 +333,7 @@ def revoke(db: sqlite_utils.Database, wanted: str | int, *, by: Actor = COMMAND_
         doomed = [found] if found.prefix == wanted else of_key
         for key in doomed:
             db.execute(
-                "update secrets set revoked_at = ? where prefix = ? and revoked_at is null", [_stamp(now), key.prefix]
+                "update secrets set revoked_at = ? where prefix = ? and revoked_at is null", [stamp(now), key.prefix]
             )
             record(db, by, "revoke key", _named(key))
     return doomed
@@ -368,7 +369,7 @@ def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMA
     """Forget the secrets that stopped working at least *older_than* ago; return them."""
     now = datetime.now(UTC)
     try:
-        edge = _stamp(now - older_than)
+        edge = stamp(now - older_than)
     except OverflowError:
         raise OperatorError("--older-than is longer ago than the calendar goes.") from None
     with writing(db):
@@ -383,7 +384,7 @@ def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMA
 def touch(db: sqlite_utils.Database, prefix: str, moment: datetime) -> None:
     """Record when a secret was last used, if nobody else is writing just now: requests wait behind this."""
     with writing(db, patience=TOUCH_PATIENCE):
-        db.execute("update secrets set last_used_at = ? where prefix = ?", [_stamp(moment), prefix])
+        db.execute("update secrets set last_used_at = ? where prefix = ?", [stamp(moment), prefix])
 
 
 def _add_secret(db: sqlite_utils.Database, fresh: Minted, key_id: int | None) -> tuple[Key, str]:
@@ -391,7 +392,7 @@ def _add_secret(db: sqlite_utils.Database, fresh: Minted, key_id: int | None) ->
     # The column is unique. Two keys of one prefix come about once in 62^8: then this fails, and is run again.
     db.execute(
         "insert into secrets (prefix, key_id, hash, created_at) values (?, ?, ?, ?)",
-        [prefix, key_id, fresh.hash, _stamp(datetime.now(UTC))],
+        [prefix, key_id, fresh.hash, stamp(datetime.now(UTC))],
     )
     key = by_prefix(db, prefix)
     assert key is not None  # noqa: S101 - inserted in this transaction
@@ -446,18 +447,13 @@ def _require_plan(db: sqlite_utils.Database, plan: str) -> None:
 
 def _ended(key: Key, now: datetime) -> str:
     ends = [moment for moment in (key.revoked_at, key.retires_at, key.expires_at) if moment]
-    return min(ends) if ends else _stamp(now)
+    return min(ends) if ends else stamp(now)
 
 
 def _later(now: datetime, span: timedelta | None) -> str | None:
     if span is None:
         return None
     try:
-        return _stamp(now + span)
+        return stamp(now + span)
     except OverflowError:
         raise OperatorError("That is further than the calendar goes: say less.", field="expires") from None
-
-
-def _stamp(moment: datetime) -> str:
-    """Return *moment* in the one spelling that sorts as text."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

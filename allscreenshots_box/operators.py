@@ -11,7 +11,7 @@ import unicodedata
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import sqlite_utils
 from argon2 import PasswordHasher, extract_parameters
@@ -20,6 +20,7 @@ from argon2.exceptions import VerifyMismatchError
 from .audit import COMMAND_LINE, Actor, record
 from .database import writing
 from .errors import OperatorError
+from .stamps import stamp
 
 SHORTEST_PASSWORD = 12  # characters
 LARGEST_PASSWORD = 1024  # bytes: argon2 reads them all
@@ -109,7 +110,7 @@ def _set_password(db: sqlite_utils.Database, hashed: str, how: str, by: Actor, n
     db.execute(
         "insert into password (id, hash, changed_at) values (1, ?, ?) "
         "on conflict (id) do update set hash = excluded.hash, changed_at = excluded.changed_at",
-        [hashed, _stamp(now)],
+        [hashed, stamp(now)],
     )
     db.execute("delete from links")
     ended = db.execute("delete from sessions").rowcount
@@ -128,7 +129,7 @@ def make_link(db: sqlite_utils.Database, deliver: Deliver, *, by: Actor = COMMAN
     token, ends = _mint(LINK_SCHEME), now + LINK_LIFETIME
     with writing(db):
         db.execute("delete from links")
-        db.execute("insert into links (digest, expires_at) values (?, ?)", [_digest(token), _stamp(ends)])
+        db.execute("insert into links (digest, expires_at) values (?, ?)", [_digest(token), stamp(ends)])
         record(db, by, "make link", f"until {ends:%H:%M} UTC")
         deliver(token)
     return ends
@@ -136,7 +137,7 @@ def make_link(db: sqlite_utils.Database, deliver: Deliver, *, by: Actor = COMMAN
 
 def link_works(db: sqlite_utils.Database, token: str, *, now: datetime) -> bool:
     """Say whether a link with *token* would be taken."""
-    found = db.execute("select 1 from links where digest = ? and expires_at > ?", [_digest(token), _stamp(now)])
+    found = db.execute("select 1 from links where digest = ? and expires_at > ?", [_digest(token), stamp(now)])
     return found.fetchone() is not None
 
 
@@ -174,9 +175,9 @@ def recognize(db: sqlite_utils.Database, token: str, *, now: datetime) -> Sessio
     if not rows:
         return None
     session = Session(**rows[0])
-    if session.seen_at <= _stamp(now - SEEN):
+    if session.seen_at <= stamp(now - SEEN):
         with suppress(sqlite3.OperationalError), writing(db, patience=SEEN_PATIENCE):  # a full disk signs nobody out
-            db.execute("update sessions set seen_at = ? where digest = ?", [_stamp(now), session.digest])
+            db.execute("update sessions set seen_at = ? where digest = ?", [stamp(now), session.digest])
     return session
 
 
@@ -214,12 +215,12 @@ _LIVE = "expires_at > ? and seen_at > ?"
 
 
 def _live_at(now: datetime) -> tuple[str, str]:
-    return _stamp(now), _stamp(now - IDLE)
+    return stamp(now), stamp(now - IDLE)
 
 
 def _open_session(db: sqlite_utils.Database, by: Actor, now: datetime) -> str:
     """Make a session with a token that nobody has seen before, so that none can be planted beforehand."""
-    token, moment = _mint(SESSION_SCHEME), _stamp(now)
+    token, moment = _mint(SESSION_SCHEME), stamp(now)
     db.execute(f"delete from sessions where not ({_LIVE})", [*_live_at(now)])
     db.execute(
         "delete from sessions where digest not in (select digest from sessions order by seen_at desc limit ?)",
@@ -227,7 +228,7 @@ def _open_session(db: sqlite_utils.Database, by: Actor, now: datetime) -> str:
     )
     db.execute(
         "insert into sessions (digest, address, created_at, seen_at, expires_at) values (?, ?, ?, ?, ?)",
-        [_digest(token), by.address or "", moment, moment, _stamp(now + LIFETIME)],
+        [_digest(token), by.address or "", moment, moment, stamp(now + LIFETIME)],
     )
     return token
 
@@ -238,8 +239,3 @@ def _mint(scheme: str) -> str:
 
 def _digest(token: str) -> str:
     return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
-
-
-def _stamp(moment: datetime) -> str:
-    """Return *moment* in the one spelling that sorts as text."""
-    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import sqlite_utils
 
-from . import database, keys, snapshot
+from . import database, keys, snapshot, stamps
 from .audit import COMMAND_LINE, record
 from .database import migrations
 from .errors import OperatorError
@@ -180,7 +180,7 @@ def _carried_over(db: sqlite_utils.Database, replaced: Replaced | None, *, reviv
         _carry_audit(db, replaced.audit)
     _carry_password(db, replaced.password)
     for prefix, name in () if revive else forgotten.items():
-        db.execute("update secrets set revoked_at = ? where prefix = ?", [_stamp(), prefix])
+        db.execute("update secrets set revoked_at = ? where prefix = ?", [stamps.now(), prefix])
         record(db, COMMAND_LINE, "revoke key", name)
     lost = [f"{prefix} ({end['name']})" for prefix, end in replaced.ends.items() if _is_lost(db, prefix, end)]
     return {
@@ -211,7 +211,7 @@ def _end(db: sqlite_utils.Database, prefix: str, end: dict[str, Any]) -> None:
 
 def _is_lost(db: sqlite_utils.Database, prefix: str, end: dict[str, Any]) -> bool:
     """Say whether a secret works in the database that is replaced, and is none in the backup."""
-    now = _stamp()
+    now = stamps.now()
     works = end["revoked_at"] is None and all((end[name] or "~") > now for name in ("retires_at", "expires_at"))
     return works and keys.by_prefix(db, prefix) is None
 
@@ -238,10 +238,6 @@ def _carry_password(db: sqlite_utils.Database, password: dict[str, Any] | None) 
             "insert or replace into password (id, hash, changed_at) values (1, :hash, :changed_at)",
             {"hash": password["hash"], "changed_at": password["changed_at"]},
         )
-
-
-def _stamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 # --- putting it there ---------------------------------------------------------------------------

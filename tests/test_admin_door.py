@@ -522,10 +522,11 @@ def test_under_tls_the_cookie_is_secure(page: Client) -> None:
     assert "Secure" in answer.headers["set-cookie"].split("; ")
 
 
-def test_no_page_of_ours_can_be_framed(page: Client) -> None:
+def test_no_page_of_ours_can_be_framed_or_runs_what_is_written_into_it(page: Client) -> None:
     paths = ["/admin/sign-in", "/admin/keys", "/admin/no-such-thing", "/admin/static/style.css", "/admin/link/x"]
     for answer in [page.get(path) for path in paths] + [sign_in(page)] + [page.get(path) for path in paths]:
         assert "frame-ancestors 'none'" in answer.headers["content-security-policy"]
+        assert "unsafe" not in answer.headers["content-security-policy"]
         assert answer.headers["x-frame-options"] == "DENY"
 
 

@@ -18,6 +18,7 @@ from ..database import Database
 from ..ledger import Counts
 from ..readiness import Readiness
 from ..render import Renderer, cell
+from ..stamps import stamp
 from ..usage import Usage
 from .charts import Bars
 from .roster import ROTATE_AFTER, UNUSED_AFTER
@@ -127,13 +128,9 @@ def neglected(db: sqlite_utils.Database, now: datetime) -> Neglected:
             group by keys.id
         )
         """,
-        {"now": _stamp(now), "unused": _stamp(now - UNUSED_AFTER), "old": _stamp(now - ROTATE_AFTER)},
+        {"now": stamp(now), "unused": stamp(now - UNUSED_AFTER), "old": stamp(now - ROTATE_AFTER)},
     )
     return Neglected(**row)
-
-
-def _stamp(moment: datetime) -> str:
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 async def all_of_it(insight: Insight) -> dict[str, Any]:
@@ -156,9 +153,9 @@ async def all_of_it(insight: Insight) -> dict[str, Any]:
         "keys": keys,
         "errors": last,
         "settings": insight.settings,
-        "begun": _stamp(insight.begun),
+        "begun": stamp(insight.begun),
         "browser": insight.renderer.description,
-        "browser_begun": _stamp(datetime.fromtimestamp(time.time() - age, UTC)) if age is not None else None,
+        "browser_begun": stamp(datetime.fromtimestamp(time.time() - age, UTC)) if age is not None else None,
         "restarts": insight.renderer.restarts,
         "slots": slots,
         "in_use": in_use,

@@ -11,6 +11,7 @@ import sqlite_utils
 from .. import ledger
 from ..keys import SCHEME
 from ..ledger import Period
+from ..stamps import stamp
 from . import moments
 
 PAGE = 50  # keys
@@ -122,7 +123,7 @@ def look_up(db: sqlite_utils.Database, question: Question, now: datetime) -> Ans
     db.conn.create_function("has", 2, _has, deterministic=True)
     this = ledger.period_of(now.date())
     values: dict[str, Any] = {
-        "now": _stamp(now),
+        "now": stamp(now),
         "everything": question.everything,
         "plan": question.plan,
         "search": question.search[:LONGEST_SEARCH].casefold(),
@@ -199,11 +200,6 @@ def on_plans(db: sqlite_utils.Database, now: datetime) -> dict[str, tuple[int, i
     """Return how many keys are on each plan that has any: those that work, and all."""
     rows = db.query(
         f"{_KNOWN} select plan, sum(state in ('active', 'retiring')) as live, count(*) as number from known group by 1",
-        {"now": _stamp(now)},
+        {"now": stamp(now)},
     )
     return {row["plan"]: (row["live"], row["number"]) for row in rows}
-
-
-def _stamp(moment: datetime) -> str:
-    """Return *moment* as the database spells it."""
-    return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
