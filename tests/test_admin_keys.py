@@ -240,7 +240,7 @@ def test_the_list_shows_a_key_by_twelve_characters(
     listed = signed_in.get("/admin/keys").text
     assert f"{secret[:12]}…" in listed
     assert secret[:13] not in listed
-    for shown in ("Invoices", "default", "production", "1,234", "3 hours ago", "in 29 days", '"badge active"'):
+    for shown in ("Invoices", "default", "production", "1,234", "3 hours ago", "in 30 days", '"badge active"'):
         assert shown in listed
     [(made,)] = db.execute("select created_at from keys").fetchall()
     assert f'<time datetime="{made}" title="' in listed

@@ -105,7 +105,7 @@ def test_a_key_from_its_making_to_its_end(opened: Box, browser: Browser, site: S
         page.reload()
         assert "the key has been rotated since this form was shown" in page.inner_text("main")
         page.goto(f"{opened.url}/admin/keys")
-        assert f"{first[:12]}… retires in 23 hours" in page.inner_text("main")
+        assert f"{first[:12]}… retires in 24 hours" in page.inner_text("main")
         page.get_by_role("link", name=name).click()
         page.get_by_label("Type the name of the key").fill("another")
         page.get_by_role("button", name="Delete this key").click()

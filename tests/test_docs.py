@@ -523,3 +523,10 @@ def test_the_picture_in_the_readme_is_one_that_the_box_takes() -> None:
     width, height = (int.from_bytes(picture[start : start + 4]) for start in (16, 20))
     assert (picture[:4], width, height) == (b"\x89PNG", 1280, 800)
     assert len(picture) < 150_000
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
+def test_no_table_says_two_things_of_one(page: str) -> None:
+    for section in re.split(r"^#+ ", PAGES[page], flags=re.MULTILINE):
+        names = re.findall(r"^(\| `[^|]+) \|", section, re.MULTILINE)
+        assert [name for name in set(names) if names.count(name) > 1] == []

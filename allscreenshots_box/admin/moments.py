@@ -5,6 +5,8 @@ from datetime import UTC, date, datetime, time, timedelta
 from ..config import duration
 from ..errors import OperatorError
 
+ALMOST = timedelta(minutes=1)  # what is to come in a minute less than a day comes in a day
+
 _STEPS = [  # from this many seconds on, counted in units of so many
     (365 * 86400, 365 * 86400, "year"),
     (60 * 86400, 30 * 86400, "month"),
@@ -32,7 +34,7 @@ def full(stamp: str) -> str:
 def ago(stamp: str, now: datetime | None = None) -> str:
     """Say how long ago *stamp* was, or in what time it will be."""
     past = (now or datetime.now(UTC)) - read(stamp)
-    told = span(abs(past))
+    told = span(past if past >= timedelta() else -past + ALMOST)
     if told is None:
         return "just now" if past >= timedelta() else "in less than a minute"
     return f"{told} ago" if past >= timedelta() else f"in {told}"

@@ -13,7 +13,7 @@ from litestar.di import NamedDependency
 from markupsafe import Markup
 
 from .. import bodies, presence
-from ..errors import BoxError, InvalidRequest, RateLimited
+from ..errors import BoxError, InvalidRequest, RateLimited, TargetNotAllowed
 from ..limits import Buckets, Plan
 from ..orders import ScreenshotRequest, ViewportConfig, shot_of
 from ..render import Clocks, Renderer, Rendering, devices
@@ -166,8 +166,13 @@ def _blame(form: Form, error: BoxError) -> None:
     problems = error.problems if isinstance(error, InvalidRequest) else {}
     marked = {name: f"{_LABELS[name]} {problem}." for name, problem in problems.items() if name in _LABELS}
     if not marked:
-        marked = {_BLAMED.get(error.code, ""): error.message}
+        marked = {_BLAMED.get(error.code, ""): _told(error)}
     form.errors.update(marked)
+
+
+def _told(error: BoxError) -> str:
+    """Return what the operator reads: of a target that is refused also why, which callers do not hear."""
+    return f"{error.message.rstrip('.')}: {error.reason}." if isinstance(error, TargetNotAllowed) else error.message
 
 
 def _shown(rendering: Rendering) -> dict[str, Any]:
