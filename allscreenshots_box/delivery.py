@@ -17,7 +17,7 @@ LONGEST_WORD = 8192  # bytes of what is told about a failure; paths are long
 
 @contextmanager
 def files(paths: Sequence[Path], *, replace: bool, mode: int) -> Iterator[list[BinaryIO]]:
-    """Yield a file for each of *paths*; at the end of the block they are in their places, after an error nowhere.
+    """Yield a file for each of *paths*; at the end of the block they are in their places, after an error in it nowhere.
 
     A child that stays who we are now puts them there, or takes them away if this process ends before: after the
     block has begun, this process may give up root. Rights are *mode* less the umask. Raises OperatorError.
@@ -26,11 +26,11 @@ def files(paths: Sequence[Path], *, replace: bool, mode: int) -> Iterator[list[B
     try:
         for path in paths:
             parts.append(_part(path, replace=replace, mode=mode))  # noqa: PERF401 - those made are known when one fails
+        ours, keepers = socket.socketpair()
+        keeper = os.fork()
     except BaseException:
         _remove(parts)
         raise
-    ours, keepers = socket.socketpair()
-    keeper = os.fork()
     if keeper == 0:
         ours.close()
         _keep(keepers, parts, [path.absolute() for path in paths], replace=replace)
@@ -50,6 +50,13 @@ def files(paths: Sequence[Path], *, replace: bool, mode: int) -> Iterator[list[B
         os.waitpid(keeper, 0)
     if problem != "done":
         raise OperatorError(problem or _unwritten(paths[0], "its keeper was killed"))
+
+
+def refuse_within(directory: Path, paths: Sequence[Path]) -> None:
+    """Raise OperatorError if a file would be put into *directory*, such as in the place of the database itself."""
+    for path in paths:
+        if directory.resolve() in path.absolute().parent.resolve().joinpath(path.name).parents:
+            raise OperatorError(f"The file {path} would lie in the data directory, which is the box's: name another.")
 
 
 def write(path: Path, file: BinaryIO, content: bytes) -> None:
@@ -81,9 +88,13 @@ def _part(path: Path, *, replace: bool, mode: int) -> tuple[int, Path]:
             if not replace:
                 raise OperatorError(_taken(path))
         descriptor, name = tempfile.mkstemp(prefix=f".{path.name[:100]}.", suffix=".part", dir=path.absolute().parent)
-        os.fchmod(descriptor, mode & ~_umask())
     except (OSError, ValueError) as error:
         raise OperatorError(_unwritten(path, getattr(error, "strerror", None) or "no such name")) from error
+    try:
+        os.fchmod(descriptor, mode & ~_umask())
+    except OSError as error:
+        _remove([(descriptor, Path(name))])
+        raise OperatorError(_unwritten(path, error.strerror)) from error
     return descriptor, Path(name)
 
 

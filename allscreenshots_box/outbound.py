@@ -99,7 +99,8 @@ class Vetted:
 
 def policy_of(settings: Settings) -> Policy:
     """Return the policy that *settings* describe, on this machine."""
-    ports = {settings.port, *([settings.admin_address[1]] if settings.admin_address else [])}
+    beside = (settings.admin_address, settings.ops_address)
+    ports = {settings.port, *(address[1] for address in beside if address is not None)}
     return Policy(allow=settings.allow, deny=settings.deny, ports=frozenset(ports), is_own=_is_own)
 
 

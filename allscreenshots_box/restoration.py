@@ -82,6 +82,8 @@ def put(new: Path, path: Path) -> Path | None:
             kept = path.with_name(f"{path.name}.{KIND}{stamp}")
             kept.hardlink_to(path)
             _set_journal_aside(path, kept)
+        else:  # of a database that is gone: SQLite would take it for the new one's
+            snapshot.drop_journals(path)
         new.replace(path)
         snapshot.settle(path)
         snapshot.prune(path, KIND)

@@ -10,7 +10,7 @@ from .errors import OperatorError
 
 PRIVATE = 0o600  # what a database holds is its owner's business
 BUSY_MILLISECONDS = 5000
-JOURNALS = ("-wal", "-shm")  # what SQLite writes beside a database, by how their names end
+JOURNALS = ("-wal", "-shm", "-journal")  # what SQLite writes beside a database, by how their names end
 KEPT = 3  # copies of one kind beside the database; each may be as large as it
 COUNTED = {"keys": "keys", "plans": "plans", "usage": "days of usage", "audit": "audit entries"}
 
@@ -89,9 +89,18 @@ def holdings(path: Path) -> str:
     return ", ".join(f"{word} {count}" for word, count in counts.items())
 
 
+def drop_journals(path: Path) -> None:
+    """Remove what SQLite left beside the database *path*."""
+    for suffix in JOURNALS:
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
 def prune(path: Path, kind: str) -> None:
-    """Forget all but the last copies of a *kind* beside the database *path*, and the journals of those."""
+    """Forget all but the last copies of a *kind* beside the database *path*, and the journals of those.
+
+    Their names tell which came later: how old a file is, whoever copies it may change.
+    """
     found = (copy for copy in path.parent.glob(f"{path.name}.{kind}*") if not copy.name.endswith(JOURNALS))
-    for old in sorted(found, key=lambda copy: copy.stat().st_mtime)[:-KEPT]:
-        for suffix in ("", *JOURNALS):
-            old.with_name(old.name + suffix).unlink(missing_ok=True)
+    for old in sorted(found)[:-KEPT]:
+        old.unlink(missing_ok=True)
+        drop_journals(old)

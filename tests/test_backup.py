@@ -121,6 +121,16 @@ def test_a_backup_that_cannot_be_there_is_told(run: Run, tmp_path: Path, name: s
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("name", ["box.db", "elsewhere.db", "lists/x"])
+def test_a_backup_is_never_put_into_the_data_directory(run: Run, data_dir: Path, tmp_path: Path, name: str) -> None:
+    assert run("keys", "create", "svc").returncode == 0
+    (tmp_path / "link").symlink_to(data_dir)
+    for above in (data_dir, tmp_path / "link"):
+        refused = run("backup", str(above / name), "--force")
+        assert (refused.returncode, "would lie in the data directory" in refused.stderr) == (1, True)
+    assert run("keys", "list").returncode == 0
+
+
 def test_a_backup_of_nothing_is_told(run: Run, tmp_path: Path) -> None:
     failed = run("backup", str(tmp_path / "b.db"))
     assert failed.returncode == 1
@@ -477,9 +487,30 @@ def test_a_restore_leaves_no_journal_of_the_old_database_to_the_new_one(store: S
         keys.create(somebody, HASHER, "later")
         store.restore()
     assert store.states() == {"svc": "active"}
-    (kept,) = (path for path in store.path.parent.glob("box.db.before-*") if not path.name.endswith(("-wal", "-shm")))
+    (kept,) = (path for path in store.path.parent.glob("box.db.before-*") if not path.name.endswith(snapshot.JOURNALS))
     with closing(open_database(kept)) as db:
         assert [key.name for key in keys.live(db)] == ["svc", "later"]
+
+
+def test_a_journal_of_a_database_that_is_gone_is_not_taken_for_the_new_ones(store: Store) -> None:
+    store.create("svc")
+    store.save()
+    writer = [sys.executable, "-c", _WRITE_AND_DIE, str(store.path)]
+    assert subprocess.run(writer, check=False).returncode == -signal.SIGKILL
+    assert store.path.with_name("box.db-wal").stat().st_size > 0
+    store.path.unlink()
+    store.restore()
+    assert snapshot.damage(store.path) is None
+    assert store.states() == {"svc": "active"}
+
+
+_WRITE_AND_DIE = """
+import os, signal, sqlite3, sys
+db = sqlite3.connect(sys.argv[1])
+db.execute("update plans set weight = 7")
+db.commit()
+os.kill(os.getpid(), signal.SIGKILL)
+"""
 
 
 def test_a_restore_refuses_while_another_program_reads(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -512,6 +543,12 @@ def test_the_last_three_that_were_replaced_are_kept(store: Store) -> None:
     for _ in range(5):
         store.restore()
     assert len(list(store.path.parent.glob("box.db.before-restore-*"))) == 3
+    store.create("newest")
+    os.utime(store.path, (0, 0))  # as programs leave it that copy a file with its times
+    store.restore()
+    kept = max(store.path.parent.glob("box.db.before-restore-*"))
+    with closing(open_database(kept)) as db:
+        assert "newest" in [key.name for key in keys.live(db)]
 
 
 def test_a_restore_that_was_killed_is_cleared_away_by_the_next(store: Store) -> None:

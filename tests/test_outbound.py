@@ -140,9 +140,11 @@ def test_allow_means_the_host_as_the_url_spells_it() -> None:
         decide("http://elsewhere.example:3000/", "127.0.0.1", rules=rules)
 
 
-@pytest.mark.parametrize("port", [8080, 9090])
-def test_the_page_of_the_operator_is_never_shot_wherever_it_is(port: int) -> None:
-    settings = Settings(admin_listen="127.0.0.1:9090", allow=(places.read(f"127.0.0.1:{port}"),))
+@pytest.mark.parametrize("port", [8080, 9090, 9091])
+def test_what_the_box_serves_itself_is_never_shot_wherever_it_is(port: int) -> None:
+    settings = Settings(
+        admin_listen="127.0.0.1:9090", ops_listen="127.0.0.1:9091", allow=(places.read(f"127.0.0.1:{port}"),)
+    )
     with pytest.raises(TargetNotAllowed, match="not allowed"):
         decide(f"http://127.0.0.1:{port}/admin", rules=outbound.policy_of(settings))
 

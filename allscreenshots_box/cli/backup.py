@@ -37,6 +37,7 @@ def backup_command(file: Path, *, force: bool) -> None:
             _to_stdout(copy)
             click.echo(_summary(settings, copy, "standard output"), err=True)
         return
+    delivery.refuse_within(settings.data_dir, [file])
     with (
         delivery.files([file], replace=force, mode=snapshot.PRIVATE) as (out,),
         _copied(settings) as copy,

@@ -137,6 +137,7 @@ def shot_command(
         delivery.to_stdout(rendering.products[0].content)
         _tell(rendering, ["standard output"])
         return
+    delivery.refuse_within(settings.data_dir, paths)
     with delivery.files(paths, replace=True, mode=0o666) as files:
         rendering = _rendered(settings, shot, asked)
         _write(paths, files, rendering)
