@@ -5,36 +5,22 @@ import sqlite3
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import sqlite_utils
 
-from . import database, keys, snapshot, stamps
+from . import database, keys, predecessor, snapshot, stamps
 from .audit import COMMAND_LINE, record
 from .database import migrations
 from .errors import OperatorError
+from .predecessor import Predecessor
 
 MAGIC = b"SQLite format 3\0"
 KIND = "before-restore-"
 ROOM = "restoring-"  # how our work directories begin
-
-_ENDS = """
-    select secrets.prefix, keys.name, secrets.revoked_at, secrets.retires_at, keys.expires_at
-    from secrets join keys on keys.id = secrets.key_id
-"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Replaced:
-    """What is known of the database that is replaced."""
-
-    ends: dict[str, dict[str, Any]]  # by prefix: when each secret ends or ended
-    born: str | None  # when it was made; a backup of it was born at the same moment
-    audit: list[dict[str, Any]] = field(default_factory=list)
-    password: dict[str, Any] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +31,11 @@ class Restored:
     working: list[str]
     stopped: list[str]  # work in the backup, and were stopped since
     forgotten: list[str]  # work in the backup, and were forgotten since: stopped, unless they are to be revived
+    returning: list[str]  # work in the backup, and the database that is replaced never had them
     lost: list[str]  # made since, and not in the backup
+    keys: list[str]  # go back to what the backup has, as NAME: WHAT
+    plans: list[str]  # go back, too
+    password_stays: bool  # it is newer than the backup's
     compared: bool  # whether the database that is replaced could be read at all
 
 
@@ -63,7 +53,7 @@ def prepared(backup: BinaryIO, path: Path, *, revive: bool) -> Iterator[tuple[Pa
         with database.explained(path):
             new = room / path.name
             _lay(backup, new)
-            yield new, _made_ready(new, _read(path), revive=revive)
+            yield new, _made_ready(new, predecessor.read(path), revive=revive)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -105,7 +95,7 @@ def _lay(backup: BinaryIO, new: Path) -> None:
         raise OperatorError(f"The backup is damaged ({problem}), and nothing was changed: use another one.")
 
 
-def _made_ready(new: Path, replaced: Replaced | None, *, revive: bool) -> Restored:
+def _made_ready(new: Path, replaced: Predecessor | None, *, revive: bool) -> Restored:
     with snapshot.connected(new) as connection:
         connection.execute("pragma journal_mode = delete")  # one file, whole after each transaction
         connection.execute("pragma trusted_schema = off")
@@ -140,57 +130,65 @@ def _refuse_strange(db: sqlite_utils.Database) -> None:
 # --- what was stopped since ---------------------------------------------------------------------
 
 
-def _read(path: Path) -> Replaced | None:
-    """Read what is to be carried over, also from a newer version's database; None if it cannot be read."""
-    if not path.exists():
-        return None
-    try:
-        with snapshot.connected(path) as connection:
-            connection.execute("pragma query_only = on")
-            db = sqlite_utils.Database(connection)
-            if not db.table("secrets").exists():
-                return None
-            there = set(db.table_names())
-            return Replaced(
-                ends={row["prefix"]: row for row in db.query(_ENDS)},
-                born=_born(db),
-                audit=list(db.query("select * from audit order by id")) if "audit" in there else [],
-                password=next(db.query("select * from password"), None) if "password" in there else None,
-            )
-    except sqlite3.DatabaseError as error:
-        if error.sqlite_errorcode in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_ERROR}:
-            return None
-        raise
-
-
-def _born(db: sqlite_utils.Database) -> str | None:
-    return next((one.applied_at for one in migrations.applied(db) if one.name == "m001_keys"), None)
-
-
-def _carried_over(db: sqlite_utils.Database, replaced: Replaced | None, *, revive: bool) -> dict[str, list[str]]:
+def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, revive: bool) -> dict[str, Any]:
     """Stop in the backup what was stopped since, and tell of it."""
     before = _live(db)
+    told: dict[str, Any] = {"stopped": [], "forgotten": [], "returning": [], "lost": [], "keys": [], "plans": []}
     if replaced is None:
-        return {"working": list(before.values()), "stopped": [], "forgotten": [], "lost": []}
-    for prefix, end in replaced.ends.items():
-        _end(db, prefix, end)
-    left = _live(db)
-    stopped = [name for prefix, name in before.items() if prefix not in left]
-    forgotten = {}
-    if replaced.born == _born(db):  # else it is another box's, and knows nothing of what was forgotten here
-        forgotten = {prefix: name for prefix, name in before.items() if prefix not in replaced.ends}
+        return told | {"working": list(before.values()), "password_stays": False}
+    if replaced.born == predecessor.born(db):
+        fates = _ended_as_audited(db, replaced, before)
         _carry_audit(db, replaced.audit)
-    _carry_password(db, replaced.password)
-    for prefix, name in () if revive else forgotten.items():
-        db.execute("update secrets set revoked_at = ? where prefix = ?", [stamps.now(), prefix])
-        record(db, COMMAND_LINE, "revoke key", name)
-    lost = [f"{prefix} ({end['name']})" for prefix, end in replaced.ends.items() if _is_lost(db, prefix, end)]
-    return {
-        "working": list(_live(db).values()),
-        "stopped": stopped,
-        "forgotten": list(forgotten.values()),
-        "lost": lost,
-    }
+    else:  # it is another box's, and knows nothing of what was forgotten here
+        fates = {"forgotten": [], "returning": []}
+        for prefix, row in replaced.secrets.items():
+            _end(db, prefix, row)
+    left = _live(db)
+    told["stopped"] = [name for prefix, name in before.items() if prefix not in left]
+    for fate, prefixes in fates.items():
+        told[fate] = [before[prefix] for prefix in prefixes if prefix in left]
+    for prefix in fates["forgotten"]:
+        if not revive:
+            db.execute("update secrets set revoked_at = ? where prefix = ?", [stamps.now(), prefix])
+        record(db, COMMAND_LINE, predecessor.REVIVE if revive else predecessor.REVOKE_PRUNED, before[prefix])
+    told["lost"] = [
+        f"{prefix} ({row['name']})" for prefix, row in replaced.secrets.items() if _is_lost(db, prefix, row)
+    ]
+    told["keys"], told["plans"] = replaced.changed(db)
+    told["password_stays"] = _carry_password(db, replaced.password)
+    return told | {"working": list(_live(db).values())}
+
+
+def _ended_as_audited(db: sqlite_utils.Database, replaced: Predecessor, before: dict[str, str]) -> dict[str, list[str]]:
+    """Stop what was stopped since the backup; return the prefixes that were forgotten since, and those never known."""
+    acts, whole = replaced.acts_since(db), replaced.saw_all_since(db)
+    last = {prefix: predecessor.last_end(done) for prefix, done in acts.items()}
+    known = {prefix for prefix in replaced.secrets if last.get(prefix) != predecessor.REVOKE_PRUNED}
+    edited = {replaced.secrets[prefix]["key_id"] for prefix in known if predecessor.expiries(acts.get(prefix, []))}
+    for prefix in known:
+        row = replaced.secrets[prefix]
+        # An expiry that nobody edited since is only older: the backup may be the younger of the two.
+        _end(db, prefix, row if not whole or row["key_id"] in edited else row | {"expires_at": None})
+    fates: dict[str, list[str]] = {"forgotten": [], "returning": []}
+    for prefix in before.keys() - known:
+        _end_unknown(db, prefix, acts.get(prefix, []))
+        # What nobody can tell counts as forgotten.
+        forgotten = last.get(prefix) in predecessor.PRUNED or not whole
+        fates["forgotten" if forgotten else "returning"].append(prefix)
+    return {fate: sorted(prefixes, key=list(before).index) for fate, prefixes in fates.items()}
+
+
+def _end_unknown(db: sqlite_utils.Database, prefix: str, acts: list[dict[str, Any]]) -> None:
+    """Stop a secret that the database that is replaced does not have, as far as its audit says so."""
+    of_key = "key_id = (select key_id from secrets where prefix = ?2)"  # a rotation ends all that there were
+    for entry in acts if predecessor.last_end(acts) in predecessor.STOPPED else ():
+        if entry["act"] in predecessor.STOPPED:
+            which = of_key if entry["act"] == "rotate key" else "prefix = ?2"
+            db.execute(
+                f"update secrets set revoked_at = coalesce(revoked_at, ?1) where {which}", [entry["moment"], prefix]
+            )
+    for expiry in predecessor.expiries(acts):
+        _end(db, prefix, {"revoked_at": None, "retires_at": None, "expires_at": expiry})
 
 
 def _live(db: sqlite_utils.Database) -> dict[str, str]:
@@ -230,16 +228,16 @@ def _carry_audit(db: sqlite_utils.Database, entries: list[dict[str, Any]]) -> No
             )
 
 
-def _carry_password(db: sqlite_utils.Database, password: dict[str, Any] | None) -> None:
-    """Keep a password of the operator's page that is newer than the backup's: the older one may have leaked."""
-    if password is None:
-        return
+def _carry_password(db: sqlite_utils.Database, password: dict[str, Any] | None) -> bool:
+    """Keep a password of the operator's page that is newer than the backup's, which may have leaked; say if it is."""
     known = next(db.query("select changed_at from password"), None)
-    if known is None or known["changed_at"] < password["changed_at"]:
-        db.execute(
-            "insert or replace into password (id, hash, changed_at) values (1, :hash, :changed_at)",
-            {"hash": password["hash"], "changed_at": password["changed_at"]},
-        )
+    if password is None or (known and known["changed_at"] >= password["changed_at"]):
+        return False
+    db.execute(
+        "insert or replace into password (id, hash, changed_at) values (1, :hash, :changed_at)",
+        {"hash": password["hash"], "changed_at": password["changed_at"]},
+    )
+    return True
 
 
 # --- putting it there ---------------------------------------------------------------------------

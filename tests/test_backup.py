@@ -252,8 +252,7 @@ def rotate_with_grace(db: sqlite_utils.Database) -> None:
 
 
 def expire(db: sqlite_utils.Database) -> None:
-    with writing(db):
-        db.execute("update keys set expires_at = '2020-01-01T00:00:00.000Z'")
+    keys.edit(db, "svc", {"expires": timedelta()})
 
 
 def prune(db: sqlite_utils.Database) -> None:
@@ -294,6 +293,104 @@ def test_what_was_pruned_works_again_only_if_that_is_said(store: Store) -> None:
         prune(db)
     assert store.restore(revive=True).forgotten == [f"{prefix} (svc)"]
     assert store.states() == {"svc": "active"}
+
+
+def test_what_a_restore_took_for_pruned_works_again_if_that_is_said_later(store: Store) -> None:
+    prefix = store.create("svc")
+    store.save()
+    with store.opened() as db:
+        prune(db)
+    store.restore()
+    assert store.restore(revive=True).forgotten == [f"{prefix} (svc)"]
+    assert store.states() == {"svc": "active"}
+
+
+def test_an_undone_restore_brings_back_every_key_that_lived(store: Store) -> None:
+    store.create("old", lifetime=timedelta(hours=1))
+    store.create("rotated")
+    store.save()
+    with store.opened() as db:
+        keys.edit(db, "old", {"expires": None})
+        keys.rotate(db, HASHER, "rotated")
+        new = keys.create(db, HASHER, "new")[0].prefix
+        before = {key.prefix: key.expires_at for key in keys.live(db)}
+    store.restore()
+    with store.opened() as db:
+        keys.create(db, HASHER, "between")
+    undone = undo(store)
+    assert f"{new} (new)" in undone.returning
+    assert undone.forgotten == undone.stopped == []
+    with store.opened() as db:
+        assert {key.prefix: key.expires_at for key in keys.live(db)} == before
+
+
+def undo(store: Store) -> Restored:
+    """Restore what the last restore replaced."""
+    newest = max(store.path.parent.glob("box.db.before-restore-*"))
+    return Store(store.path, newest).restore()
+
+
+def shorten(db: sqlite_utils.Database) -> None:
+    keys.edit(db, "svc", {"expires": timedelta()})
+
+
+@pytest.mark.parametrize(
+    ("done", "state"),
+    [
+        (revoke, "revoked"),
+        (rotate, "revoked"),
+        (rotate_with_grace, "revoked"),
+        (shorten, "expired"),
+        (prune, "revoked"),
+    ],
+)
+def test_what_was_stopped_stays_so_when_a_restore_between_never_had_it(
+    store: Store, done: Callable[[sqlite_utils.Database], None], state: str
+) -> None:
+    older = Store(store.path, store.backup.with_name("older.db"))
+    store.create("other")
+    older.save()
+    store.create("svc")
+    store.save()
+    with store.opened() as db:
+        done(db)
+    older.restore()
+    assert store.restore().returning == []
+    assert store.states()["svc"] == state
+
+
+def test_what_the_audit_no_longer_covers_counts_as_pruned(store: Store) -> None:
+    prefix = store.create("svc")
+    store.save()
+    with store.opened() as db:
+        prune(db)
+        db.execute("delete from audit")
+        db.execute("insert into audit (id, moment, actor, act, subject) values (9, '2999', 'x', 'x', 'x')")
+        db.conn.commit()
+    assert store.restore().forgotten == [f"{prefix} (svc)"]
+
+
+def test_what_goes_back_to_the_backup_is_said(run: Run, data_dir: Path, tmp_path: Path) -> None:
+    for words in (
+        ("plans", "set", "small", "--weight", "1"),
+        ("keys", "create", "svc"),
+        ("keys", "create", "same"),
+        ("backup", str(tmp_path / "b.db")),
+        ("plans", "set", "small", "--weight", "2"),
+        ("keys", "edit", "svc", "--plan", "small", "--allow-host", "example.com"),
+        ("keys", "edit", "svc", "--expires", "90d"),
+        ("plans", "set", "big", "--weight", "2"),
+    ):
+        assert run(*words).returncode == 0, words
+    password = "correct horse battery"
+    subprocess.run(
+        [PROGRAM, "--data-dir", str(data_dir), "admin", "password"],
+        input=password, text=True, check=True, capture_output=True, env=environment(),
+    )  # fmt: skip
+    said = run("restore", str(tmp_path / "b.db"), "--yes").stderr
+    assert "Keys that go back to what the backup has, 1: svc: plan, hosts.\n" in said
+    assert "Plans that go back to what the backup has, 2: big, small.\n" in said
+    assert "The password of the page stays: it is newer than the backup's.\n" in said
 
 
 def test_a_fresh_box_takes_the_backup_of_another_with_all_its_keys(store: Store) -> None:

@@ -151,10 +151,18 @@ def _foreseen(restored: Restored, *, revive: bool) -> Iterator[str]:
     if restored.forgotten:
         fate = "work again, as you said --revive" if revive else "are revoked; --revive lets them work again"
         yield f"Pruned since the backup, and {fate}: {_named(restored.forgotten)}."
+    if restored.returning:
+        yield f"Not in the database that is replaced, and work with the backup: {_named(restored.returning)}."
     if restored.lost:
         yield f"Made since the backup, and lost with it: {_named(restored.lost)}."
+    if restored.keys:
+        yield f"Keys that go back to what the backup has, {len(restored.keys)}: {_named(restored.keys, '; ')}."
+    if restored.plans:
+        yield f"Plans that go back to what the backup has, {len(restored.plans)}: {_named(restored.plans)}."
+    if restored.password_stays:
+        yield "The password of the page stays: it is newer than the backup's."
 
 
-def _named(found: list[str]) -> str:
+def _named(found: list[str], between: str = ", ") -> str:
     more = f" and {len(found) - SHOWN} more" if len(found) > SHOWN else ""
-    return (", ".join(found[:SHOWN]) or "none") + more
+    return (between.join(found[:SHOWN]) or "none") + more
