@@ -217,7 +217,7 @@ need_python() {
         find_python || die "there is no Python 3.11 or newer that $(server_name) can run, with its venv and ensurepip" \
             "modules${passed_over:+ (tried $passed_over)}. On Debian 12 or newer: apt-get install $python_packages"
     fi
-    say "Python: $python (${python_identity##* })${passed_over:+; $(server_name) cannot build on $passed_over}."
+    say "Python: $python (${python_identity##* })${passed_over:+; passed over, as not for $(server_name), which is no problem: $passed_over}."
 }
 
 server_name() {
@@ -329,12 +329,12 @@ set_up_checkout() {
 export_serve_settings() {
     while [ $# -gt 0 ]; do
         case $1 in
-        --data-dir | --host | --port | --config)
+        --data-dir | --host | --port | --config | --allow)
             [ $# -gt 1 ] || return 0 # serve itself will complain
             flag=$1 value=$2
             shift
             ;;
-        --data-dir=* | --host=* | --port=* | --config=*) flag=${1%%=*} value=${1#*=} ;;
+        --data-dir=* | --host=* | --port=* | --config=* | --allow=*) flag=${1%%=*} value=${1#*=} ;;
         --help | -h)
             wants_key=
             flag=
@@ -346,16 +346,41 @@ export_serve_settings() {
         --host) export ALLSCREENSHOTS_BOX_HOST="$value" ;;
         --port) export ALLSCREENSHOTS_BOX_PORT="$value" ;;
         --config) export ALLSCREENSHOTS_BOX_CONFIG="$value" ;;
+        --allow)
+            case $value in
+            *[!A-Za-z0-9.:-]*) ;; # more than one HOST:PORT
+            *:[0-9]*) target=http://$value/ ;;
+            esac
+            ;;
         esac
         shift
     done
 }
 
-# Prints the address that a client on this machine uses.
-base_url() {
-    "$venv/bin/python" -P -c '
+# Runs a line or more of Python that knows the settings.
+in_settings() {
+    "$venv/bin/python" -P -c "
 from allscreenshots_box.config import load
 settings = load({}).settings
+$1"
+}
+
+# Before a first key is made: a key of a box that then cannot start would only mislead.
+refuse_taken_port() {
+    in_settings '
+import sys
+from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.listener import bind
+try:
+    bind(settings.host, settings.port).close()
+except OperatorError as error:
+    sys.exit(f"install.sh: {error} No key was made.")
+' || exit 1
+}
+
+# Prints the address that a client on this machine uses.
+base_url() {
+    in_settings '
 host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)
 scheme = "https" if getattr(settings, "tls_cert", None) else "http"
 print(f"{scheme}://" + (f"[{host}]" if ":" in host else host) + f":{settings.port}")
@@ -365,19 +390,22 @@ print(f"{scheme}://" + (f"[{host}]" if ":" in host else host) + f":{settings.por
 # The secret stays in this shell: printf is a builtin, so it is never an argument that other users can see.
 make_first_key() {
     box=$venv/bin/allscreenshots-box
-    keys=$("$box" keys list --json) || die "could not read the keys"
+    database=$(in_settings 'print(settings.database_path)') || die "could not read the settings"
+    keys=[]
+    if [ -e "$database" ]; then keys=$("$box" keys list --json) || die "could not read the keys"; fi
     if [ "$(printf '%s' "$keys" | tr -d '[:space:]')" != "[]" ]; then
         say "There are keys already. To make another:" \
             "$box${ALLSCREENSHOTS_BOX_DATA_DIR:+ --data-dir \"$ALLSCREENSHOTS_BOX_DATA_DIR\"} keys create NAME"
         return 0
     fi
     url=$(base_url) || die "could not read the settings"
+    refuse_taken_port
     secret=$("$box" keys create first) || die "could not make a first key"
     printf '\nThis is your first API key. It is shown this once:\n\n    %s\n\nWhen the server is up, try:\n\n' "$secret"
     printf 'curl -X POST "%s/v1/screenshots" \\\n' "$url"
     printf '    -H "X-API-Key: %s" \\\n' "$secret"
     printf '    -H "Content-Type: application/json" \\\n'
-    printf '    -d '\''{"url": "https://example.com"}'\'' \\\n'
+    printf '    -d '\''{"url": "%s"}'\'' \\\n' "$target"
     printf '    --output screenshot.png\n\n'
     unset secret
 }
@@ -385,6 +413,7 @@ make_first_key() {
 serve() {
     set_up_checkout
     wants_key=yes
+    target=https://example.com
     export_serve_settings "$@"
     [ -z "$wants_key" ] || make_first_key
     clean_up
