@@ -24,7 +24,7 @@ from . import places
 from .audit import COMMAND_LINE, Actor, record
 from .database import writing
 from .errors import OperatorError
-from .limits import Plan
+from .limits import Plan, no_plan
 from .places import Place
 from .stamps import stamp
 
@@ -442,7 +442,7 @@ def _require_free_name(db: sqlite_utils.Database, name: str) -> None:
 def _require_plan(db: sqlite_utils.Database, plan: str) -> None:
     names = [row["name"] for row in db.query("select name from plans order by name")]
     if plan not in names:
-        raise OperatorError(f"There is no plan {plan!r}: the plans are {', '.join(names)}.", field="plan")
+        raise OperatorError(no_plan(plan, names), field="plan")
 
 
 def _ended(key: Key, now: datetime) -> str:

@@ -1,8 +1,9 @@
 """Plans, and the token buckets that they fill, kept in memory: a restart fills them all."""
 
+import difflib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
@@ -152,7 +153,7 @@ def remove_plan(db: sqlite_utils.Database, name: str, *, by: Actor = COMMAND_LIN
             raise OperatorError("The plan 'default' stays: change its limits instead.")
         known = [plan.name for plan in plans(db)]
         if name not in known:
-            raise OperatorError(f"There is no plan {name!r}: the plans are {', '.join(known)}.")
+            raise OperatorError(no_plan(name, known))
         users = [row["name"] for row in db.query("select distinct name from keys where plan = ? limit 3", [name])]
         if users:
             raise OperatorError(
@@ -161,6 +162,13 @@ def remove_plan(db: sqlite_utils.Database, name: str, *, by: Actor = COMMAND_LIN
             )
         db.execute("delete from plans where name = ?", [name])
         record(db, by, "remove plan", name)
+
+
+def no_plan(name: str, known: Sequence[str]) -> str:
+    """Return the sentence for a plan that there is not."""
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f" Did you mean {near[0]!r}?" if near else ""
+    return f"There is no plan {name!r}: the plans are {', '.join(known)}.{hint}"
 
 
 def _require_sane(plan: Plan) -> None:

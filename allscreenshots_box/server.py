@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 from litestar import Litestar
 
-from . import __version__, certificate, changes, identity, keys, logs, operators, privacy, tenancy
+from . import __version__, certificate, changes, identity, invocation, keys, logs, operators, privacy, tenancy
 from .app import create_app, obey
 from .certificate import Certificate
 from .config import Settings, spelled
@@ -253,8 +253,10 @@ async def _announce(settings: Settings, app: Litestar) -> None:
     if settings.dangerously_disable_sandbox:
         lines.append("  WARNING  pages run WITHOUT a sandbox: an exploit in one owns this user's files and network")
     if not live:
-        lines.append("  No key yet: `allscreenshots-box keys create NAME` makes one, while this runs.")
+        create = invocation.typed(settings.data_dir, "keys create NAME")
+        lines.append(f"  No key yet: `{create}` makes one, while this runs.")
     if settings.page_url and await app.state.database.run(operators.password_hash) is None:
-        lines.append("  No password for the page yet: `sudo allscreenshots-box admin link` makes a link that sets it.")
+        link = invocation.typed(settings.data_dir, "admin link")
+        lines.append(f"  No password for the page yet: `{link}` makes a link that sets it.")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +13,9 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+
+from allscreenshots_box.config import Settings
+from allscreenshots_box.database import open_database
 
 PROGRAM = str(Path(sys.executable).parent / "allscreenshots-box")
 START_SECONDS = 30
@@ -37,6 +41,16 @@ def command(*words: str, **extra: str) -> subprocess.CompletedProcess[str]:
         stdin=subprocess.DEVNULL,
         env=environment(**extra),
     )
+
+
+def found(data_dir: Path) -> Path:
+    """Make an empty box in *data_dir*, for whoever the program becomes."""
+    data_dir.mkdir(mode=0o700)
+    open_database(data_dir / "box.db").close()
+    if os.geteuid() == 0:
+        for path in (data_dir, *data_dir.iterdir()):
+            shutil.chown(path, Settings.user)
+    return data_dir
 
 
 def free_port() -> int:

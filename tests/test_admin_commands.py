@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 from allscreenshots_box import audit, config, operators
 from allscreenshots_box.cli import main
 from allscreenshots_box.database import open_database
-from tests.box import PROGRAM, environment
+from tests.box import PROGRAM, environment, found
 
 PASSWORD = "correct horse battery staple"
 LINK = re.compile(r"(.+)/admin/link/(askl_[0-9a-f]{64})\n")
@@ -36,6 +36,12 @@ def link(data_dir: Path, *words: str, **settings: str) -> Result:
     """Make a link in this process, which is quicker."""
     variables = {f"{config.ENVIRONMENT_PREFIX}{name.upper()}": value for name, value in settings.items()}
     return CliRunner().invoke(main, ["--data-dir", str(data_dir), "admin", "link", *words], env=variables)
+
+
+@pytest.fixture
+def data_dir(data_dir: Path) -> Path:
+    """Return the data directory of a box that is there."""
+    return found(data_dir)
 
 
 @pytest.fixture
@@ -75,10 +81,15 @@ def test_a_password_is_asked_for_twice_on_a_terminal(data_dir: Path) -> None:
     ) as asking:
         os.close(below)
         seen = b""
-        for question in (b"New password: ", b"The same again: "):
-            while question not in seen:
+        for question, answer in (
+            (b"New password: ", PASSWORD),
+            (b"The same again: ", "another one, as typed by mistake"),
+            (b"The two passwords differ: type both again.\r\nNew password: ", PASSWORD),
+            (b"\r\nThe same again: ", PASSWORD),
+        ):
+            while not seen.endswith(question):
                 seen += os.read(above, 1000)
-            os.write(above, PASSWORD.encode() + b"\n")
+            os.write(above, answer.encode() + b"\n")
         while b"is set" not in seen:
             seen += os.read(above, 1000)
         assert asking.wait(30) == 0

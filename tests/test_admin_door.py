@@ -168,7 +168,7 @@ def test_nothing_else_does(stranger: Client, wrong: str) -> None:
 
 
 def test_before_there_is_a_password_the_page_says_what_to_run(api: Client) -> None:
-    assert "sudo allscreenshots-box admin link" in api.get("/admin/sign-in").text
+    assert "<code>allscreenshots-box admin link</code>" in api.get("/admin/sign-in").text
     answer = api.post("/admin/sign-in", data={"password": ""}, headers={"Origin": BASE})
     assert (answer.status_code, "No password yet" in answer.text) == (401, True)
 

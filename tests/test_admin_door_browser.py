@@ -1,17 +1,20 @@
 """The door of the page in a real browser, by plain HTTP under a name that is not localhost, as on an intranet."""
 
 import http.client
+import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import ClassVar
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from allscreenshots_box.render.chromium import find_executable
-from tests.box import Box
+from tests.box import Box, environment
 
 PASSWORD = "correct horse battery staple"
 NAMES = "MAP box.test 127.0.0.1, MAP evil.test 127.0.0.1"
@@ -187,8 +190,18 @@ def test_nothing_on_these_pages_is_against_their_own_policy(box: Box, scripted: 
 def test_the_start_says_where_the_page_is_and_what_to_run(box: Box) -> None:
     said = box.log.read_text()
     assert f"\n  page     {box.url}/admin\n" in said
-    assert "No password for the page yet: `sudo allscreenshots-box admin link`" in said
-    assert box.run("admin", "link").stdout.startswith(f"{box.url}/admin/link/")
+    (line,) = re.findall(r"No password for the page yet: `(.+)` makes", said)
+    link = subprocess.run(["sh", "-c", line], capture_output=True, text=True, check=True, env=environment()).stdout
+    assert link.startswith(f"{box.url}/admin/link/")
+
+
+def test_the_page_tells_paths_of_the_machine_only_on_it(box: Box) -> None:
+    for path in ("/admin/sign-in", "/admin/link/x"):
+        near = httpx.get(f"{box.url}{path}").text
+        far = httpx.get(f"{box.url}{path}", headers={"Host": "box.test"}).text
+        assert f" --data-dir {box.data_dir} admin link</code>" in near
+        assert str(box.data_dir) not in far
+        assert "<code>allscreenshots-box admin link</code>" in far
 
 
 def test_nothing_that_the_box_writes_has_a_password_or_token(box: Box, scripted: BrowserContext) -> None:

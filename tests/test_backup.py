@@ -134,7 +134,7 @@ def test_a_backup_is_never_put_into_the_data_directory(run: Run, data_dir: Path,
 def test_a_backup_of_nothing_is_told(run: Run, tmp_path: Path) -> None:
     failed = run("backup", str(tmp_path / "b.db"))
     assert failed.returncode == 1
-    assert "There is no database in" in failed.stderr
+    assert "There is no box in" in failed.stderr
     assert list(tmp_path.iterdir()) == []
 
 

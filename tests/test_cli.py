@@ -16,7 +16,7 @@ import pytest
 from allscreenshots_box import keys, ledger
 from allscreenshots_box.database import open_database
 from allscreenshots_box.ledger import Counts
-from tests.box import PROGRAM, command, environment
+from tests.box import PROGRAM, command, environment, found
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give itself up")
 
@@ -181,8 +181,9 @@ def test_usage_is_shown_by_key(run: Run, data_dir: Path) -> None:
     ],
 )
 def test_what_cannot_be_done_is_one_sentence_and_an_exit_code(
-    run: Run, words: tuple[str, ...], code: int, told: str
+    run: Run, data_dir: Path, words: tuple[str, ...], code: int, told: str
 ) -> None:
+    found(data_dir)
     failed = run(*words)
     assert failed.returncode == code
     assert told in failed.stderr
@@ -260,7 +261,7 @@ def test_root_takes_the_identity_of_the_data_directorys_owner(run: Run, data_dir
 def test_a_directory_that_is_roots_and_not_empty_is_left_alone(run: Run, data_dir: Path) -> None:
     data_dir.mkdir()
     (data_dir / "something").touch()
-    refused = run("keys", "list")
+    refused = run("keys", "create", "svc")
     assert refused.returncode == 1
     assert "belongs to root" in refused.stderr
     assert (data_dir / "something").owner() == "root"
@@ -268,13 +269,13 @@ def test_a_directory_that_is_roots_and_not_empty_is_left_alone(run: Run, data_di
 
 @needs_root
 def test_without_the_user_to_become_root_is_told_how_to_make_it(data_dir: Path) -> None:
-    refused = command("--data-dir", str(data_dir), "keys", "list", ALLSCREENSHOTS_BOX_USER="nobody-here")
+    refused = command("--data-dir", str(data_dir), "keys", "create", "svc", ALLSCREENSHOTS_BOX_USER="nobody-here")
     assert refused.returncode == 1
     assert "useradd --system nobody-here" in refused.stderr
 
 
 def test_a_newer_database_is_refused(run: Run, data_dir: Path) -> None:
-    run("keys", "list")
+    found(data_dir)
     with sqlite3.connect(data_dir / "box.db") as db:
         db.execute(
             "insert into _sqlite_migrations (migration_set, name, applied_at)"
@@ -287,7 +288,7 @@ def test_a_newer_database_is_refused(run: Run, data_dir: Path) -> None:
 
 
 def test_a_file_that_is_no_database_is_refused(run: Run, data_dir: Path) -> None:
-    run("keys", "list")
+    found(data_dir)
     for path in data_dir.iterdir():
         path.unlink()
     (data_dir / "box.db").write_text("this is not a database, and long enough to be one: " * 40)
@@ -295,6 +296,61 @@ def test_a_file_that_is_no_database_is_refused(run: Run, data_dir: Path) -> None
     refused = run("keys", "list")
     assert refused.returncode == 1
     assert "that the file is a database" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "keys list",
+        "keys show svc",
+        "keys rotate svc",
+        "keys revoke svc --yes",
+        "keys edit svc --name x",
+        "keys prune --yes",
+        "plans list",
+        "plans remove small --yes",
+        "usage",
+        "admin link",
+        "admin password",
+        "admin sign-out",
+        "backup -",
+    ],
+)
+def test_where_there_is_no_box_nothing_is_made(run: Run, data_dir: Path, words: str) -> None:
+    refused = run(*words.split())
+    assert refused.returncode == 1
+    assert refused.stderr.startswith(f"Error: There is no box in {data_dir}: name the server's directory")
+    assert f"--data-dir {data_dir} keys create NAME`" in refused.stderr
+    assert refused.stdout == ""
+    assert not data_dir.exists()
+
+
+def test_a_directory_without_a_box_stays_as_it_is(run: Run, data_dir: Path) -> None:
+    data_dir.mkdir(mode=0o755)
+    assert run("keys", "list").returncode == 1
+    assert (data_dir.stat().st_uid, data_dir.stat().st_mode & 0o777) == (os.geteuid(), 0o755)
+
+
+@pytest.mark.parametrize(
+    "words", ["keys list --data-dir {}", "keys --data-dir {} list", "--data-dir /nope keys list --data-dir {}"]
+)
+def test_the_data_directory_may_be_named_behind_a_command(data_dir: Path, words: str) -> None:
+    listed = command(*words.format(found(data_dir)).split())
+    assert listed.returncode == 0, listed.stderr
+    assert f"There are no keys in {data_dir}: " in listed.stderr
+
+
+def test_the_settings_file_may_be_named_behind_a_command(data_dir: Path) -> None:
+    file = data_dir.with_name("config.toml")
+    file.write_text(f'data_dir = "{found(data_dir)}"')
+    listed = command("keys", "list", "--config", str(file))
+    assert f"There are no keys in {data_dir}: " in listed.stderr
+
+
+def test_a_plan_that_is_nearly_spelled_right_is_named(run: Run) -> None:
+    run("plans", "set", "small", "--weight", "1")
+    for words in (("keys", "create", "svc", "--plan", "smal"), ("plans", "remove", "smal", "--yes")):
+        assert "the plans are default, small. Did you mean 'small'?\n" in run(*words).stderr
 
 
 def test_two_creates_of_one_name_at_once_make_one_key(data_dir: Path) -> None:

@@ -41,6 +41,7 @@ def test_bash_takes_the_script() -> None:
         ("shot --wait-until", "net", ["networkidle"]),
         ("shot --format", "P", ["png", "pdf"]),
         ("shot --device", "pixel-8", [name.replace(" ", "-") for name in devices.NAMES if name.startswith("Pixel 8")]),
+        ("shot --device", "iPhone 15 P", ["iPhone-15-Pro", "iPhone-15-Pro-Max"]),
         ("shot", "--full-page-", ["--full-page-mode"]),
     ],
 )

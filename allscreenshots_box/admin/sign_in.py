@@ -1,18 +1,22 @@
 """Coming in and going out: the password, the one-time link that sets it, and the end of a session."""
 
 from typing import Any
+from urllib.parse import urlsplit
 
 from litestar import Request, Response, get, post
 from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
+from .. import invocation
 from ..errors import OperatorError
 from ..operators import SHORTEST_PASSWORD, Session
 from .door import OPEN, ROOT, Door, cookie_name, destination, is_secure
 from .pages import moved, page
 
 AnyRequest = Request[Any, Any, Any]
+
+_NEAR = {"127.0.0.1", "::1", "localhost"}
 
 
 @get("/sign-in", opt=OPEN)
@@ -21,7 +25,7 @@ async def ask(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]
     to = destination(request.query_params.get("next", ""))
     if session_of(request):
         return elsewhere(to)
-    return await _form(door, to)
+    return await _form(request, door, to)
 
 
 @post("/sign-in", opt=OPEN)
@@ -31,7 +35,7 @@ async def sign_in(request: AnyRequest, door: NamedDependency[Door]) -> Response[
     to = destination(form.get("next", ""))
     token = await door.sign_in(form.get("password", ""), client_of(request), session_of(request))
     if token is None:
-        return await _form(door, to, status=401, problem="This is not the password.")
+        return await _form(request, door, to, status=401, problem="This is not the password.")
     return arrived(request, token, to)
 
 
@@ -44,9 +48,9 @@ async def sign_out(request: AnyRequest, door: NamedDependency[Door]) -> Response
 
 
 @get("/link/{token:str}", opt=OPEN)
-async def open_link(token: FromPath[str], door: NamedDependency[Door]) -> Response[Any]:
+async def open_link(request: AnyRequest, token: FromPath[str], door: NamedDependency[Door]) -> Response[Any]:
     """Ask for a new password, and use nothing up: programs that look into mails open links, too."""
-    return await _link_form(door, token)
+    return await _link_form(request, door, token)
 
 
 @post("/link/{token:str}", opt=OPEN)
@@ -57,8 +61,8 @@ async def use_link(request: AnyRequest, token: FromPath[str], door: NamedDepende
         new = chosen(form.get("password", ""), form.get("repeat", ""))
         session = await door.use_link(token, new, client_of(request))
     except OperatorError as error:
-        return await _link_form(door, token, status=400, problem=str(error))
-    return arrived(request, session, ROOT) if session else await _link_form(door, token)
+        return await _link_form(request, door, token, status=400, problem=str(error))
+    return arrived(request, session, ROOT) if session else await _link_form(request, door, token)
 
 
 def chosen(password: str, repeat: str) -> str:
@@ -99,13 +103,42 @@ def _cookie(request: AnyRequest, token: str, *, max_age: int | None = None) -> C
     return Cookie(key=name, value=token, path=ROOT, max_age=max_age, secure=secure, httponly=True, samesite="strict")
 
 
-async def _form(door: Door, to: str, *, status: int = 200, problem: str | None = None) -> Response[Any]:
-    return page("sign-in.html", status=status, problem=problem, to=to, first=not await door.has_password())
+async def _form(
+    request: AnyRequest, door: Door, to: str, *, status: int = 200, problem: str | None = None
+) -> Response[Any]:
+    shown: dict[str, Any] = {
+        "problem": problem,
+        "to": to,
+        "first": not await door.has_password(),
+        "command": _command(request),
+    }
+    return page("sign-in.html", status=status, **shown)
 
 
-async def _link_form(door: Door, token: str, *, status: int = 200, problem: str | None = None) -> Response[Any]:
+async def _link_form(
+    request: AnyRequest, door: Door, token: str, *, status: int = 200, problem: str | None = None
+) -> Response[Any]:
     good = await door.link_works(token)
-    return page("link.html", status=status if good else 404, problem=problem, good=good, shortest=SHORTEST_PASSWORD)
+    shown: dict[str, Any] = {
+        "problem": problem,
+        "good": good,
+        "shortest": SHORTEST_PASSWORD,
+        "command": _command(request),
+    }
+    return page("link.html", status=status if good else 404, **shown)
+
+
+def _command(request: AnyRequest) -> str:
+    """Return the command that makes a link; without the paths of this machine for who is not on it."""
+    command = invocation.typed(request.app.state.settings.data_dir, "admin link")
+    if invocation.has_path(command) and not _is_near(request):
+        return f"{invocation.PROGRAM} admin link"
+    return command
+
+
+def _is_near(request: AnyRequest) -> bool:
+    """Say whether the browser runs on this machine: a proxy here asks from here, but for a host of another name."""
+    return client_of(request) in _NEAR and urlsplit(request.scope["state"]["origin"]).hostname in _NEAR
 
 
 routes = [ask, sign_in, sign_out, open_link, use_link]

@@ -20,7 +20,8 @@ from .terminal import JSON, Commands, load, settings_options, table
 def main(**_: Any) -> None:
     """A self-hosted screenshot appliance: curl a URL, get a picture.
 
-    Commands work on the data directory, with a server running or not; a running server obeys at once.
+    Commands work on the data directory, with a server running or not; a running server obeys at once. --data-dir and
+    --config may stand before a command or behind it.
     """
 
 

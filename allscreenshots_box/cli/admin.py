@@ -63,7 +63,11 @@ def sign_out() -> None:
 
 
 def _asked() -> str:
-    return str(click.prompt("New password", hide_input=True, confirmation_prompt="The same again", err=True))
+    while True:
+        password, again = (click.prompt(word, hide_input=True, err=True) for word in ("New password", "The same again"))
+        if password == again:
+            return str(password)
+        click.echo("The two passwords differ: type both again.", err=True)
 
 
 def _piped() -> str:

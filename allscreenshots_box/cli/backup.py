@@ -14,7 +14,7 @@ from .. import delivery, identity, restoration, snapshot, tenancy
 from ..config import Settings
 from ..errors import OperatorError
 from ..restoration import Restored
-from .terminal import YES, confirm, load
+from .terminal import YES, confirm, load, require_box
 
 STRETCH = 1 << 20  # bytes read at a time
 SHOWN = 20  # keys named in one line
@@ -50,9 +50,8 @@ def backup_command(file: Path, *, force: bool) -> None:
 @contextmanager
 def _copied(settings: Settings) -> Iterator[Path]:
     """Become who the data belongs to; yield a checked copy of the database, in a directory of its own."""
+    require_box(settings)
     identity.enter(settings)
-    if not settings.database_path.exists():
-        raise OperatorError(f"There is no database in {settings.data_dir}: name the server's with --data-dir.")
     with tenancy.visiting(settings.data_dir):
         room = _room(settings)
         try:

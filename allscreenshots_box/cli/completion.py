@@ -10,10 +10,10 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from ..invocation import PROGRAM
 from .terminal import load
 
 SHELLS = ("bash", "zsh", "fish")
-PROGRAM = "allscreenshots-box"
 VARIABLE = "_ALLSCREENSHOTS_BOX_COMPLETE"
 MOST = 200  # names offered
 BUSY_MILLISECONDS = 50  # somebody waits with a finger on the key
@@ -57,10 +57,14 @@ def of_plans(context: click.Context, _: click.Parameter, begun: str) -> list[Com
 
 
 def of_devices(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
-    """Offer the devices, written as one word each."""
+    """Offer the devices, written as one word each, however they are begun: "iPhone 1 goes on as iPhone-15."""
     from ..render import devices  # with the renderer, which no other command needs
 
-    return one_of([re.sub(r"[\s_]+", "-", name) for name in devices.NAMES])(_, __, begun)
+    return one_of([_word(name) for name in devices.NAMES])(_, __, _word(begun))
+
+
+def _word(name: str) -> str:
+    return re.sub(r"[\s_]+", "-", name)
 
 
 def one_of(words: Sequence[str]) -> Complete:

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .. import keys
+from .. import invocation, keys
 from . import completion
 from .terminal import (
     JSON,
@@ -66,7 +66,7 @@ def create(  # noqa: PLR0913 - each is one option
     expires: timedelta | None,
 ) -> None:
     """Make a key called NAME and print it, this once."""
-    with opened() as (db, settings):
+    with opened(make=True) as (db, settings):
         key, _ = keys.create(
             db,
             hasher(settings),
@@ -95,7 +95,8 @@ def list_keys(*, everything: bool, as_json: bool) -> None:
         rows,
         [*columns, "state"],
         as_json=as_json,
-        empty=f"There are no keys in {settings.data_dir}: `allscreenshots-box keys create NAME` makes one.",
+        empty=f"There are no keys in {settings.data_dir}: "
+        f"`{invocation.typed(settings.data_dir, 'keys create NAME')}` makes one.",
     )
 
 

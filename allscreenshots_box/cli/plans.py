@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .. import keys, ledger, limits
+from .. import invocation, keys, ledger, limits
 from . import completion
 from .terminal import JSON, YES, Commands, confirm, given, opened, shown, table
 
@@ -61,7 +61,7 @@ def set_plan(name: str, **changes: Any) -> None:
     """Make the plan NAME or change it; what is left out stays, or is as in the default plan."""
     if not given(changes):
         raise click.UsageError("Say at least one limit, such as --screenshots-per-hour 500.")
-    with opened() as (db, _):
+    with opened(make=True) as (db, _):
         plan = limits.set_plan(db, name, changes)
     click.echo(
         f"Plan {plan.name!r}: {plan.screenshots_per_hour} screenshots an hour (burst {plan.screenshots_burst}), "
@@ -93,7 +93,7 @@ def usage_command(key: str | None, *, as_json: bool) -> None:
 
     KEY is the first 12 characters of a key, or the name of a live one.
     """
-    with opened() as (db, _):
+    with opened() as (db, settings):
         only = None if key is None else keys.find(db, key).id
         found = ledger.report(db, datetime.now(UTC), only)
     if as_json:
@@ -104,7 +104,7 @@ def usage_command(key: str | None, *, as_json: bool) -> None:
         [_usage_row(one) for one in found],
         [*columns, "render_seconds", "failures", "in_all"],
         as_json=False,
-        empty="There are no keys: `allscreenshots-box keys create NAME` makes one.",
+        empty=f"There are no keys: `{invocation.typed(settings.data_dir, 'keys create NAME')}` makes one.",
     )
     if only is not None and found[0]["days"]:
         click.echo()

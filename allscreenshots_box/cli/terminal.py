@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 import click
 import sqlite_utils
 
-from .. import config, database, identity, keys, tenancy
+from .. import config, database, identity, invocation, keys, tenancy
 from ..config import Loaded, Settings
 from ..errors import OperatorError
 
@@ -28,6 +28,12 @@ YES = click.option("--yes", is_flag=True, help="Do not ask.")
 
 class Commands(click.Group):
     """A group that tells what was probably meant, and puts every OperatorError into one sentence."""
+
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a command, which may have behind it what else stands before it."""
+        has = {parameter.name for parameter in cmd.params}
+        cmd.params += [option for option in _everywhere() if option.name not in has]
+        super().add_command(cmd, name)
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Find the command, or say which one is near."""
@@ -54,6 +60,20 @@ class Commands(click.Group):
             return super().invoke(ctx)
         except OperatorError as error:
             raise click.ClickException(str(error)) from error
+
+
+def _everywhere() -> list[click.Option]:
+    """Return the program's own options, as they may stand behind any command; the last one wins."""
+
+    def take(context: click.Context, option: click.Parameter, value: Any) -> None:
+        if value is not None:
+            context.find_root().params[str(option.name)] = value
+
+    shared: dict[str, Any] = {"hidden": True, "expose_value": False, "callback": take}
+    return [
+        click.Option(["--data-dir"], metavar="DIR", **shared),
+        click.Option(["--config", "config_file"], type=click.Path(path_type=Path), **shared),
+    ]
 
 
 class Duration(click.ParamType[Any]):
@@ -109,9 +129,11 @@ def given(flags: dict[str, Any]) -> dict[str, Any]:
 
 
 @contextmanager
-def opened() -> Iterator[tuple[sqlite_utils.Database, Settings]]:
-    """Become who the data belongs to, and open it."""
+def opened(*, make: bool = False) -> Iterator[tuple[sqlite_utils.Database, Settings]]:
+    """Become who the data belongs to, and open it; *make* it, if there is none."""
     settings = load(click.get_current_context(), {}).settings
+    if not make:
+        require_box(settings)
     identity.enter(settings)
     with tenancy.visiting(settings.data_dir):
         db = database.open_database(settings.database_path, tell_changes)
@@ -120,6 +142,16 @@ def opened() -> Iterator[tuple[sqlite_utils.Database, Settings]]:
                 yield db, settings
         finally:
             db.close()
+
+
+def require_box(settings: Settings) -> None:
+    """Refuse a data directory without a database, before anything is made there. Raises OperatorError."""
+    with suppress(PermissionError):  # who we become may look, or that is told
+        if not settings.database_path.exists():
+            raise OperatorError(
+                f"There is no box in {settings.data_dir}: name the server's directory with --data-dir, or make a first "
+                f"key there with `{invocation.typed(settings.data_dir, 'keys create NAME')}`."
+            )
 
 
 def tell_changes(changes: list[str], copy: Path) -> None:
