@@ -1,4 +1,4 @@
-"""Who did what to keys and plans, from the page and the command line alike."""
+"""Who did what to keys, plans and the page's password, who signed in or failed to: by page and command alike."""
 
 import re
 from dataclasses import dataclass

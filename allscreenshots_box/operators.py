@@ -8,7 +8,7 @@ import hashlib
 import secrets
 import sqlite3
 import unicodedata
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -179,6 +179,11 @@ def recognize(db: sqlite_utils.Database, token: str, *, now: datetime) -> Sessio
         with suppress(sqlite3.OperationalError), writing(db, patience=SEEN_PATIENCE):  # a full disk signs nobody out
             db.execute("update sessions set seen_at = ? where digest = ?", [stamp(now), session.digest])
     return session
+
+
+def recognize_one(db: sqlite_utils.Database, tokens: Sequence[str], *, now: datetime) -> Session | None:
+    """Return the session of the first of *tokens* that has one."""
+    return next(filter(None, (recognize(db, token, now=now) for token in tokens)), None)
 
 
 def sessions(db: sqlite_utils.Database, *, now: datetime) -> list[Session]:

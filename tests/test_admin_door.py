@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -23,7 +24,8 @@ from litestar.types import Receive, Scope, Send
 
 from allscreenshots_box import audit, logs, operators
 from allscreenshots_box.admin import door as door_of_page
-from allscreenshots_box.admin.door import MOST_PROOFS, TRIES, destination
+from allscreenshots_box.admin.door import MOST_COOKIES, MOST_PROOFS, TRIES, destination
+from allscreenshots_box.admin.origin import LONGEST_REASON
 from allscreenshots_box.app import create_app
 from allscreenshots_box.audit import Actor
 from allscreenshots_box.config import Settings
@@ -231,6 +233,14 @@ def test_a_cookie_that_another_site_added_does_not_lock_out(page: Client) -> Non
     page.cookies.clear()
     tossed = f"allscreenshots-box=x; other=1; allscreenshots-box={token}"
     assert page.get("/admin", headers={"Cookie": tossed}).status_code == 200
+
+
+def test_cookies_of_our_name_are_looked_at_up_to_a_bound(page: Client) -> None:
+    token = sign_in(page).cookies["allscreenshots-box"]
+    page.cookies.clear()
+    for planted, status in ((MOST_COOKIES - 1, 200), (MOST_COOKIES, 303)):
+        cookies = "; ".join([*["allscreenshots-box=x"] * planted, f"allscreenshots-box={token}"])
+        assert page.get("/admin", headers={"Cookie": cookies}).status_code == status
 
 
 def test_signing_out_ends_the_session_itself(page: Client) -> None:
@@ -478,6 +488,16 @@ def test_two_origins_are_none(page: Client) -> None:
     headers = [("Origin", BASE), ("Origin", "http://evil.example"), ("X-Test-Address", "192.0.2.7")]
     del page.headers["Origin"]
     assert page.post("/admin/sign-in", data={"password": PASSWORD}, headers=headers).status_code == 403
+
+
+def test_strangers_write_little_into_the_log(page: Client, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "allscreenshots_box")
+    sites = f"http://b:word@evil.example/?secret {'y' * 1000}"
+    assert sign_in(page, **{"Origin": f"http://a:word@evil.example/{'x' * 60}?secret", "Sec-Fetch-Site": sites})
+    [line] = [vars(record)["fields"] for record in caplog.records if record.getMessage() == "request"]
+    assert line["reason"].startswith(f"to {BASE} from http://evil.example/xxx")
+    assert len(line["reason"]) == LONGEST_REASON
+    assert not re.search("word|secret", line["reason"])
 
 
 def test_a_refusal_says_how_to_mend_a_proxy(page: Client) -> None:

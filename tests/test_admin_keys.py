@@ -380,7 +380,7 @@ def test_a_retiring_secret_is_shown_with_its_time(
 # --- one key ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("path", ["7", "7/edit", "0", "99999999999999999999999"])
+@pytest.mark.parametrize("path", ["7", "7/edit", "0", "9" * 23, "-1", "-" + "9" * 26])
 def test_a_key_that_is_not_there_is_not_found(signed_in: Client, path: str) -> None:
     assert signed_in.get(f"/admin/keys/{path}").status_code == 404
 
@@ -443,6 +443,17 @@ def test_a_dead_key_is_neither_rotated_nor_offered_to_be(
     refused = signed_in.post(f"/admin/keys/{key.id}/rotate", data=fields)
     assert (refused.status_code, secrets_in(refused)) == (400, [])
     assert "is revoked" in refused.text
+
+
+def test_only_a_key_that_editing_can_help_is_offered_to_be_edited(
+    signed_in: Client, db: sqlite_utils.Database, secret: str
+) -> None:
+    where = f"/admin/keys/{keys.find(db, 'tests').id}"
+    assert f'href="{where}/edit"' in signed_in.get(where).text
+    keys.edit(db, "tests", {"expires": timedelta(0)})
+    assert f'href="{where}/edit"' in signed_in.get(where).text
+    keys.revoke(db, secret[:12])
+    assert f'href="{where}/edit"' not in signed_in.get(where).text
 
 
 def test_a_deleted_key_is_refused_from_the_next_request_on(

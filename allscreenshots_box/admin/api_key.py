@@ -132,7 +132,7 @@ async def _found(state: State, key_id: int) -> Key:
 
 async def _read(state: State, key_id: int, function: Callable[..., Any], *more: Any) -> Any:
     try:
-        return await state.database.run(function, min(key_id, LARGEST_ID), *more)
+        return await state.database.run(function, max(0, min(key_id, LARGEST_ID)), *more)
     except OperatorError:
         raise NotFound("There is no such key; it may have been forgotten by `keys prune`.") from None
 

@@ -33,14 +33,14 @@ TRIES = Plan(  # wrong passwords of one network: ten at once, then one in half a
 MOST_PROOFS = 16  # that wait or run, each for another network; one runs at a time, beside those of keys
 PROOF_SECONDS = 10.0
 TOLD_EVERY = timedelta(minutes=1)  # failures, to the audit: a flood must not push all else out of it
-MOST_COOKIES = 4  # of our name in one request: another site of the same domain may have added some
+MOST_COOKIES = 16  # of our name in one request: another site of the same domain may have added some
 LONGEST_NEXT = 500  # characters
 
 _STATIC = re.compile(rf"{ROOT}/static/[^/]+")
 _OPEN = re.compile(rf"{ROOT}/(?:sign-in|sign-out|link/[^/]+)/?")
 _NEXT = re.compile(rf"{ROOT}(?:/(?:[\w.~-]|%[0-9A-Fa-f]{{2}})+)*(?:\?[\w.~%=&+:,-]*)?", re.ASCII)
 _DECOY = re.compile(r"/\.|%(?:2e|2f|5c|[01][0-9a-f]|7f)", re.IGNORECASE)  # read as other paths, by somebody
-_HARMLESS = frozenset({"GET", "HEAD", "OPTIONS"})
+_CHANGE_NOTHING = frozenset({"GET", "HEAD", "OPTIONS"})
 _OPERATOR, _NOBODY = "operator", "nobody"  # who acts, as the audit shows it
 
 
@@ -79,7 +79,7 @@ class Door:
         state["client"] = client
         if _STATIC.fullmatch(path):
             return
-        if scope.get("method") not in _HARMLESS:
+        if scope.get("method") not in _CHANGE_NOTHING:
             origin.refuse_foreign(headers, state["origin"])
         if session := await self._recognize(headers, secure=is_secure(state["origin"])):
             state["actor"], state["session"] = Actor(_OPERATOR, client), session
@@ -87,10 +87,8 @@ class Door:
             raise NotSignedIn(f"{ROOT}/sign-in{_next_of(scope)}")
 
     async def _recognize(self, headers: Headers, *, secure: bool) -> Session | None:
-        for token in _tokens(headers, cookie_name(secure=secure))[:MOST_COOKIES]:
-            if session := await self._database.run(operators.recognize, token, now=self.now()):
-                return session
-        return None
+        tokens = _tokens(headers, cookie_name(secure=secure))[:MOST_COOKIES]
+        return await self._database.run(operators.recognize_one, tokens, now=self.now()) if tokens else None
 
     async def has_password(self) -> bool:
         """Say whether a password is set: before the first one, nobody can sign in."""

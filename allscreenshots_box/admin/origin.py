@@ -12,6 +12,8 @@ from ..places import Network
 _HOST = re.compile(r"[a-z0-9._:\[\]-]{1,255}")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}
 _OURS = {"same-origin", "none"}  # none: typed by the operator
+LONGEST_REASON = 200  # characters in the log, where strangers write it
+MOST_TOLD = 4  # headers of one name in there
 
 
 def own(scheme: str, peer: str, headers: Headers, trusted: Sequence[Network]) -> str:
@@ -36,10 +38,12 @@ def refuse_foreign(headers: Headers, page: str) -> None:
     sites = _values(headers, b"sec-fetch-site")
     said = _values(headers, b"origin") or [_of(referer) for referer in _values(headers, b"referer")]
     if not page or len(said) != 1 or _plain(said[0]) != page or not _OURS.issuperset(sites):
-        raise CrossSite(
-            f"from {', '.join(map(logs.clean, said)) or 'nowhere'} ({', '.join(sites) or 'no site'}) "
-            f"to {page or 'no host'}"
-        )
+        reason = f"to {page or 'no host'} from {_told(said) or 'nowhere'} ({_told(sites) or 'no site'})"
+        raise CrossSite(reason[:LONGEST_REASON])
+
+
+def _told(values: list[str]) -> str:
+    return ", ".join(map(logs.clean, values[:MOST_TOLD]))
 
 
 def _plain(origin: str) -> str:

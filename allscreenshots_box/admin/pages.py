@@ -57,7 +57,7 @@ def moved(to: str) -> Response[str]:
 
 
 def actor_of(request: Request[Any, Any, Any]) -> Actor:
-    """Return who is signed in, as the guard knows it."""
+    """Return who makes the request, as the audit is to name them: the door leaves it where somebody is signed in."""
     return cast("Actor", request.state.actor)
 
 

@@ -9,7 +9,7 @@ from ..errors import BoxError, CrossSite, NotSignedIn
 from .pages import moved, page
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus}
-_HARMLESS = frozenset({"GET", "HEAD"})
+_SHOWN = frozenset({"GET", "HEAD"})  # methods of a window that opens a page
 _PROXY = (
     "If the box is behind a reverse proxy, that must pass on the host that the browser asked for (Host) and "
     "X-Forwarded-Proto, and its address must stand in the setting trusted_proxy."
@@ -21,7 +21,7 @@ def refusal(request: Request[Any, Any, Any], error: BoxError, request_id: str) -
     accepted = request.headers.get("accept", "")
     if "application/json" in accepted and "text/html" not in accepted:
         return None
-    if isinstance(error, NotSignedIn) and request.method in _HARMLESS and _is_navigation(request):
+    if isinstance(error, NotSignedIn) and request.method in _SHOWN and _is_navigation(request):
         return moved(error.location)
     shown = page(
         "refusal.html",
