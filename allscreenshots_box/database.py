@@ -18,6 +18,7 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 BUSY_MILLISECONDS = snapshot.BUSY_MILLISECONDS  # how long the command line and the server wait for each other
+SERVER_MILLISECONDS = 500  # ... once the server serves: all other requests wait behind its one thread
 BEATS = 2**31 - 1  # the number in the head has 32 bits
 
 Tell = Callable[[list[str], Path], None]
@@ -254,17 +255,18 @@ def _enter_wal(db: sqlite_utils.Database) -> None:
 
 
 @contextmanager
-def writing(db: sqlite_utils.Database, *, patience: int = BUSY_MILLISECONDS) -> Iterator[None]:
+def writing(db: sqlite_utils.Database, *, patience: int | None = None) -> Iterator[None]:
     """One transaction that holds the write lock from its beginning, and waits *patience* milliseconds for it.
 
-    A transaction that reads first and writes later fails at once, whatever the timeout, if another process
-    wrote in between.
+    Without one, as long as the connection waits for anything. A transaction that reads first and writes later
+    fails at once, whatever the timeout, if another process wrote in between.
     """
-    db.conn.execute(f"pragma busy_timeout = {patience}")
+    (usual,) = db.conn.execute("pragma busy_timeout").fetchone()
+    db.conn.execute(f"pragma busy_timeout = {usual if patience is None else patience}")
     try:
         db.conn.execute("begin immediate")
     finally:
-        db.conn.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
+        db.conn.execute(f"pragma busy_timeout = {usual}")
     try:
         yield
         db.conn.commit()  # fails on a full disk, and would leave the transaction open
@@ -301,16 +303,26 @@ def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:
         )
 
 
+def trouble(error: sqlite3.DatabaseError, path: Path) -> str:
+    """Return what *error* is, and what to do about it, in a sentence."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF  # the rest of the bits says where
+    if code in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return f"Another process is writing to the database {path} ({error}): try again in a moment."
+    if code == sqlite3.SQLITE_FULL:
+        return f"The disk of {path.parent} is full ({error}): make room on it, then try again."
+    return (
+        f"The database {path} cannot be used ({error}): check the rights of {path.parent}, "
+        "that its disk is neither full nor read-only, and that the file is a database."
+    )
+
+
 @contextmanager
 def explained(path: Path) -> Iterator[None]:
     """Turn what SQLite and the file system say into a sentence with the cure."""
     try:
         yield
     except sqlite3.DatabaseError as error:
-        raise OperatorError(
-            f"The database {path} cannot be used ({error}): check the rights of {path.parent}, "
-            "that its disk is neither full nor read-only, and that the file is a database."
-        ) from error
+        raise OperatorError(trouble(error, path)) from error
     except OSError as error:
         raise OperatorError(
             f"The database {path} cannot be opened ({error.strerror}): check the rights of {path.parent} "
@@ -344,6 +356,7 @@ async def connected(path: Path) -> AsyncIterator[Database]:
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="database") as thread:
         db = await loop.run_in_executor(thread, open_database, path)
         try:
+            await loop.run_in_executor(thread, db.execute, f"pragma busy_timeout = {SERVER_MILLISECONDS}")
             yield Database(db, thread)
         finally:
             await loop.run_in_executor(thread, db.close)

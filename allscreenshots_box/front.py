@@ -5,6 +5,7 @@ import secrets
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from sqlite3 import DatabaseError
 from typing import Any, Literal, cast
 
 from litestar import Request, Response
@@ -13,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, bodies, captures, logs, stamps
+from . import admin, bodies, captures, database, logs, stamps
 from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
 from .config import Settings
 from .dialects import error_body
@@ -26,6 +27,7 @@ from .errors import (
     MethodNotAllowed,
     NotFound,
     RequestTooLarge,
+    ServiceUnavailable,
     TargetNotAllowed,
 )
 from .limits import Kind, Standing
@@ -35,6 +37,7 @@ from .render import Clocks, Rendering
 
 LARGEST_BODY = 1024 * 1024  # bytes
 LONGEST_LOGGED_PATH = 200
+BUSY_SECONDS = 2  # until somebody who found the database busy may try again
 
 OPS_PATHS = frozenset({"/health", "/ready", "/metrics"})  # what the listener of ops_listen has
 APART = OPS_PATHS - {"/health"}  # what the main port then has no more
@@ -330,6 +333,9 @@ def _known(error: Exception, request: AnyRequest, visit: Visit) -> BoxError:
         return error
     if isinstance(error, InternalServerException) and "disconnected" in error.detail:
         return InvalidRequest("The body ended before it was whole.")
+    if isinstance(error, DatabaseError) and request.app.state.front.shows_page(request.scope):
+        logs.fault("request_failed", error, id=visit.id)
+        return ServiceUnavailable(database.trouble(error, request.app.state.settings.database_path), BUSY_SECONDS)
     if not isinstance(error, HTTPException) or error.status_code >= 500:  # noqa: PLR2004 - our faults
         logs.fault("request_failed", error, id=visit.id)
         return InternalError("The box failed to do this; its log has the reason under the request id.")

@@ -28,7 +28,7 @@ LINK_LIFETIME = timedelta(minutes=30)  # as long as it takes to walk to another 
 IDLE = timedelta(hours=2)  # a session that is not used is over
 LIFETIME = timedelta(days=7)  # and so is one that is: whoever took it is out
 SEEN = timedelta(minutes=1)  # how exactly the last use is known: never a write a request
-SEEN_PATIENCE = 50  # milliseconds
+NOTE_PATIENCE = 50  # milliseconds, for what can be noted another time
 MOST_SESSIONS = 20  # the one unused for the longest time goes first
 TOKEN_BYTES = 32  # 256 bits, which no digest needs to be slow for
 LINK_SCHEME, SESSION_SCHEME = "askl_", "asks_"  # so that the log knows what it must cut
@@ -176,7 +176,7 @@ def recognize(db: sqlite_utils.Database, token: str, *, now: datetime) -> Sessio
         return None
     session = Session(**rows[0])
     if session.seen_at <= stamp(now - SEEN):
-        with suppress(sqlite3.OperationalError), writing(db, patience=SEEN_PATIENCE):  # a full disk signs nobody out
+        with suppress(sqlite3.OperationalError), writing(db, patience=NOTE_PATIENCE):  # a full disk signs nobody out
             db.execute("update sessions set seen_at = ? where digest = ?", [stamp(now), session.digest])
     return session
 
@@ -211,8 +211,8 @@ def sign_out_everywhere(db: sqlite_utils.Database, *, by: Actor = COMMAND_LINE, 
 
 
 def note_failures(db: sqlite_utils.Database, number: int, *, by: Actor) -> None:
-    """Write down that *number* sign-ins failed, the last of them from *by*."""
-    with writing(db):
+    """Write down that *number* sign-ins failed, the last of them from *by*, if nobody else is writing just now."""
+    with writing(db, patience=NOTE_PATIENCE):
         record(db, by, "fail to sign in", "once" if number == 1 else f"{number} times")
 
 

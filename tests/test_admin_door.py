@@ -3,12 +3,15 @@
 import json
 import logging
 import re
+import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from html import unescape
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Any, Literal
@@ -29,7 +32,7 @@ from allscreenshots_box.admin.origin import LONGEST_REASON
 from allscreenshots_box.app import create_app
 from allscreenshots_box.audit import Actor
 from allscreenshots_box.config import Settings
-from allscreenshots_box.database import open_database
+from allscreenshots_box.database import open_database, writing
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.front import Side, beside
 from tests.conftest import StandIn, standing_in
@@ -732,6 +735,60 @@ def test_a_fault_is_a_page_too(page: Client, monkeypatch: pytest.MonkeyPatch) ->
     assert answer.status_code == 500
     assert "a secret from inside" not in answer.text
     assert answer.headers["x-request-id"] in answer.text
+
+
+def locked(served: sqlite_utils.Database, other: sqlite_utils.Database) -> None:
+    served.execute("pragma busy_timeout = 1")
+    other.conn.execute("begin immediate")
+
+
+def full(served: sqlite_utils.Database, other: sqlite_utils.Database) -> None:
+    """Let the file grow no further, and fill what there is."""
+    served.execute("pragma max_page_count = 1")
+    for size in (1000, 100, 10, 0):
+        with suppress(sqlite3.OperationalError):
+            while True:
+                with writing(served):
+                    audit.record(served, OPERATOR, "", "x" * size)
+    assert other.execute("select count(*) from audit").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("break_it", "said"), [(locked, "Another process is writing to the database"), (full, "is full (database or disk")]
+)
+def test_a_database_that_cannot_be_written_is_told_with_its_cure(
+    page: Client, db: sqlite_utils.Database, break_it: Callable[..., None], said: str
+) -> None:
+    sign_in(page)
+    ticket = page.get("/admin/keys/new").text.partition('name="ticket" value="')[2].partition('"')[0]
+    break_it(page.app.state.database._db, db)
+    sent = [
+        page.post("/admin/keys/new", data={"ticket": ticket, "name": "one", "plan": "default"}),
+        page.post("/admin/account/sign-out"),
+        sign_in(page),
+    ]
+    for answer in sent:
+        assert (answer.status_code, said in unescape(answer.text)) == (503, True)
+        assert answer.headers["x-request-id"] in answer.text
+    assert sign_in(page, "wrong").status_code == 401
+
+
+def test_signing_out_takes_the_cookie_whatever_the_database_does(page: Client, db: sqlite_utils.Database) -> None:
+    sign_in(page)
+    locked(page.app.state.database._db, db)
+    answer = page.post("/admin/sign-out")
+    assert (answer.status_code, "Another process is writing" in answer.text) == (503, True)
+    assert "sudo allscreenshots-box admin sign-out" in answer.text
+    assert "Max-Age=0" in answer.headers["set-cookie"]
+    assert not is_in(page)
+
+
+def test_a_wrong_password_holds_up_nobody_while_another_process_writes(db: sqlite_utils.Database) -> None:
+    statements: list[str] = []
+    db.conn.set_trace_callback(statements.append)
+    operators.note_failures(db, 1, by=OPERATOR)
+    before = statements[: statements.index("begin immediate")]
+    assert before[-1] == f"pragma busy_timeout = {operators.NOTE_PATIENCE}"
 
 
 def test_the_second_guard_stops_what_the_first_let_pass(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -81,6 +81,24 @@ def test_a_function_runs_on_the_database_thread(settings: Settings) -> None:
     assert asyncio.run(scene()).startswith("database")
 
 
+def test_a_server_waits_less_for_the_lock_than_a_command(settings: Settings, db: sqlite_utils.Database) -> None:
+    def waits(db: sqlite_utils.Database) -> list[int]:
+        asks = "pragma busy_timeout"
+        before = db.execute(asks).fetchone()[0]
+        with database.writing(db, patience=7):
+            pass
+        with database.writing(db):
+            during = db.execute(asks).fetchone()[0]
+        return [before, during]
+
+    async def scene() -> list[int]:
+        async with database.connected(settings.database_path) as opened:
+            return await opened.run(waits)
+
+    assert asyncio.run(scene()) == [database.SERVER_MILLISECONDS] * 2
+    assert waits(db) == [database.BUSY_MILLISECONDS] * 2
+
+
 def test_a_key_needs_a_plan_that_exists(db: sqlite_utils.Database) -> None:
     with pytest.raises(sqlite3.IntegrityError), database.writing(db):
         db.execute("insert into keys (name, plan, organization, created_at) values ('x', 'none', 'o', '')")

@@ -1,5 +1,6 @@
 """Coming in and going out: the password, the one-time link that sets it, and the end of a session."""
 
+from sqlite3 import DatabaseError
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -8,7 +9,8 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from .. import invocation
+from .. import invocation, logs
+from ..database import trouble
 from ..errors import OperatorError
 from ..operators import SHORTEST_PASSWORD, Session
 from .door import OPEN, ROOT, Door, cookie_name, destination, is_secure
@@ -42,9 +44,22 @@ async def sign_in(request: AnyRequest, door: NamedDependency[Door]) -> Response[
 @post("/sign-out", opt=OPEN)
 async def sign_out(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
     """End this session; without one there is nothing to do."""
+    forgotten = _cookie(request, "", max_age=0)
     if session := session_of(request):
-        await door.sign_out(session, request.state.actor)
-    return elsewhere(f"{ROOT}/sign-in", cookie=_cookie(request, "", max_age=0))
+        try:
+            await door.sign_out(session, request.state.actor)
+        except DatabaseError as error:
+            return _half_out(request, error, forgotten)
+    return elsewhere(f"{ROOT}/sign-in", cookie=forgotten)
+
+
+def _half_out(request: AnyRequest, error: DatabaseError, forgotten: Cookie) -> Response[Any]:
+    """Take the session from this browser at least, and say what is left of it."""
+    logs.fault("session_not_ended", error)
+    why = trouble(error, request.app.state.settings.database_path)
+    answer = page("half-out.html", status=503, why=why)
+    answer.set_cookie(forgotten)
+    return answer
 
 
 @get("/link/{token:str}", opt=OPEN)
