@@ -339,11 +339,22 @@ def revoke(db: sqlite_utils.Database, wanted: str | int, *, by: Actor = COMMAND_
     return doomed
 
 
-def edit(db: sqlite_utils.Database, wanted: str | int, changes: dict[str, Any], *, by: Actor = COMMAND_LINE) -> Key:
-    """Change *name*, *plan*, *environment*, *allow_hosts* or *expires* (from now, or None for never) of a key."""
+def edit(
+    db: sqlite_utils.Database,
+    wanted: str | int,
+    changes: dict[str, Any],
+    *,
+    by: Actor = COMMAND_LINE,
+    require: Callable[[Key], None] = lambda _key: None,
+) -> Key:
+    """Change *name*, *plan*, *environment*, *allow_hosts* or *expires* (from now, or None for never) of a key.
+
+    *require* is given the key as it is until then: what it raises leaves that so.
+    """
     now = datetime.now(UTC)
     with writing(db):
         key = find(db, wanted)
+        require(key)
         name = changes.get("name", key.name)
         if name != key.name:
             _require_label("name", name)

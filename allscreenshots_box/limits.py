@@ -108,12 +108,19 @@ def plans(db: sqlite_utils.Database) -> list[Plan]:
     return [Plan(**row) for row in db.query("select * from plans order by name")]
 
 
-def set_plan(
-    db: sqlite_utils.Database, name: str, changes: dict[str, Any], *, anew: bool = False, by: Actor = COMMAND_LINE
+def set_plan(  # noqa: PLR0913 - each says something else of the same change
+    db: sqlite_utils.Database,
+    name: str,
+    changes: dict[str, Any],
+    *,
+    anew: bool = False,
+    by: Actor = COMMAND_LINE,
+    require: Callable[[Plan | None], None] = lambda _plan: None,
 ) -> Plan:
     """Make the plan *name*, or change it unless it must be made *anew*.
 
     What *changes* leaves out, or has as None, stays or is the default plan's; a quota goes with UNLIMITED.
+    *require* is given the plan as it is until then, if there is one: what it raises leaves that so.
     Raises OperatorError for a number out of range.
     """
     if not name or name != name.strip() or len(name) > 100 or not name.isprintable():  # noqa: PLR2004 - as key names
@@ -122,6 +129,7 @@ def set_plan(
         )
     with writing(db):
         known = {plan.name: plan for plan in plans(db)}
+        require(known.get(name))
         if anew and name in known:
             raise OperatorError(
                 f"There is a plan {name!r} already: change that one, or choose another name.", field="name"

@@ -16,6 +16,7 @@ from litestar.testing import TestClient
 from lxml import html
 
 from allscreenshots_box import audit, keys, ledger, limits
+from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.ledger import Counts
 
 Client = TestClient[Litestar]
@@ -480,6 +481,8 @@ def test_a_key_is_not_deleted_under_another_name(
 def edit(client: Client, key_id: int, **fields: str) -> httpx.Response:
     """Send the form as it is shown, but for *fields*."""
     shown = {"name": "tests", "plan": "default", "environment": "", "expires": "", "until": "", "allow_hosts": ""}
+    if "shown" not in fields:
+        shown["shown"] = hidden(client.get(f"/admin/keys/{key_id}/edit").text, "shown")
     return client.post(f"/admin/keys/{key_id}/edit", data=shown | fields, follow_redirects=False)
 
 
@@ -517,6 +520,67 @@ def test_a_form_sent_as_it_was_shown_changes_nothing(
     assert answer.headers["location"].endswith("?done=nothing")
     assert "edit key" not in {row["act"] for row in audit.recent(db)}
     assert keys.find(db, key.id) == key
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"name": "narrow"}, {"plan": "small"}, {"environment": "staging"}, {"allow_hosts": ["a.example"]},
+        {"expires": DAY},
+    ],
+)  # fmt: skip
+def test_an_old_form_takes_back_nothing(
+    signed_in: Client, db: sqlite_utils.Database, secret: str, change: dict[str, Any]
+) -> None:
+    limits.set_plan(db, "small", {})
+    key_id = keys.find(db, secret[:12]).id
+    old = hidden(signed_in.get(f"/admin/keys/{key_id}/edit").text, "shown")
+    changed = keys.edit(db, key_id, change)
+    typed = {"environment": "typed", "expires": "never"}
+    for shown in (old, "", "x"):
+        refused = edit(signed_in, key_id, shown=shown, **typed)
+        assert refused.status_code == 400
+        assert "This key was changed since this form was shown" in refused.text
+        assert 'value="typed"' in refused.text
+        assert keys.find(db, key_id) == changed
+    assert f"It has name {changed.name}, plan {changed.plan.name}" in refused.text
+    assert edit(signed_in, key_id, shown=hidden(refused.text, "shown"), **typed).status_code == 303
+    assert keys.find(db, key_id).environment == "typed"
+
+
+def test_a_mistake_in_an_old_form_makes_it_no_newer(signed_in: Client, db: sqlite_utils.Database, secret: str) -> None:
+    key_id = keys.find(db, secret[:12]).id
+    old = hidden(signed_in.get(f"/admin/keys/{key_id}/edit").text, "shown")
+    keys.edit(db, key_id, {"allow_hosts": ["a.example"]})
+    mistaken = edit(signed_in, key_id, shown=old, expires="other", until="soon")
+    assert edit(signed_in, key_id, shown=hidden(mistaken.text, "shown")).status_code == 400
+    assert keys.find(db, key_id).allow_hosts == "a.example"
+
+
+def test_a_change_between_look_and_save_is_seen(db: sqlite_utils.Database, secret: str) -> None:
+    def refuse(key: keys.Key) -> None:
+        raise OperatorError(key.name)
+
+    with pytest.raises(OperatorError, match="tests"):
+        keys.edit(db, secret[:12], {"name": "other"}, require=refuse)
+    assert live(db) == ["tests"]
+
+
+def test_an_old_form_of_a_plan_takes_back_nothing(signed_in: Client, db: sqlite_utils.Database) -> None:
+    limits.set_plan(db, "small", {"weight": 2})
+    where = "/admin/plans/edit?name=small"
+    old = hidden(signed_in.get(where).text, "shown")
+    changed = limits.set_plan(db, "small", {"screenshots_per_hour": 5})
+    for shown in (old, ""):
+        refused = signed_in.post(where, data=NUMBERS | {"shown": shown, "weight": "9"})
+        assert refused.status_code == 400
+        assert "This plan was changed since this form was shown" in refused.text
+        assert changed in limits.plans(db)
+    assert "screenshots per hour 5, " in refused.text
+    sent = NUMBERS | {"weight": "9", "shown": hidden(refused.text, "shown")}
+    assert signed_in.post(where, data=sent, follow_redirects=False).status_code == 303
+    limits.remove_plan(db, "small")
+    assert signed_in.post(where, data=sent).status_code == 404
 
 
 def test_a_later_expiry_brings_an_expired_key_back(signed_in: Client, db: sqlite_utils.Database, secret: str) -> None:
@@ -608,7 +672,8 @@ def test_a_plan_is_made_changed_and_removed(signed_in: Client, db: sqlite_utils.
     [plan] = [plan for plan in limits.plans(db) if plan.name == "a/b & c"]
     assert (plan.requests_per_hour, plan.screenshots_per_month, plan.bandwidth_per_month) == (1000, None, 5 * 10**9)
     where = {"name": "a/b & c"}
-    changes = NUMBERS | {"screenshots_per_month": "100", "bandwidth_per_month": "unlimited"}
+    shown = hidden(signed_in.get("/admin/plans/edit", params=where).text, "shown")
+    changes = NUMBERS | {"shown": shown, "screenshots_per_month": "100", "bandwidth_per_month": "unlimited"}
     signed_in.post("/admin/plans/edit", params=where, data=changes)
     [plan] = [plan for plan in limits.plans(db) if plan.name == "a/b & c"]
     assert (plan.screenshots_per_month, plan.bandwidth_per_month) == (100, None)

@@ -17,7 +17,7 @@ from ..keys import Key, Minted
 from ..ledger import Counts
 from . import expiry, fields, moments, roster
 from .api_keys import hosts_in, shown_once
-from .fields import Form
+from .fields import Form, Outdated
 from .pages import actor_of, moved, page
 
 AnyRequest = Request[Any, Any, Any]
@@ -39,7 +39,8 @@ async def ask(key_id: FromPath[int], state: State) -> Response[str]:
     key = await _found(state, key_id)
     hosts = "\n".join((key.allow_hosts or "").split(",")).strip()
     known = {"name": key.name, "plan": key.plan.name, "environment": key.environment or "", "allow_hosts": hosts}
-    return await _asked(state, key, Form(known | {"expires": expiry.AS_IT_IS}))
+    shown = {"expires": expiry.AS_IT_IS, "shown": fields.mark(_state_of(key))}
+    return await _asked(state, key, Form(known | shown))
 
 
 @post("/keys/{key_id:int}/edit", status_code=200)
@@ -50,11 +51,35 @@ async def edit(key_id: FromPath[int], request: AnyRequest, state: State) -> Resp
     try:
         changes = _changes(key, form)
         if changes:
-            await state.database.run(keys.edit, key_id, changes, by=actor_of(request))
+            fields.require_shown(form, _state_of(key))
+            await state.database.run(_edit, form, key_id, changes, actor_of(request))
+    except Outdated:
+        key = await _found(state, key_id)
+        fields.outdated(form, "key", _state_of(key))
+        return await _asked(state, key, form)
     except OperatorError as error:
         form.refuse(error)
         return await _asked(state, key, form)
     return moved(f"/admin/keys/{key_id}?done={'saved' if changes else 'nothing'}")
+
+
+def _edit(db: sqlite_utils.Database, form: Form, key_id: int, changes: dict[str, Any], by: Actor) -> None:
+    def require(key: Key) -> None:
+        fields.require_shown(form, _state_of(key))
+
+    keys.edit(db, key_id, changes, by=by, require=require)
+
+
+def _state_of(key: Key) -> dict[str, Any]:
+    """Return all that the form shows of *key*, in words of people."""
+    hosts = (key.allow_hosts or "").replace(",", " ")
+    return {
+        "name": key.name,
+        "plan": key.plan.name,
+        "environment": key.environment,
+        "allowed_hosts": hosts,
+        "expiry": key.expires_at,
+    }
 
 
 def _changes(key: Key, form: Form) -> dict[str, Any]:

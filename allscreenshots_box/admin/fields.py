@@ -1,5 +1,7 @@
 """What was typed into the fields of a form, what is wrong with each, and that no form is taken twice."""
 
+import hashlib
+import json
 import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -12,6 +14,7 @@ from ..errors import OperatorError
 LONGEST = 20_000  # characters of one field: a hundred hosts are far less
 REMEMBERED = 1000  # forms that were sent
 TICKET = 16  # characters
+MARK = 16
 
 
 class Form:
@@ -24,6 +27,31 @@ class Form:
     def refuse(self, error: OperatorError) -> None:
         """Note what is wrong, at the field that it is wrong with."""
         self.errors[error.field or ""] = str(error)
+
+
+class Outdated(OperatorError):
+    """What a form changes has been changed since the form was shown."""
+
+
+def mark(state: Mapping[str, Any]) -> str:
+    """Return what tells this *state* from others: a form carries it, so that it changes nothing it did not show."""
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode()).hexdigest()[:MARK]
+
+
+def require_shown(form: Form, state: Mapping[str, Any]) -> None:
+    """Raise Outdated unless *form* was shown of this *state*."""
+    if form.values.get("shown") != mark(state):
+        raise Outdated("")
+
+
+def outdated(form: Form, what: str, state: Mapping[str, Any]) -> None:
+    """Note in *form* that *what* has got another *state*; whoever sends it once more has read which."""
+    form.values["shown"] = mark(state)
+    told = ", ".join(f"{name.replace('_', ' ')} {value or 'none'}" for name, value in state.items())
+    form.errors[""] = (
+        f"This {what} was changed since this form was shown, and nothing was saved now. It has {told}. "
+        "Below is what you typed: saving it puts that in its place."
+    )
 
 
 async def sent(request: Request[Any, Any, Any]) -> Form:

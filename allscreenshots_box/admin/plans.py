@@ -10,10 +10,11 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import State
 
 from .. import limits
+from ..audit import Actor
 from ..errors import NotFound, OperatorError
 from ..limits import Plan
 from . import fields, roster
-from .fields import Form
+from .fields import Form, Outdated
 from .pages import actor_of, moved, page
 
 AnyRequest = Request[Any, Any, Any]
@@ -83,11 +84,23 @@ async def edit(request: AnyRequest, state: State) -> Response[str]:
         said = _limits(form)
         changes = {field: value for field, value in said.items() if value != (known[field] or limits.UNLIMITED)}
         if changes:
-            await state.database.run(limits.set_plan, plan.name, changes, by=actor_of(request))
+            fields.require_shown(form, _shown_of(plan))
+            await state.database.run(_edit, form, plan.name, changes, actor_of(request))
+    except Outdated:
+        plan, number = await _found(state, plan.name)
+        fields.outdated(form, "plan", _shown_of(plan))
+        return _asked(plan.name, form, number)
     except OperatorError as error:
         form.refuse(error)
         return _asked(plan.name, form, number)
     return moved("/admin/plans?done=saved")
+
+
+def _edit(db: sqlite_utils.Database, form: Form, name: str, changes: dict[str, Any], by: Actor) -> None:
+    def require(plan: Plan | None) -> None:  # one that is gone must not come back by an old form
+        fields.require_shown(form, _shown_of(plan) if plan else {})
+
+    limits.set_plan(db, name, changes, by=by, require=require)
 
 
 @post("/plans/remove", status_code=200)
@@ -111,8 +124,13 @@ async def _found(state: State, name: str) -> tuple[Plan, int]:
 
 
 def _form_of(plan: Plan) -> Form:
+    shown = _shown_of(plan)
+    return Form(shown | {"shown": fields.mark(shown)})
+
+
+def _shown_of(plan: Plan) -> dict[str, str]:
     known = asdict(plan)
-    return Form({field: limits.UNLIMITED if known[field] is None else str(known[field]) for field in NUMBERS})
+    return {field: limits.UNLIMITED if known[field] is None else str(known[field]) for field in NUMBERS}
 
 
 def _limits(form: Form) -> dict[str, Any]:
