@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from html import unescape
@@ -27,7 +27,18 @@ from litestar.types import Receive, Scope, Send
 
 from allscreenshots_box import audit, logs, operators
 from allscreenshots_box.admin import door as door_of_page
-from allscreenshots_box.admin.door import MOST_COOKIES, MOST_PROOFS, TRIES, destination
+from allscreenshots_box.admin.door import MOST_COOKIES, destination
+from allscreenshots_box.admin.guesses import (
+    KNOWN_FOR,
+    MOST_KNOWN,
+    MOST_NEAR,
+    MOST_PROOFS,
+    OF_ADDRESS,
+    OF_ALL,
+    OF_NEAR,
+    Guesses,
+    near,
+)
 from allscreenshots_box.admin.origin import LONGEST_REASON
 from allscreenshots_box.app import create_app
 from allscreenshots_box.audit import Actor
@@ -35,12 +46,13 @@ from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database, writing
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.front import Side, beside
+from allscreenshots_box.limits import Buckets
 from tests.conftest import StandIn, standing_in
 
 PASSWORD = "correct horse battery staple"
 OTHER = "another horse, another staple"
 BASE = "http://testserver.local"
-BURST = TRIES.requests_burst
+BURST = OF_ADDRESS.requests_burst
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OPERATOR = Actor("operator", "192.0.2.7")
 
@@ -83,7 +95,7 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 def browser(api: Client, clock: Clock, db: sqlite_utils.Database, hasher: PasswordHasher) -> Client:
     door, inner = api.app.state.door, api.app.asgi_handler
-    door.now, door._hasher, door._buckets._now = clock, hasher, clock.seconds
+    door.now, door._hasher, door._guesses._buckets._now = clock, hasher, clock.seconds
 
     async def at_address(scope: Scope, receive: Receive, send: Send) -> None:
         if given := dict(scope.get("headers", [])).get(b"x-test-address"):
@@ -636,31 +648,145 @@ def test_the_old_password_cannot_be_guessed_on_the_account_either(page: Client) 
 
 
 class SlowHasher(PasswordHasher):
-    """Says no, once the test allows it."""
+    """Says no to a wrong password, once the test allows it."""
 
     def __init__(self) -> None:
         super().__init__()
         self.may = threading.Event()
 
-    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002, ARG002 - as it is there
-        assert self.may.wait(30)
-        raise VerifyMismatchError
+    def verify(self, hash: str | bytes, password: str | bytes) -> Literal[True]:  # noqa: A002 - as it is there
+        if password != PASSWORD:
+            assert self.may.wait(30)
+            raise VerifyMismatchError
+        return super().verify(hash, password)
+
+
+def wrong_from(page: Client, address: str) -> int:
+    return sign_in(page, "wrong", **{"X-Test-Address": address}).status_code
+
+
+@contextmanager
+def line_of(page: Client, addresses: list[str]) -> Iterator[None]:
+    """Keep a wrong password from each of *addresses* in the line."""
+    page.app.state.door._hasher = hasher = SlowHasher()
+    proving = page.app.state.door._guesses._proving
+    with ThreadPoolExecutor(len(addresses)) as pool:
+        running = [pool.submit(wrong_from, page, address) for address in addresses]
+        while len(proving) < len(addresses):
+            time.sleep(0.01)
+        try:
+            yield
+        finally:
+            hasher.may.set()
+        assert {one.result() for one in running} == {401}
+
+
+FAR_APART = [f"198.51.{number}.7" for number in range(MOST_PROOFS)]
 
 
 def test_proofs_are_bounded_in_all_and_by_address(page: Client) -> None:
-    door = page.app.state.door
-    door._hasher = hasher = SlowHasher()
+    with line_of(page, FAR_APART):
+        assert wrong_from(page, FAR_APART[3]) == 429
+        refused = sign_in(page)
+        assert (refused.status_code, "sudo allscreenshots-box admin link" in refused.text) == (503, True)
 
-    def from_address(number: int) -> int:
-        return sign_in(page, "wrong", **{"X-Test-Address": f"198.51.100.{number}"}).status_code
 
-    with ThreadPoolExecutor(MOST_PROOFS) as pool:
-        running = [pool.submit(from_address, number) for number in range(MOST_PROOFS)]
-        while len(door._proving) < MOST_PROOFS:
-            time.sleep(0.01)
-        assert (from_address(3), sign_in(page).status_code) == (429, 503)
-        hasher.may.set()
-        assert {one.result() for one in running} == {401}
+def test_whoever_signed_in_well_has_a_place_of_his_own(page: Client) -> None:
+    sign_in(page)
+    page.cookies.clear()
+    with line_of(page, FAR_APART):
+        assert sign_in(page).status_code == 303
+
+
+@pytest.mark.parametrize("site", ["2001:db8:1:{:x}::1", "198.51.100.{}"])
+def test_a_flood_from_one_network_takes_a_part_of_the_line(page: Client, site: str) -> None:
+    with line_of(page, [*(site.format(number) for number in range(MOST_NEAR)), "203.0.113.9"]):
+        assert wrong_from(page, site.format(99)) == 429
+
+
+def test_a_network_of_many_addresses_has_a_bound_of_its_own(page: Client, clock: Clock) -> None:
+    statuses = [wrong_from(page, f"2001:db8:1:{number:x}::1") for number in range(OF_NEAR.requests_burst + 1)]
+    assert statuses == [401] * OF_NEAR.requests_burst + [429]
+    assert sign_in(page, **{"X-Test-Address": "2001:db8:2::1"}).status_code == 303
+    clock.now += timedelta(hours=1) / OF_NEAR.requests_per_hour
+    assert [wrong_from(page, f"2001:db8:1:{number:x}::1") for number in (60, 61)] == [401, 429]
+
+
+def drain(page: Client) -> None:
+    """Try as many wrong passwords as all strangers have, and one more."""
+    statuses = [wrong_from(page, f"198.{number}.1.1") for number in range(OF_ALL.requests_burst + 1)]
+    assert statuses == [401] * OF_ALL.requests_burst + [503]
+
+
+@pytest.mark.parametrize("how", ["signed in before", "is signed in", "link", "changed the password"])
+def test_a_flood_from_everywhere_never_locks_out_who_is_known(
+    page: Client, db: sqlite_utils.Database, how: str
+) -> None:
+    password = PASSWORD
+    match how:
+        case "signed in before":
+            sign_in(page)
+            page.post("/admin/sign-out")
+        case "is signed in":
+            operators.sign_in(db, str(operators.password_hash(db)), by=OPERATOR, now=NOW)
+        case "link":
+            page.post(link(db), data=twice())
+            page.post("/admin/sign-out")
+            password = OTHER
+        case _:
+            sign_in(page)
+            page.post("/admin/account/password", data={"old": PASSWORD, **twice()})
+            page.post("/admin/sign-out")
+            password = OTHER
+    page.cookies.clear()
+    drain(page)
+    assert sign_in(page, password).status_code == 303
+    assert sign_in(page, password, **{"X-Test-Address": "203.0.113.9"}).status_code == 503
+
+
+def test_one_who_is_refused_is_told_of_the_link(page: Client) -> None:
+    drain(page)
+    refused = sign_in(page)
+    assert "sudo allscreenshots-box admin link" in refused.text
+    assert refused.headers["retry-after"] == "3"
+
+
+def test_who_proved_an_old_password_is_not_known_by_it(
+    page: Client, db: sqlite_utils.Database, hasher: PasswordHasher
+) -> None:
+    sign_in(page)
+    operators.set_password(db, hasher.hash(OTHER), now=NOW)
+    drain(page)
+    assert sign_in(page, OTHER).status_code == 503
+
+
+def test_a_refused_try_is_counted_nowhere(page: Client) -> None:
+    for _ in range(OF_ALL.requests_burst + 1):
+        wrong_from(page, "198.51.100.1")
+    assert [wrong_from(page, f"198.51.100.{number}") for number in range(2, 22)] == [401] * 20
+
+
+def test_known_addresses_are_bounded() -> None:
+    guesses = Guesses(Buckets())
+    for number in range(MOST_KNOWN + 1):
+        guesses.remember(f"192.0.2.{number}", "hash", NOW)
+    assert [guesses.knows(f"192.0.2.{number}", "hash", NOW) for number in (0, 1, MOST_KNOWN)] == [False, True, True]
+    assert not guesses.knows("192.0.2.1", "hash", NOW + KNOWN_FOR)
+    assert not guesses.knows("", "", NOW)
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [
+        ("192.0.2.7", "192.0.2.0/24"),
+        ("::ffff:192.0.2.7", "192.0.2.0/24"),
+        ("2001:db8:1:2::3", "2001:db8:1::/48"),
+        ("no address", "no address"),
+        ("", ""),
+    ],
+)
+def test_addresses_near_each_other_are_of_one_network(address: str, network: str) -> None:
+    assert near(address) == network
 
 
 def test_failed_sign_ins_are_told_without_pushing_all_else_out(
@@ -674,6 +800,26 @@ def test_failed_sign_ins_are_told_without_pushing_all_else_out(
     assert [(row["act"], row["subject"]) for row in audit.recent(db, number=1)] == [
         ("fail to sign in", f"{BURST} times")
     ]
+
+
+def test_a_flood_that_lasts_is_told_ever_more_seldom(page: Client, db: sqlite_utils.Database, clock: Clock) -> None:
+    door = page.app.state.door
+
+    async def fail() -> None:
+        await door._note_failure("198.51.100.1")
+
+    with page.portal() as portal:
+        for _ in range(3 * 24 * 60):
+            portal.call(fail)
+            clock.now += timedelta(minutes=1)
+        told = [row["act"] for row in audit.recent(db, number=1000)].count("fail to sign in")
+        assert told == 13  # at once, after 1, 3, 7 ... 2047 minutes, and then once a day
+        clock.now += door_of_page.QUIET
+        portal.call(fail)
+        clock.now += door_of_page.TOLD_EVERY
+        portal.call(fail)
+    assert [row["subject"] for row in audit.recent(db, number=1)] == ["once"]
+    assert [row["act"] for row in audit.recent(db, number=1000)].count("fail to sign in") == told + 2
 
 
 def test_whoever_signs_in_leaves_the_failures_before_in_the_audit(page: Client, db: sqlite_utils.Database) -> None:
@@ -729,8 +875,8 @@ def test_a_fault_is_a_page_too(page: Client, monkeypatch: pytest.MonkeyPatch) ->
     def broken(*_: Any, **__: Any) -> None:
         raise RuntimeError("a secret from inside")
 
-    monkeypatch.setattr(operators, "sessions", broken)
     sign_in(page)
+    monkeypatch.setattr(operators, "sessions", broken)
     answer = page.get("/admin/account")
     assert answer.status_code == 500
     assert "a secret from inside" not in answer.text

@@ -1,11 +1,10 @@
-"""The door of the page: who is let in, what a stranger may see, and how often a password may be tried."""
+"""The door of the page: who is let in, and what a stranger may see."""
 
 import asyncio
-import math
 import re
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from sqlite3 import DatabaseError
 from typing import Any
 from urllib.parse import quote
@@ -19,20 +18,18 @@ from .. import logs, operators
 from ..audit import Actor
 from ..auth import Headers, network_of
 from ..database import Database
-from ..errors import NotSignedIn, RateLimited, ServiceUnavailable
-from ..limits import Buckets, Plan
+from ..errors import NotSignedIn
+from ..limits import Buckets
 from ..operators import Session
 from ..places import Network
 from . import origin
+from .guesses import Guesses
 
 ROOT = "/admin"
 OPEN = {"open": True}  # the option of a handler that answers strangers
-TRIES = Plan(  # wrong passwords of one network: ten at once, then one in half a minute
-    name="sign-ins", requests_per_hour=120, requests_burst=10, screenshots_per_hour=1, screenshots_burst=1
-)
-MOST_PROOFS = 16  # that wait or run, each for another network; one runs at a time, beside those of keys
-PROOF_SECONDS = 10.0
-TOLD_EVERY = timedelta(minutes=1)  # failures, to the audit: a flood must not push all else out of it
+TOLD_EVERY = timedelta(minutes=1)  # failures, to the audit: a flood must not push all else out of it; so ...
+TOLD_DAILY = timedelta(days=1)  # ... the span doubles, up to this one, until ...
+QUIET = timedelta(hours=2)  # ... there has been no failure for so long
 MOST_COOKIES = 16  # of our name in one request: another site of the same domain may have added some
 LONGEST_NEXT = 500  # characters
 
@@ -61,13 +58,12 @@ class Door:
     ) -> None:
         self._database = database
         self._hasher = hasher
-        self._buckets = buckets
+        self._guesses = Guesses(buckets)
         self.now = now
-        self._proving: set[str] = set()  # networks
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="password")
         self._failed = 0  # sign-ins that the audit does not know of yet ...
         self._failed_at = ""  # ... and the address of the last
-        self._told = datetime.min.replace(tzinfo=UTC)
+        self._told = self._failed_last = datetime.min.replace(tzinfo=UTC)
+        self._told_every = TOLD_EVERY
 
     async def admit(self, scope: Scope, client: str, peer: str, trusted: Sequence[Network]) -> None:
         """Let a request below /admin pass, and leave who makes it in its state. Raises NotSignedIn or CrossSite.
@@ -117,7 +113,10 @@ class Door:
             return None
         hashed = await asyncio.to_thread(self._hasher.hash, new)
         by = Actor(_OPERATOR, client)
-        return await self._database.run(operators.change_password, proven, hashed, by=by, now=self.now())
+        session = await self._database.run(operators.change_password, proven, hashed, by=by, now=self.now())
+        if session is not None:
+            self._guesses.remember(client, hashed, self.now())
+        return session
 
     async def link_works(self, token: str) -> bool:
         """Say whether a one-time link would be taken."""
@@ -132,7 +131,10 @@ class Door:
             return None
         hashed = await asyncio.to_thread(self._hasher.hash, operators.readable(password))
         by = Actor(_OPERATOR, client)
-        return await self._database.run(operators.use_link, token, hashed, by=by, now=self.now())
+        session = await self._database.run(operators.use_link, token, hashed, by=by, now=self.now())
+        if session is not None:
+            self._guesses.remember(client, hashed, self.now())
+        return session
 
     async def sessions(self) -> list[Session]:
         """Return who is signed in."""
@@ -148,7 +150,7 @@ class Door:
 
     async def close(self) -> None:
         """Let what is being proven and written come to its end."""
-        self._thread.shutdown()
+        self._guesses.close()
         await self._tell_failures()
 
     async def _proven(self, password: str, client: str) -> str | None:
@@ -156,37 +158,20 @@ class Door:
         hashed = await self._database.run(operators.password_hash)
         if hashed is None or len(password.encode()) > operators.LARGEST_PASSWORD:
             return None
-        network = network_of(client)
-        self._take(network)
-        if not await self._matches(hashed, password, network):
+        proof = partial(operators.matches, hashed, self._hasher, password)
+        if not await self._guesses.check(proof, client, known=await self._is_known(client, hashed)):
             await self._note_failure(client)
             return None
-        self._buckets.give_back(network, "general", TRIES)
         if operators.is_outdated(hashed, self._hasher):
-            return await self._rehashed(hashed, password)
+            hashed = await self._rehashed(hashed, password)
+        self._guesses.remember(client, hashed, self.now())
         return hashed
 
-    def _take(self, network: str) -> None:
-        """Count a try. One at a time for each network: so a flood from one takes one of the places, and no more."""
-        if network in self._proving:
-            raise RateLimited("A password from your address is being checked already; try again.", 1)
-        if len(self._proving) >= MOST_PROOFS:
-            raise ServiceUnavailable("Too many passwords are being checked; try again.", 1)
-        if wait := self._buckets.take(network, "general", TRIES).wait:
-            seconds = math.ceil(wait)
-            raise RateLimited(f"Too many wrong passwords from your address; try again in {seconds} s.", seconds)
-
-    async def _matches(self, hashed: str, password: str, network: str) -> bool:
-        loop = asyncio.get_running_loop()
-        proof = loop.run_in_executor(self._thread, operators.matches, hashed, self._hasher, password)
-        self._proving.add(network)
-        # It goes on when the client hangs up: that frees nothing early.
-        proof.add_done_callback(lambda _: self._proving.discard(network))
-        try:
-            async with asyncio.timeout(PROOF_SECONDS):
-                return await asyncio.shield(proof)
-        except TimeoutError:
-            raise ServiceUnavailable("Too many passwords are being checked; try again.", 1) from None
+    async def _is_known(self, client: str, hashed: str) -> bool:
+        """Say whether somebody signed in well from there of late, or is signed in from there."""
+        if self._guesses.knows(client, hashed, self.now()):
+            return True
+        return network_of(client) in {network_of(session.address) for session in await self.sessions()}
 
     async def _rehashed(self, proven: str, password: str) -> str:
         new = await asyncio.to_thread(self._hasher.hash, operators.readable(password))
@@ -198,9 +183,12 @@ class Door:
         return new
 
     async def _note_failure(self, client: str) -> None:
+        now = self.now()
+        quiet, self._failed_last = now - self._failed_last >= QUIET, now
         self._failed, self._failed_at = self._failed + 1, client
         logs.event("sign_in_failed", logs.WARNING, client=client)
-        if self.now() - self._told >= TOLD_EVERY:
+        if quiet or now - self._told >= self._told_every:
+            self._told_every = TOLD_EVERY if quiet else min(2 * self._told_every, TOLD_DAILY)
             await self._tell_failures()
 
     async def _tell_failures(self) -> None:
