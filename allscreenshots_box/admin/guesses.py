@@ -34,7 +34,7 @@ PROOF_SECONDS = 10.0
 KNOWN_FOR = timedelta(days=30)  # since the last good sign-in, and as long as this process lives
 MOST_KNOWN = 100  # addresses; the one that signed in the longest ago goes first
 
-_LINK = "use a one-time link, which waits for nobody: `sudo allscreenshots-box admin link` on the machine prints one"
+_LINK = "use a one-time link: sudo allscreenshots-box admin link, on the machine itself, prints one"
 
 
 @dataclass(frozen=True)
