@@ -21,7 +21,7 @@ from benchmarks.stage import Target
 CLIENTS = 4
 STEPS = 5  # the memory is weighed after each fifth of the shots
 GROWTH = 1.10  # of what there was after the first step, that there may be after the last: memory, handles, threads
-LARGEST_DATABASE = 1024  # KiB: a few keys and days of usage, and SQLite's own log, take a quarter of it
+LARGEST_DATABASE = 8192  # KiB: the newest captures and SQLite's own log, which it folds at four MiB
 ALONE = 4  # shots one after the other before each weighing: how many tabs wait ready then depends on no crowd
 REST = 2.0  # seconds until the last contexts are closed and the next ones are open
 SAMPLES = 3  # weighings at each step, a second apart: the middle one counts

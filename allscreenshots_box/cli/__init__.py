@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from .. import __version__, config
+from .. import __version__, config, heap
 from ..signals import Signals
 from . import admin, backup, completion, keys, lists, plans, shot
 from .terminal import JSON, Commands, load, settings_options, table
@@ -32,6 +32,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve the API until stopped."""
     signals = Signals()
     signals.remember()  # before all that takes time
+    heap.give_back()
     from .. import server  # Litestar and Granian take half a second that no other command needs
 
     loaded = load(context, flags)
