@@ -221,6 +221,7 @@ def test_a_page_that_takes_too_much_memory_is_ended_and_no_other(data_dir: Path,
         assert bounds_broken(box) == {"page_memory"}
 
 
+@pytest.mark.alone
 @with_headless_shell
 def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(data_dir: Path, site: Site) -> None:
     data_dir.mkdir(mode=0o777)
@@ -233,13 +234,7 @@ def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(
         hosts = ",".join(server.address for server in crowd)
         options = ["--allow", f"{site.addresses},{hosts}", "--slots", "1"]
         box = stack.enter_context(Box(data_dir, *options, "--browser", browser_with(data_dir, "--site-per-process")))
-        secret, url = box.key("svc"), site.url(f"/crowd.html?hosts={hosts}")
-        for _ in range(
-            3
-        ):  # forty processes at once may leave a busy machine no time for its browser: then, as 503 says
-            answer = box.shoot(secret, url, delay=6000, viewport=SMALL)
-            if answer.status_code != 503:
-                break
+        answer = box.shoot(box.key("svc"), site.url(f"/crowd.html?hosts={hosts}"), delay=6000, viewport=SMALL)
         assert answer.status_code == 200, answer.text
         assert picture(answer.content).getpixel((399, 299)) == GREEN
         assert bounds_broken(box) == {"processes"}
