@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ActionFailed, InvalidRequest
@@ -122,6 +123,15 @@ _SCROLL = """async ({selector, y, toBottom}) => {
 }"""
 
 
+@dataclass(frozen=True)
+class _Found:
+    """What _LOCATE returns: where the element is, or why it cannot be used."""
+
+    x: float = 0.0
+    y: float = 0.0
+    why: str = ""
+
+
 class _Failed(Exception):
     """An action could not be done; the text says why."""
 
@@ -191,10 +201,10 @@ async def _do(page: Page, action: Action, seconds: float) -> None:
 
 async def _locate(page: Page, selector: str, seconds: float, *, bare: bool = False) -> dict[str, float]:
     """Return the middle of the element, in view and uncovered."""
-    found = await page.run(_LOCATE, {"selector": selector, "seconds": seconds, "bare": bare})
-    if not isinstance(found, dict) or "why" in found:
-        raise _Failed(f"no element for its selector {(found or {}).get('why', 'matched')}")
-    return {side: float(found[side]) for side in ("x", "y") if side in found}
+    found: _Found = await page.run(_LOCATE, {"selector": selector, "seconds": seconds, "bare": bare}, _Found)
+    if found.why:
+        raise _Failed(f"no element for its selector {found.why}")
+    return {"x": found.x, "y": found.y}
 
 
 async def _click(page: Page, at: dict[str, float]) -> None:

@@ -3,9 +3,8 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from contextlib import suppress
 from dataclasses import asdict, dataclass
-from typing import Any, TypeVar
+from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 
 import msgspec
 
@@ -19,9 +18,10 @@ from ..places import Place
 from . import consent, console, texts
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
+from .cdp import AnswerTooLarge
 from .emulation import emulate
 from .failures import is_ours, reason, refusal
-from .page import WORLD, Page
+from .page import NO_BODIES, WORLD, Page
 from .paper import printed
 from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
@@ -36,6 +36,10 @@ IMAGE_SECONDS = 2.0  # for lazy images in the window, which the load event does 
 FRAME_SECONDS = 0.5
 BLANK_SECONDS = 2.0  # for a page that has drawn nothing yet
 MOST_NAMES = 2000  # classes and ids that are looked up among those of advertisements
+LONGEST_NAME = 100  # characters of one; those of advertisements are shorter
+LONGEST_NAMES = 10_000  # characters of an element's classes; with more it is passed over
+ALL_NAMES = 100_000  # characters of all that are looked up
+LONGEST_URL = 8192  # characters of where the page is; it may make of it what it likes
 CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
 GRACE_SECONDS = 0.1  # for an answer to come back from the page
@@ -128,19 +132,41 @@ _SETTLE = f"""async ({{whole, hidden, css, load, fonts, images, frames, names}})
   }}
   if (moved) await within(frame().then(frame), 'frames', frames);
   const scripted = document.scripts.length > 0 || document.querySelector('iframe') !== null;
-  const told = {{scripted, missed, status: navigation ? navigation.responseStatus : 0, url: location.href}};
+  const told = {{
+    scripted, missed, status: navigation ? navigation.responseStatus : 0, url: location.href.slice(0, {LONGEST_URL}),
+  }};
   if (names) {{
     const classes = new Set(), ids = new Set();
+    let room = {ALL_NAMES};
+    const add = (found, name) => {{
+      if (!name || name.length > {LONGEST_NAME} || found.has(name) || (room -= name.length) < 0) return;
+      found.add(name);
+    }};
+    // A form answers for itself with fields of these names.
+    const read = (element, name) => Element.prototype.getAttribute.call(element, name);
     for (const element of document.querySelectorAll('[class], [id]')) {{
-      if (classes.size + ids.size > names) break;
-      if (element.id) ids.add(element.id);
-      for (const name of element.classList) classes.add(name);
+      if (classes.size + ids.size > names || room < 0) break;
+      add(ids, read(element, 'id'));
+      const text = read(element, 'class');
+      if (text && text.length <= {LONGEST_NAMES}) for (const name of text.split(/\\s+/)) add(classes, name);
     }}
-    told.classes = [...classes];
-    told.ids = [...ids];
+    told.classes = [...classes].slice(0, names);
+    told.ids = [...ids].slice(0, names);
   }}
   return told;
 }}"""
+
+
+class _Told(TypedDict):
+    """What _SETTLE says of a page."""
+
+    scripted: bool
+    missed: list[str]
+    status: Annotated[int, msgspec.Meta(ge=0, le=999)]
+    url: str
+    classes: NotRequired[list[str]]
+    ids: NotRequired[list[str]]
+
 
 _PAINTED = """async seconds => {
   const painted = () => performance.getEntriesByName('first-contentful-paint').length > 0;
@@ -180,6 +206,8 @@ async def capture(page: Page, studio: Studio) -> Rendering:
         if page.gone.done() and (not steps.done() or steps.exception() is not None):
             raise page.gone.result()
         return await steps
+    except AnswerTooLarge as error:
+        raise PageTooLarge("What the page says of itself is too large: ask for a picture of a part of it.") from error
     finally:
         steps.cancel()
         await asyncio.gather(steps, return_exceptions=True)
@@ -224,7 +252,7 @@ async def prepare(page: Page, studio: Studio) -> None:
     named |= selectors(shot.actions) | _selectors_of_outputs(shot)
     given = {path: selector for path, selector in named.items() if selector is not None}
     if given:
-        good = await page.run(_CHECK, list(given.values()))
+        good = await page.run(_CHECK, list(given.values()), list[bool])
         wrong = [path for path, fine in zip(given, good, strict=True) if not fine]
         if wrong:
             problem = "must be a CSS selector"
@@ -331,14 +359,14 @@ async def _need(page: Page, name: str, selector: str, seconds: float) -> None:
         raise SelectorNotFound(f"No element matched {name} within {seconds:.1f} s.")
 
 
-async def settle(page: Page) -> dict[str, Any]:
+async def settle(page: Page) -> _Told:
     """Wait for pictures and fonts, each within its budget, and still what moves; return where the page is now.
 
     Raises UrlUnreachable or TargetNotAllowed if it has gone nowhere, HttpError if the request wants that.
     """
     shot = page.shot
     blocked = shot.blocked
-    told: dict[str, Any] = await page.run(
+    told: _Told = await page.run(
         _SETTLE,
         {
             "whole": shot.wait_until != "commit",
@@ -350,6 +378,7 @@ async def settle(page: Page) -> dict[str, Any]:
             "frames": FRAME_SECONDS,
             "names": MOST_NAMES if blocked.ads or blocked.cookie_banners or blocked.popups else 0,
         },
+        _Told,
     )
     for name in told["missed"]:
         page.miss(name)
@@ -360,7 +389,7 @@ async def settle(page: Page) -> dict[str, Any]:
     return told
 
 
-async def _find_status(page: Page, told: dict[str, Any]) -> None:
+async def _find_status(page: Page, told: _Told) -> None:
     """Find the status of an answer without content, for which the browser shows a page of its own."""
     if refusal(page, page.unreachable) is not None:
         raise reason(page, "")
@@ -371,14 +400,14 @@ async def _find_status(page: Page, told: dict[str, Any]) -> None:
             status.set_result(event["response"]["status"])
 
     page.session.on("Network.responseReceived", answered)
-    page.session.send("Network.enable", maxTotalBufferSize=0, maxResourceBufferSize=0)
+    page.session.send("Network.enable", **NO_BODIES)
     text = await _navigate(page, page.unreachable)
     if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:
         raise reason(page, text)
-    told |= {"status": await status, "url": page.unreachable}
+    told["status"], told["url"] = await status, page.unreachable
 
 
-async def unclutter(page: Page, blocking: Blocking, told: dict[str, Any]) -> None:
+async def unclutter(page: Page, blocking: Blocking, told: _Told) -> None:
     """Hide advertisements, banners and pop-ups, and answer those who ask for consent."""
     if "classes" not in told or not page.left():
         return
@@ -389,8 +418,7 @@ async def unclutter(page: Page, blocking: Blocking, told: dict[str, Any]) -> Non
     if hidden:
         await page.run(_HIDE, hidden)
     seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
-    with suppress(LookupError, TypeError, ValueError):  # the page's own world may answer anything
-        await consent.clear(page.evaluate, seen, blocked, min(CONSENT_SECONDS, page.left()))
+    await consent.clear(page.evaluate, seen, blocked, min(CONSENT_SECONDS, page.left()))
 
 
 async def produce(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:
@@ -423,17 +451,17 @@ async def _painted(page: Page, output: Picture, encoder: Encoder) -> tuple[Produ
 
 async def _told_as_text(page: Page, output: Html | Markdown | Extract) -> Product:
     if isinstance(output, Extract):
-        found = await page.run(texts.EXTRACT, [asdict(one) for one in output.fields])
+        found = await page.read(texts.EXTRACT, [asdict(one) for one in output.fields])
         values = await asyncio.to_thread(texts.extracted, found, output.fields)
         content = await asyncio.to_thread(msgspec.json.encode, values)
         return Product(id=output.id, type="json", format="json", content=content, value=values)
     only_shown = not (isinstance(output, Html) and not output.clean)
-    told = await page.run(texts.SOURCE, {"largest": texts.LARGEST_SOURCE, "onlyShown": only_shown})
-    source = told["source"]
+    told = await page.read(texts.SOURCE, {"largest": texts.LARGEST_SOURCE, "onlyShown": only_shown}, texts.Source)
+    source, url = told.source, told.url
     if source is None:
         raise PageTooLarge(f"The source of the page is over {texts.LARGEST_SOURCE} characters: ask for a picture.")
     if isinstance(output, Html):
-        text = await asyncio.to_thread(texts.html, source, told["url"], clean=output.clean, main=output.main)
+        text = await asyncio.to_thread(texts.html, source, url, clean=output.clean, main=output.main)
         return Product(id=output.id, type="html", format="html", content=text.encode())
-    text = await asyncio.to_thread(texts.markdown, source, told["url"], main=output.main)
+    text = await asyncio.to_thread(texts.markdown, source, url, main=output.main)
     return Product(id=output.id, type="markdown", format="markdown", content=text.encode())

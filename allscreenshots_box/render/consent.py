@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import duckduckgo_autoconsent  # type: ignore[import-untyped] # it has no types
+import msgspec
 
 from .blocking import NAMES_READ
 from .shot import Blocked
@@ -18,6 +19,7 @@ Evaluate = Callable[[str], Awaitable[Any]]
 
 LONGEST_NAME = 100  # characters of a class or an id
 ELEMENTS_READ = 50_000
+MOST_BANNERS = 5  # that are answered; a page shows one, which two or three rules may know
 SHARE = 0.7  # of the budget is for the banner's own buttons; what it leaves is for hiding it
 
 # Gives [classes, ids] of the page. An expression, to be evaluated in any world of it.
@@ -47,6 +49,13 @@ class Seen:
     classes: Sequence[str]
     ids: Sequence[str]
     hidden: Sequence[str] = ()
+
+
+@dataclass(frozen=True)
+class _Looked:
+    """What _LOOK returns: numbers of the selectors that show."""
+
+    known: list[int]
 
 
 @dataclass(frozen=True)
@@ -100,8 +109,9 @@ def _candidates(seen: Seen) -> tuple[list[_Rule], list[_Rule]]:
 async def clear(evaluate: Evaluate, seen: Seen, blocked: Blocked, seconds: float) -> bool:
     """Rid the page of the banners and pop-ups that still show, and tell whether there were any.
 
-    *evaluate* runs an expression in the page's main world, awaits its promise and returns the value. A page
-    without any costs one evaluation.
+    *evaluate* runs an expression in the page's main world, awaits its promise and returns the value, which may be
+    anything: there the page may have changed what the language does. What makes no sense is as if it said nothing.
+    A page without any costs one evaluation.
     """
     if not (blocked.cookie_banners or blocked.popups):
         return False
@@ -110,12 +120,21 @@ async def clear(evaluate: Evaluate, seen: Seen, blocked: Blocked, seconds: float
         async with asyncio.timeout(seconds):
             selectors = [[rule.selector for rule in rules] for rules in (likely, possible)]
             looked = await evaluate(_call(_LOOK, *selectors, list(seen.hidden), blocked.cookie_banners, blocked.popups))
-            if not (known := [(likely + possible)[index] for index in looked["known"]]):
-                return bool(looked["gone"])
+            if not (known := _known(looked, likely + possible)):
+                return isinstance(looked, dict) and bool(looked.get("gone"))
             steps, banners = [rule.steps for rule in known], [rule.selector for rule in known]
             return bool(await evaluate(_call(_say_no(), steps, banners, seconds * 1000 * SHARE)))
     except TimeoutError:
         return False
+
+
+def _known(looked: Any, rules: Sequence[_Rule]) -> list[_Rule]:
+    """Return the rules whose numbers the page names: each once, few of them, and none that is not ours."""
+    try:
+        numbers = msgspec.convert(looked, _Looked).known
+    except msgspec.ValidationError:
+        return []
+    return [rules[number] for number in dict.fromkeys(numbers) if 0 <= number < len(rules)][:MOST_BANNERS]
 
 
 def _call(function: str, *arguments: Any) -> str:

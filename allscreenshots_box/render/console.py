@@ -3,6 +3,7 @@
 from typing import Any
 
 from .. import logs
+from .cdp import DROPPED
 from .page import Page
 from .shot import Shot, Type
 
@@ -22,6 +23,7 @@ def listen(page: Page) -> None:
     page.session.on("Runtime.consoleAPICalled", ear.said)
     page.session.on("Runtime.exceptionThrown", ear.threw)
     page.session.on("Log.entryAdded", ear.noted)
+    page.session.on(DROPPED, ear.missed)
     page.session.send("Runtime.enable")
     page.session.send("Log.enable")
 
@@ -46,6 +48,10 @@ class _Ear:
     def noted(self, event: dict[str, Any]) -> None:
         entry = event["entry"]
         self._tell(entry.get("level", "info"), entry.get("text", ""), entry.get("url", ""))
+
+    def missed(self, event: dict[str, Any]) -> None:
+        if event["method"].startswith(("Runtime.", "Log.")):
+            self._tell("log", f"({event['size']} bytes)", "")
 
     def _tell(self, kind: str, text: str, url: str) -> None:
         if self._lines >= MOST_LINES:

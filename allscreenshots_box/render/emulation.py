@@ -2,13 +2,16 @@
 
 import asyncio
 import json
+import re
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import InvalidRequest
-from .cdp import ConnectionLost, ProtocolError
+from .cdp import DROPPED, ConnectionLost, ProtocolError
 from .page import Page
 from .shot import Cookie, Header, Storage, Window
+
+_PAUSED = re.compile(r'\{"method":"Fetch\.requestPaused","params":\{"requestId":"([\w.-]+)"')
 
 _SEED = """({origin, local, session}) => {
   if (location.origin !== origin) return;
@@ -170,6 +173,7 @@ class _Headers:
         self._added = [(header.origin or own, header.name, header.value) for header in headers]
         self._names = {name.lower() for _, name, _ in self._added}
         page.session.on("Fetch.requestPaused", self._paused)
+        page.session.on(DROPPED, self._refuse)
 
     def _paused(self, event: dict[str, Any]) -> None:
         request = event["request"]
@@ -179,6 +183,12 @@ class _Headers:
         kept |= {name: value for wanted, name, value in self._added if wanted == origin}
         headers = [{"name": name, "value": value} for name, value in kept.items()]
         self._session.send("Fetch.continueRequest", requestId=event["requestId"], headers=headers)
+
+    def _refuse(self, event: dict[str, Any]) -> None:
+        """End a request that brings more than a message may have: where it leads, nobody has seen."""
+        paused = _PAUSED.match(event["head"])
+        if paused:
+            self._session.send("Fetch.failRequest", requestId=paused[1], errorReason="BlockedByClient")
 
 
 def origin_of(url: str) -> str:

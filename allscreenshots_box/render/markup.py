@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from ..errors import PageTooLarge
+from .messages import valid
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
@@ -34,11 +35,6 @@ _NO_TEXT = re.compile(
 _TAG = re.compile(r"<[^<>]*>?")
 _VOID_ENDS = re.compile(r"</(?:source|track|wbr)>")
 _ATTRIBUTE = re.compile(r"""[\s/]*+[^\s/=][^\s/=]*+(?:\s*+=\s*+(?:"[^"]*+(?:"|\Z)|'[^']*+(?:'|\Z)|[^\s]*+))?+""")
-
-
-def valid(text: str) -> str:
-    """Return *text* as something that UTF-8 can say: a lone surrogate becomes U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
 
 
 def legal(text: str | None) -> str:

@@ -3,13 +3,18 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, TypeVar
+
+import msgspec
 
 from .. import outbound
-from ..errors import BoxError, DeadlinePassed, PageCrashed
+from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
 from .browser import Tab
-from .cdp import DETACHED, ProtocolError, Session
-from .shot import Shot
+from .cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
+from .messages import WEIGHED, decoded
+from .shot import Shot, Wait
+
+T = TypeVar("T")
 
 RESERVE_SECONDS = 1.0  # of the deadline, kept for taking the picture
 RESERVE_SHARE = 0.25  # and never more of it than this
@@ -17,6 +22,11 @@ NAVIGATIONS = 40  # a page may move on this often while it is being waited for .
 BETWEEN_SECONDS = 0.05  # ... and has this long to arrive
 WORLD = "box"  # the name of ours
 QUIET_SECONDS = 0.5  # without a request: what networkidle means
+NO_BODIES = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1}  # 0 would be no bound
+PART = 1 << 17  # characters of a long text that come at once; with all of them escapes, still an ordinary message
+LONGEST_TEXT = 64 << 20  # characters of JSON that a page is read into
+BRIEF = 1 << 20  # characters that are decoded on the event loop, in some milliseconds
+MOST_FLOODS = 4  # of the pipe, by a page whose network is listened to
 
 _MOVED_ON = (
     "navigated or closed",
@@ -28,6 +38,22 @@ _MOVED_ON = (
     "uniqueContextId not found",
     "Not attached to an active page",
 )
+_RESTLESS = "The page moved on again and again while it was waited for."
+_OPAQUE = "The page is not one that can be looked into."
+
+# Keeps a long answer in our own world of the page, and gives it away part by part, no character cut in two.
+_CUT = f"""place => {{
+  const kept = globalThis.kept;
+  if (typeof kept !== 'string') return null;
+  let end = Math.min(place + {PART}, kept.length);
+  const last = kept.charCodeAt(end - 1);
+  if (end < kept.length && last >= 0xd800 && last < 0xdc00) end -= 1;
+  return [kept.slice(place, end), end, end < kept.length];
+}}"""
+_KEEP = f"""async argument => {{
+  globalThis.kept = JSON.stringify(await (FUNCTION)(argument)) ?? 'null';
+  return ({_CUT})(0);
+}}"""
 
 
 class Page:
@@ -52,6 +78,10 @@ class Page:
         self._world: asyncio.Future[dict[str, Any]] | None = None
         self._moving = False
         self._requests: set[str] | None = None  # in flight, once they are counted
+        self._silences = (shot.wait_until == "networkidle") + sum(
+            isinstance(one, Wait) and one.network_idle for one in shot.actions
+        )  # that are still to be waited for
+        self._floods = 0
         self._quiet_since = 0.0
         on = tab.session.on
         on("Page.frameNavigated", self._navigated)
@@ -62,6 +92,8 @@ class Page:
         on("Page.javascriptDialogOpening", self._dismiss)
         on("Inspector.targetCrashed", self._lose)
         on(DETACHED, self._lose)
+        on(DROPPED, self._mend)
+        on(FLOODED, self._stem)
         if tab.crashed:
             self._lose({})
 
@@ -114,6 +146,20 @@ class Page:
     def _lose(self, _: dict[str, Any]) -> None:
         self.fail(PageCrashed("The page closed itself or crashed."))
 
+    def _mend(self, event: dict[str, Any]) -> None:
+        """Do without an event that was too large: only a dialog would hold up the page."""
+        if event["method"] == "Page.javascriptDialogOpening":
+            self.session.send("Page.handleJavaScriptDialog", accept=False)
+
+    def _stem(self, _: dict[str, Any]) -> None:
+        """Listen to the network no more, for it never rests; a page that floods the pipe all the same has to go."""
+        self._floods += 1
+        if self._requests is None or self._floods > MOST_FLOODS:
+            self.fail(PageTooLarge("The page's frames, names and addresses are too many or too long."))
+        else:
+            self._silences = 0
+            self.session.send("Network.disable")
+
     def fail(self, error: BoxError) -> None:
         """End the shot with *error*, if nothing else has ended it."""
         if not self.gone.done():
@@ -160,25 +206,34 @@ class Page:
         self.session.on("Network.requestWillBeSent", begin)
         self.session.on("Network.loadingFinished", end)
         self.session.on("Network.loadingFailed", end)
-        self.session.send("Network.enable", maxTotalBufferSize=0, maxResourceBufferSize=0)
+        self.session.send("Network.enable", **NO_BODIES)
 
     async def be_quiet(self, seconds: float) -> bool:
         """Wait until no request was in flight for half a second; say whether that came in time."""
         self.count_requests()
         end = self._loop.time() + seconds
         self._quiet_since = max(self._quiet_since, self._loop.time() - BETWEEN_SECONDS)
-        while (now := self._loop.time()) < end:
+        while (now := self._loop.time()) < end and self._silences:
             if not self._requests and now - self._quiet_since >= QUIET_SECONDS:
+                self._heard_silence()
                 return True
             await asyncio.sleep(BETWEEN_SECONDS)
+        self._heard_silence()
         return False
+
+    def _heard_silence(self) -> None:
+        """Stop listening to the network with the last wait for it: sockets bring all that they hear over the pipe."""
+        if self._silences == 1:
+            self.session.send("Network.disable")
+        self._silences = max(0, self._silences - 1)
 
     # --- JavaScript ---------------------------------------------------------------------------
 
-    async def run(self, function: str, argument: Any = None) -> Any:
+    async def run(self, function: str, argument: Any = None, shape: Any = Any) -> Any:
         """Call a JavaScript function beside the page's own, again if the page moves on meanwhile.
 
         In a world of its own: it sees the page's document, and none of what the page's scripts did to the language.
+        Raises PageCrashed if what comes back has not that *shape*, and PageTooLarge if it is long: see read.
         """
         call = {"expression": f"({function})({json.dumps(argument)})", "awaitPromise": True, "returnByValue": True}
 
@@ -187,8 +242,26 @@ class Page:
 
         answer = await self._again(ask)
         if "exceptionDetails" in answer:
-            raise PageCrashed("The page is not one that can be looked into.")
-        return answer["result"].get("value")
+            raise PageCrashed(_OPAQUE)
+        return _shaped(_value(answer), shape)
+
+    async def read(self, function: str, argument: Any = None, shape: Any = Any) -> Any:
+        """As run, for an answer that may be long: it comes in parts, and other pages have their turns in between."""
+        keep = _KEEP.replace("FUNCTION", function)
+        for _ in range(NAVIGATIONS):
+            parts: list[str] = []
+            size, more = 0, True
+            part = await self.run(keep, argument, _PART_SHAPE)
+            while part is not None:
+                text, place, more = part
+                parts.append(text)
+                size += len(text)
+                if size > LONGEST_TEXT:
+                    raise PageTooLarge(f"The text of the page has more than {LONGEST_TEXT:,} characters.")
+                if not more:
+                    return await _joined(parts, size, shape)
+                part = await self.run(_CUT, place, _PART_SHAPE)
+        raise DeadlinePassed(_RESTLESS)
 
     async def command(self, method: str, **params: Any) -> dict[str, Any]:
         """Send the page a command, again if the page moves on meanwhile."""
@@ -198,7 +271,15 @@ class Page:
 
         return await self._again(ask)
 
-    async def _again(self, ask: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
+    async def fetch(self, method: str, largest: int, **params: Any) -> bytes:
+        """Send the page a command that is answered with data, as Session.fetch does, and again if it moves on."""
+
+        async def ask() -> bytes:
+            return await self.session.fetch(method, largest, **params)
+
+        return await self._again(ask)
+
+    async def _again(self, ask: Callable[[], Awaitable[T]]) -> T:
         for _ in range(NAVIGATIONS):
             try:
                 return await ask()
@@ -207,14 +288,21 @@ class Page:
                     raise
                 self._world = None
                 await asyncio.sleep(BETWEEN_SECONDS)
-        raise DeadlinePassed("The page moved on again and again while it was waited for.")
+        raise DeadlinePassed(_RESTLESS)
 
     async def evaluate(self, expression: str) -> Any:
-        """Evaluate JavaScript in the page's own world. What comes back is the page's word, and may be anything."""
-        answer = await self.session.send(
-            "Runtime.evaluate", expression=expression, awaitPromise=True, returnByValue=True
-        )
-        return answer["result"].get("value")
+        """Evaluate JavaScript in the page's own world. What comes back is the page's word, and may be anything.
+
+        What it says at length, or not at all, is None.
+        """
+        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+        try:
+            answer = await self.session.send("Runtime.evaluate", WEIGHED, **asked)
+        except ConnectionLost:
+            raise
+        except ProtocolError:
+            return None
+        return None if "exceptionDetails" in answer else _value(answer)
 
     async def _own_world(self) -> int:
         made = await asyncio.shield(self._world or self._enter())  # others want it too
@@ -224,3 +312,26 @@ class Page:
         """Have a world of our own made in the document, as soon as it is there: it is wanted before long."""
         self._world = self.session.send("Page.createIsolatedWorld", frameId=self.tab.target, worldName=WORLD)
         return self._world
+
+
+_PART_SHAPE = tuple[str, int, bool] | None
+
+
+def _value(answer: dict[str, Any]) -> Any:
+    result = answer.get("result")
+    return result.get("value") if isinstance(result, dict) else None
+
+
+def _shaped(value: Any, shape: Any) -> Any:
+    try:
+        return msgspec.convert(value, shape)
+    except msgspec.ValidationError as error:
+        raise PageCrashed(_OPAQUE) from error
+
+
+async def _joined(parts: list[str], size: int, shape: Any) -> Any:
+    text = "".join(parts)
+    try:
+        return decoded(text, shape) if size < BRIEF else await asyncio.to_thread(decoded, text, shape)
+    except (ValueError, RecursionError) as error:
+        raise PageCrashed(_OPAQUE) from error

@@ -20,6 +20,7 @@ PAPER_INCHES = {
     "Tabloid": (11.0, 17.0),
     "Ledger": (17.0, 11.0),
 }
+PART = 1 << 19  # bytes that are read at once: in base64 an ordinary message
 LARGEST_PDF = 200_000_000  # bytes, as the browser sends it
 
 _ALONE = """selector => {
@@ -50,7 +51,7 @@ async def _stream(page: Page, handle: str) -> bytes:
     parts: list[bytes] = []
     size = 0
     while size <= LARGEST_PDF:
-        part = await page.session.send("IO.read", handle=handle, size=1 << 20)
+        part = await page.session.send("IO.read", handle=handle, size=PART)
         data = part["data"]
         parts.append(base64.b64decode(data) if part.get("base64Encoded") else data.encode())
         size += len(parts[-1])

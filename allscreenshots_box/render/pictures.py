@@ -1,11 +1,12 @@
 """A finished page as an image: its window, one element, or all of it in sections."""
 
 import asyncio
-import base64
 import functools
 import struct
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, TypedDict
+
+import msgspec
 
 from ..errors import PageTooLarge, SelectorNotFound
 from .page import Page
@@ -15,11 +16,13 @@ LARGEST_TILE = 16_000  # device pixels of height; past 16,384 Chromium repeats o
 LARGEST_SIDES = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}  # what the formats can hold
 LARGEST_WIDTH = 16_384  # device pixels; tiles are as wide as their picture
 BYTES_PER_PIXEL = 3
+FARTHEST = 1e15  # CSS pixels that are believed; where layout ends, at 33 million, transforms go on
+LARGEST_PIXEL = 6  # characters of base64, of a pixel with transparency that no format makes smaller
+LARGEST_FRAME = 1 << 20  # characters around the pixels: of a small picture, nearly all
 STILL_SECONDS = 5.0  # for all the images of a page that is drawn in one piece
 MOST_ELEMENTS = 10_000  # looked at one by one
 LOADING_SECONDS = 1.0  # for the images that a section brings into view
 ROUND_TRIP_SECONDS = 0.15  # of a section, beside its pause
-MOST_AT_ONCE = 1_000_000  # characters that are decoded on the event loop, in a millisecond
 FAST_COMPRESSION = 1
 BLANK_BYTES = 4000  # a picture with more than this, and than this to a pixel, is not blank
 BLANK_BYTES_PER_PIXEL = 0.02
@@ -165,14 +168,34 @@ class _Tile:
     height: int
 
 
+_Side = Annotated[float, msgspec.Meta(ge=0, le=FARTHEST)]
+_Place = Annotated[float, msgspec.Meta(ge=-FARTHEST, le=FARTHEST)]
+
+
 @dataclass(frozen=True)
 class _Region:
     """A part of the document, in CSS pixels."""
 
-    x: float
-    y: float
-    width: float
-    height: float
+    x: _Place
+    y: _Place
+    width: _Side
+    height: _Side
+
+
+class _Size(TypedDict):
+    """What _SIZE returns: of the whole page, and the height of its window."""
+
+    width: _Side
+    height: _Side
+    window: Annotated[float, msgspec.Meta(ge=1, le=FARTHEST)]
+
+
+class _There(TypedDict):
+    """What _GO_TO returns."""
+
+    y: _Side
+    height: _Side
+    late: bool
 
 
 async def picture(page: Page, wanted: Picture, encoder: Encoder) -> tuple[Product, bool]:
@@ -180,7 +203,7 @@ async def picture(page: Page, wanted: Picture, encoder: Encoder) -> tuple[Produc
     if wanted.selector is not None:
         return await _element(page, wanted, encoder), False
     if wanted.full_page:
-        size = await page.run(_SIZE)
+        size = await page.run(_SIZE, None, _Size)
         if size["height"] > size["window"] or size["width"] > page.shot.window.width:
             return await _full_page(page, wanted, encoder, size)
     return _product(wanted, await _window(page, wanted, encoder)), False
@@ -191,15 +214,15 @@ async def _window(page: Page, wanted: Picture, encoder: Encoder) -> bytes:
 
 
 async def _element(page: Page, wanted: Picture, encoder: Encoder) -> Product:
-    box = await page.run(_BOX, wanted.selector)
+    box = await page.run(_BOX, wanted.selector, _Region | None)
     if box is None:
         raise SelectorNotFound("The element of selector has gone from the page again.")
-    if min(box["width"], box["height"]) * page.scale < 1:
+    if min(box.width, box.height) * page.scale < 1:
         raise SelectorNotFound("The element of selector has no size.")
-    return _product(wanted, await _drawn(page, wanted, encoder, _Region(**box)))
+    return _product(wanted, await _drawn(page, wanted, encoder, box))
 
 
-async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: dict[str, float]) -> tuple[Product, bool]:
+async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: _Size) -> tuple[Product, bool]:
     shot = page.shot
     most = min(shot.max_height or float("inf"), shot.max_sections * size["window"])
     if (region := await _still(page, size, most)) is not None:
@@ -209,7 +232,7 @@ async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: dict[s
         wake = {"pause": shot.scroll_interval, "seconds": seconds, "bottom": min(most, size["height"] * 2)}
         if await page.run(_WAKE, wake):
             page.miss("images")
-        size = await page.run(_SIZE)
+        size = await page.run(_SIZE, None, _Size)
         region = _Region(0, 0, size["width"], min(size["height"], most))
         return _product(wanted, await _drawn(page, wanted, encoder, region)), size["height"] > most
     _require_drawable(page, wanted.format, encoder, size["width"], min(size["height"], most))
@@ -218,7 +241,7 @@ async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: dict[s
     return _product(wanted, await _joined(tiles, wanted, encoder)), done < height
 
 
-async def _still(page: Page, size: dict[str, float], most: float) -> _Region | None:
+async def _still(page: Page, size: _Size, most: float) -> _Region | None:
     """Return the part of the page to draw, if it is one that scrolling does nothing to."""
     budget = {"seconds": min(STILL_SECONDS, page.left()), "most": min(most, size["height"]), "elements": MOST_ELEMENTS}
     late = await page.run(_STAND_STILL, budget)
@@ -226,13 +249,13 @@ async def _still(page: Page, size: dict[str, float], most: float) -> _Region | N
         return None
     if late:
         page.miss("images")
-    whole = await page.run(_SIZE)  # pictures without sizes have theirs now
+    whole = await page.run(_SIZE, None, _Size)  # pictures without sizes have theirs now
     size |= whole
     return _Region(0, 0, whole["width"], min(whole["height"], most))
 
 
 async def _sections(
-    page: Page, wanted: Picture, encoder: Encoder, size: dict[str, float], most: float
+    page: Page, wanted: Picture, encoder: Encoder, size: _Size, most: float
 ) -> tuple[list[_Tile], float, float]:
     """Take the page window by window, as long as it grows and may; return how far that came, and its height."""
     shot, window = page.shot, size["window"]
@@ -241,7 +264,8 @@ async def _sections(
     while done < min(height, most):
         sections_left = max(1.0, (min(height, most) - done) / window)
         pause = min(shot.scroll_interval, max(0.0, page.left() / sections_left - ROUND_TRIP_SECONDS))
-        there = await page.run(_GO_TO, {"y": done, "pause": pause, "loading": min(LOADING_SECONDS, page.left() / 4)})
+        order = {"y": done, "pause": pause, "loading": min(LOADING_SECONDS, page.left() / 4)}
+        there: _There = await page.run(_GO_TO, order, _There)
         height = there["height"]
         _require_drawable(page, wanted.format, encoder, size["width"], min(height, most))
         if there["late"]:
@@ -296,9 +320,10 @@ async def _clip(page: Page, region: _Region, order: dict[str, Any]) -> bytes:
 
 
 async def _capture(page: Page, order: dict[str, Any]) -> bytes:
-    answer = await page.command("Page.captureScreenshot", **order)
-    data = answer["data"]
-    return base64.b64decode(data) if len(data) < MOST_AT_ONCE else await asyncio.to_thread(base64.b64decode, data)
+    clip, window = order.get("clip"), page.shot.window
+    width, height = (clip["width"], clip["height"]) if clip else (window.width, window.height)
+    largest = LARGEST_FRAME + round(width * height * page.scale**2) * LARGEST_PIXEL
+    return await page.fetch("Page.captureScreenshot", largest, **order)
 
 
 def _require_drawable(page: Page, kind: ImageFormat, encoder: Encoder, width: float, height: float) -> None:

@@ -7,10 +7,12 @@ because every pass is linear and both characters and elements are counted: what 
 
 import itertools
 import re
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest, PageTooLarge
 from . import article, markup
+from .messages import valid
 from .shot import Field
 
 if TYPE_CHECKING:
@@ -24,6 +26,15 @@ DEEPEST_LIST = 16  # lists and quotations in each other: every line is indented 
 MOST_MATCHES = 1_000  # of one field
 LONGEST_VALUE = 100_000  # characters
 LARGEST_EXTRACT = 5 * 1024 * 1024  # characters, of all values
+
+
+@dataclass(frozen=True)
+class Source:
+    """What SOURCE returns: no source if that is too long, and the address that links in it are relative to."""
+
+    source: str | None
+    url: str
+
 
 # Both read through the prototypes: a form whose field is called "innerHTML" or "baseURI" would answer in their place.
 # What is not shown is left out of a copy, in a document where no script runs: the page itself must not notice. UNSEEN
@@ -87,9 +98,12 @@ SOURCE = """
   } else if (root) {
     source += write(root);
   }
-  return {source: source.length > largest ? null : source, url: read(document, Node, "baseURI")};
+  return {
+    source: source.length > largest ? null : source,
+    url: read(document, Node, "baseURI").slice(0, LONGEST_BASE + 1),
+  };
 }
-""".replace("MOST_LOOKS", str(MOST_LOOKS))
+""".replace("MOST_LOOKS", str(MOST_LOOKS)).replace("LONGEST_BASE", str(markup.LONGEST_BASE))
 
 EXTRACT = (
     """
@@ -139,7 +153,7 @@ EXTRACT = (
 def html(source: str, url: str, *, clean: bool, main: bool) -> str:
     """Return the page's source: as it is, cleaned to what can be read, or only its main content."""
     if not clean and not main:
-        return markup.bounded(markup.valid(source))
+        return markup.bounded(valid(source))
     root = markup.parse(source)
     if clean:
         markup.clean(root, url)
@@ -184,7 +198,7 @@ def extracted(values: Any, fields: tuple[Field, ...]) -> dict[str, Any]:
     if answer.get("tooLarge"):
         raise PageTooLarge(f"The extracted values have more than {LARGEST_EXTRACT:,} characters in all.")
     if "invalid" in answer:
-        path = f"schema.{markup.valid(str(answer['invalid']))}.selector"
+        path = f"schema.{valid(str(answer['invalid']))}.selector"
         raise InvalidRequest(f"{path} is not a CSS selector", {path: "must be a CSS selector"})
     found = answer.get("values")
     found = found if isinstance(found, list) else []
@@ -200,7 +214,7 @@ def extracted(values: Any, fields: tuple[Field, ...]) -> dict[str, Any]:
 def _value(value: Any, *, multiple: bool) -> Any:
     if multiple:
         return [_value(each, multiple=False) for each in value[:MOST_MATCHES]] if isinstance(value, list) else []
-    return markup.valid(value[:LONGEST_VALUE]) if isinstance(value, str) else None
+    return valid(value[:LONGEST_VALUE]) if isinstance(value, str) else None
 
 
 # --- Markdown -----------------------------------------------------------------------------------
