@@ -7,8 +7,10 @@ needs of the protocol is this.
 import asyncio
 import fcntl
 import os
+import termios
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -45,6 +47,8 @@ class Connection:
         self._in = bytearray()
         self._out = bytearray()
         self._open = True
+        self.heard = self._loop.time()  # when the last byte came
+        self.received = 0  # bytes so far
         for end in (reading, writing):
             os.set_blocking(end, False)
             fcntl.fcntl(end, fcntl.F_SETPIPE_SZ, CHUNK)
@@ -74,6 +78,12 @@ class Connection:
         self._out += _encode(message) + END
         self._write()
         return answer
+
+    def has_more(self) -> bool:
+        """Say whether there is something in the pipe that was not read yet."""
+        with suppress(OSError):
+            return self._open and any(fcntl.ioctl(self._reading, termios.FIONREAD, bytes(4)))
+        return False
 
     def close(self) -> None:
         """Close both ends; whoever waits for an answer hears that there will be none."""
@@ -110,6 +120,8 @@ class Connection:
         if not chunk:
             self._end()
             return
+        self.heard = self._loop.time()
+        self.received += len(chunk)
         searched = len(self._in)
         self._in += chunk
         while self._open and (end := self._in.find(END, searched)) >= 0:
@@ -176,6 +188,10 @@ class Session:
         """Hand an event to those who asked for it."""
         for handler in self._handlers.get(event, ()):
             handler(params)
+
+    def end(self) -> None:
+        """Have whoever uses the page hear that it is gone."""
+        self.tell(DETACHED, {})
 
     def forget(self) -> None:
         """Hear nothing any more."""

@@ -7,9 +7,9 @@ from typing import Any
 
 from .. import outbound
 from ..errors import BoxError, DeadlinePassed, PageCrashed
-from .browser import Tab
 from .cdp import DETACHED, ProtocolError, Session
 from .shot import Shot
+from .tabs import Tab
 
 RESERVE_SECONDS = 1.0  # of the deadline, kept for taking the picture
 RESERVE_SHARE = 0.25  # and never more of it than this
