@@ -144,7 +144,7 @@ ERRORS: dict[str, Advice] = {
         "The message says; mostly `maxHeight`, `selector`, `png`, or a smaller `deviceScaleFactor`.",
     ),
     "page_crashed": Advice(
-        "The page closed itself or brought its renderer down, twice.",
+        "The page closed itself or brought its renderer down, twice; or it was ended for what it took from others.",
         "Nothing helps but another page.",
     ),
     "rate_limited": Advice(

@@ -39,7 +39,7 @@ from .front import LARGEST_BODY, BoxRequest, Front, answer
 from .limits import Buckets
 from .metrics import Metrics, Sample
 from .readiness import Readiness
-from .render import Renderer, cell
+from .render import Renderer, processes
 
 Rendering = Callable[[], AbstractAsyncContextManager[Renderer]]
 
@@ -121,7 +121,7 @@ def _sample(state: State) -> Sample:
 
 
 def _memory() -> dict[str, int]:
-    server, browser = cell.weigh(os.getpid())
+    server, browser = processes.weigh(os.getpid())
     return {"server": server, "browser": browser}
 
 

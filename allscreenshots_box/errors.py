@@ -23,6 +23,7 @@ BoxError                        answered over HTTP
  │   ├─ NotAPage                422  not_a_page
  │   ├─ PageTooLarge            422  page_too_large
  │   └─ PageCrashed             422  page_crashed
+ │       └─ PageEnded           422  page_crashed
  ├─ RateLimited                 429  rate_limited
  │   └─ OverShare               429  rate_limited
  ├─ ClientGone                  499  client_gone
@@ -213,6 +214,10 @@ class PageCrashed(PageError):
     """The page closed itself or brought its renderer down, twice."""
 
     code = "page_crashed"
+
+
+class PageEnded(PageCrashed):
+    """The box ended the page for what it did to others, or lost a browser to it. It is not tried a second time."""
 
 
 class RateLimited(BoxError):

@@ -1,9 +1,7 @@
 """What tests share: a store, an app with a stand-in renderer, a test site, and the real box."""
 
 import asyncio
-import fcntl
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
@@ -82,18 +80,6 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
     else:
         items.sort(key=lambda item: item.path.name in BROWSER_SUITES)
-
-
-@pytest.fixture(autouse=True)
-def machine(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Have the machine beside one test of the other worker, or, for who is marked alone, beside none."""
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID")
-    if run is None:
-        yield
-        return
-    with (Path(tempfile.gettempdir()) / f"box-tests-{run}.lock").open("a") as held:
-        fcntl.flock(held, fcntl.LOCK_EX if request.node.get_closest_marker("alone") else fcntl.LOCK_SH)
-        yield
 
 
 class StandIn(Renderer):

@@ -2,10 +2,14 @@
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import httpx
 import pytest
@@ -221,7 +225,51 @@ def test_a_page_that_takes_too_much_memory_is_ended_and_no_other(data_dir: Path,
         assert bounds_broken(box) == {"page_memory"}
 
 
-@pytest.mark.alone
+@contextmanager
+def starved() -> Iterator[None]:
+    """Have two others take all of the machine that they can get, for a minute at most."""
+    loop = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
+    others = [subprocess.Popen([sys.executable, "-ISc", loop]) for _ in range(2)]
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
+
+
+class Neighbour:
+    """Another key, who asks for a plain picture again and again while the block runs."""
+
+    def __init__(self, box: Box, site: Site) -> None:
+        self._box, self._url, self._secret = box, site.url("/colors.html"), box.key("neighbour")
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._ask)
+        self.answers: list[str] = []
+
+    def _ask(self) -> None:
+        while not self._over.wait(0.2):
+            answer = self._box.shoot(self._secret, self._url, viewport=SMALL)
+            self.answers.append("200" if answer.status_code == 200 else answer.text)
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def has_lost_nothing(self) -> bool:
+        return bool(self.answers) and set(self.answers) == {"200"}
+
+
+def lost(box: Box) -> list[object]:
+    return [line["reason"] for line in log_lines(box) if line["event"] == "browser_lost"]
+
+
 @with_headless_shell
 def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(data_dir: Path, site: Site) -> None:
     data_dir.mkdir(mode=0o777)
@@ -234,7 +282,46 @@ def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(
         hosts = ",".join(server.address for server in crowd)
         options = ["--allow", f"{site.addresses},{hosts}", "--slots", "1"]
         box = stack.enter_context(Box(data_dir, *options, "--browser", browser_with(data_dir, "--site-per-process")))
-        answer = box.shoot(box.key("svc"), site.url(f"/crowd.html?hosts={hosts}"), delay=6000, viewport=SMALL)
+        secret = box.key("svc")
+        with starved(), Neighbour(box, site) as neighbour:
+            answer = box.shoot(secret, site.url(f"/crowd.html?hosts={hosts}"), delay=6000, viewport=SMALL)
         assert answer.status_code == 200, answer.text
         assert picture(answer.content).getpixel((399, 299)) == GREEN
         assert bounds_broken(box) == {"processes"}
+        assert neighbour.has_lost_nothing(), neighbour.answers
+        assert lost(box) == []
+
+
+def test_a_page_with_sixty_busy_threads_costs_nobody_else_a_picture(data_dir: Path, site: Site) -> None:
+    with Box(data_dir, "--allow", site.addresses, "--slots", "2") as box:
+        secret = box.key("svc")
+        with Neighbour(box, site) as neighbour:
+            answer = box.shoot(secret, site.url("/spin.html?threads=60"), delay=5000, viewport=SMALL)
+        assert answer.status_code in {200, 422}, answer.text
+        assert neighbour.has_lost_nothing(), neighbour.answers
+        assert lost(box) == []
+
+
+def test_a_page_that_takes_the_memory_of_the_graphics_process_hears_of_it_and_nobody_else(
+    data_dir: Path, site: Site
+) -> None:
+    with Box(data_dir, "--allow", site.addresses, "--page-memory", "768", "--slots", "2") as box:
+        secret = box.key("svc")
+        with Neighbour(box, site) as neighbour:
+            answer = box.shoot(secret, site.url("/textures.html"), delay=15_000, viewport=SMALL)
+        assert (answer.status_code, answer.json()["error"]) == (422, "page_crashed")
+        assert bounds_broken(box) == {"graphics_memory"}
+        assert neighbour.has_lost_nothing(), neighbour.answers
+        assert lost(box) == []
+
+
+def test_the_largest_noise_is_shown_and_no_browser_taken_for_lost(data_dir: Path, site: Site) -> None:
+    window = {"width": 2048, "height": 2048, "deviceScaleFactor": 2}
+    with Box(data_dir, "--allow", site.addresses, "--slots", "2") as box:
+        secret = box.key("svc")
+        with Neighbour(box, site) as neighbour:
+            answer = box.shoot(secret, site.url("/noise.html"), viewport=window)
+        assert answer.status_code == 200, answer.text
+        assert picture(answer.content).size == (4096, 4096)
+        assert neighbour.has_lost_nothing(), neighbour.answers
+        assert lost(box) == []

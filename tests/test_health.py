@@ -13,8 +13,9 @@ import pytest
 
 from allscreenshots_box import outbound, render
 from allscreenshots_box.config import Settings
-from allscreenshots_box.render import Health, Renderer, cell, leftovers
-from allscreenshots_box.render.browser import Browser, BrowserGone
+from allscreenshots_box.render import Health, Renderer, leftovers, processes
+from allscreenshots_box.render.browser import Browser
+from allscreenshots_box.render.tabs import BrowserGone
 
 
 @pytest.mark.browser
@@ -90,7 +91,7 @@ def test_a_browser_that_dies_while_its_successor_starts_leaves_one(tmp_path: Pat
 
 
 def browsers() -> set[int]:
-    found = {pid: cell._command_line(pid) for pid in cell.descendants(os.getpid())}
+    found = {pid: processes.command_line(pid) for pid in processes.descendants(os.getpid())}
     return {pid for pid, line in found.items() if b"--remote-debugging-pipe\0--no-startup-window" in line}
 
 

@@ -17,7 +17,7 @@ from ..config import Settings
 from ..database import Database
 from ..ledger import Counts
 from ..readiness import Readiness
-from ..render import Renderer, cell
+from ..render import Renderer, processes
 from ..stamps import stamp
 from ..usage import Usage
 from .charts import Bars
@@ -64,7 +64,7 @@ class Machine:
 
 def machine(settings: Settings) -> Machine:
     """Return how the machine stands. Reads all of /proc below this process: for a thread."""
-    server, browser = cell.weigh(os.getpid())
+    server, browser = processes.weigh(os.getpid())
     memory = allowance.memory()
     disk = shutil.disk_usage(settings.data_dir)
     return Machine(

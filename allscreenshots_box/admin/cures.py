@@ -23,7 +23,7 @@ CURES = {
     "action_failed": "Look at a picture with fewer actions: a step could not be done.",
     "not_a_page": "The URL leads to a download, a PDF or nothing: there is no picture of that.",
     "page_too_large": "Ask for less of the page, or raise picture_memory.",
-    "page_crashed": "The page brings its renderer down. If many do, look at memory, and at page_memory.",
+    "page_crashed": "The page crashes, ends its browser or takes too much: see page_killed, page_blamed in the log.",
     "rate_limited": "The key asks for more than its plan allows: slow it down, or give it a larger plan.",
     "quota_exceeded": "The key has used its month: give it a larger plan, or wait for the next month.",
     "client_gone": "The caller hung up first: its own time limit may be under the box's 55 s.",

@@ -10,12 +10,21 @@ from pathlib import Path
 
 from .. import allowance, logs, outbound
 from ..config import Settings
-from ..errors import DeadlinePassed, InternalError, NotAPage, PageCrashed, ServiceUnavailable, UrlUnreachable
+from ..errors import (
+    BoxError,
+    DeadlinePassed,
+    InternalError,
+    NotAPage,
+    PageCrashed,
+    PageEnded,
+    ServiceUnavailable,
+    UrlUnreachable,
+)
 from ..places import Place
 from ..pulse import FRESH_SECONDS, Health, Pulse
 from . import trust
 from .blocking import Blocking
-from .browser import Browser, BrowserGone, Tab
+from .browser import Browser
 from .capture import Studio, capture
 from .cdp import ProtocolError
 from .line import NOBODY, Clocks, Line
@@ -25,6 +34,8 @@ from .proxy import Proxy
 from .room import Room
 from .sharing import Sharing
 from .shot import Rendering, Shot
+from .suspects import Name, Suspects
+from .tabs import BrowserGone, PagesBlamed, Tab
 
 __all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "equipment", "running"]
 
@@ -47,6 +58,7 @@ class Renderer:
         self._blocking = blocking
         self._insecure_hosts = equipment.insecure_hosts
         self._sharing = Sharing()
+        self._suspects = Suspects()
         self._pulse = Pulse(self._look, LOOK_SECONDS)
 
     @property
@@ -81,7 +93,7 @@ class Renderer:
             begun = loop.time()
             wanted = begun + shot.timeout + shot.delay
             try:
-                rendering = await self._insist(shot, vetted, min(latest, wanted))
+                rendering = await self._insist(shot, vetted, min(latest, wanted), caller)
             except TimeoutError:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
         return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
@@ -133,10 +145,16 @@ class Renderer:
         """Look at the browser no more."""
         self._pulse.close()
 
-    async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
-        """Try, and try once more if the browser died of it or under it."""
+    async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float, caller: int) -> Rendering:
+        """Try, and try once more if the browser died of it or under it; apart from others if it may be to blame."""
+        name = caller, vetted.target.host
+        if self._suspects.refuses(name):
+            raise PageEnded("Pages of this host have ended the browser again and again: it is not opened for minutes.")
+        apart = self._suspects.has(name)
         try:
-            return await self._attempt(shot, vetted, deadline)
+            return await self._try(shot, vetted, deadline, name, apart=apart)
+        except PageEnded:
+            raise  # it would be ended again, and others would pay for that
         except (BrowserGone, PageCrashed, InternalError) as error:
             lost = error
         # What is left of the deadline may be too little: then it was lost to our browser, and is no word on the page.
@@ -145,22 +163,44 @@ class Renderer:
             raise too_late from lost
         logs.event("shot_tried_again", reason=type(lost).__name__)
         try:
-            return await self._attempt(shot, vetted, deadline)
+            return await self._try(shot, vetted, deadline, name, apart=apart or isinstance(lost, PagesBlamed))
         except (BrowserGone, TimeoutError) as error:
             raise too_late from error
 
-    async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
+    async def _try(self, shot: Shot, vetted: outbound.Vetted, deadline: float, name: Name, *, apart: bool) -> Rendering:
+        try:
+            rendering = await self._attempt(shot, vetted, deadline, apart=apart)
+        except PagesBlamed as error:
+            self._suspects.note(name, alone=error.alone)
+            if error.alone:
+                logs.event("page_blamed", reason=str(error))
+                raise PageEnded("The page ended the browser that it was in.") from error
+            raise
+        except PageEnded:
+            raise
+        except (BoxError, TimeoutError):
+            self._suspects.clear(name)  # whatever it was, the browser lives
+            raise
+        self._suspects.clear(name)
+        return rendering
+
+    async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float, *, apart: bool) -> Rendering:
         _require_handles()
         tab = None
         try:
-            async with asyncio.timeout_at(deadline), self._browser.tab() as tab:
+            async with asyncio.timeout_at(deadline), self._browser.tab(apart=apart) as tab:
                 rendering = await self._captured(tab, shot, vetted, deadline)
                 if tab.door.starved:  # it lacks something that the page has
                     raise _too_few_handles()
                 return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
-        except (TimeoutError, PageCrashed):
+        except TimeoutError:
             _require_handles(tab)
-            await self._browser.verify(tab)  # ours or the page's fault?
+            if not await self._browser.verify(tab):  # ours or the page's fault?
+                raise _too_busy() from None
+            raise
+        except PageCrashed:
+            _require_handles(tab)
+            await self._browser.verify(tab)
             raise
         except ProtocolError as error:
             await self._browser.verify(tab)
@@ -171,12 +211,13 @@ class Renderer:
         begun = time.monotonic()
         studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
         try:
-            return await capture(Page(tab, shot, vetted, deadline), studio)
-        except (UrlUnreachable, NotAPage, ServiceUnavailable) as error:
+            rendering = await capture(Page(tab, shot, vetted, deadline), studio)
+        except (UrlUnreachable, NotAPage, ServiceUnavailable):
             _require_handles(tab)
-            if await self._browser.has_lost_a_part_since(tab, begun):
-                raise BrowserGone from error
+            await tab.require_alive(begun)
             raise
+        tab.require_whole(begun)  # else it may lack what was drawn or loaded meanwhile
+        return rendering
 
 
 def _require_handles(tab: Tab | None = None) -> None:
@@ -187,6 +228,10 @@ def _require_handles(tab: Tab | None = None) -> None:
 
 def _too_few_handles() -> ServiceUnavailable:
     return ServiceUnavailable("The box has too few file handles left for a page; try again.", RETRY_SECONDS)
+
+
+def _too_busy() -> ServiceUnavailable:
+    return ServiceUnavailable("The box was too busy with other pages for this one; try again.", RETRY_SECONDS)
 
 
 def _too_late(shot: Shot, cut_to: float | None) -> str:

@@ -1,34 +1,34 @@
-"""One supervised Chromium, and a never-used tab for each shot, opened before it is asked for."""
+"""One supervised Chromium, replaced when it dies, hangs or has grown, and a never-used tab of it for each shot."""
 
 import asyncio
 import math
 import os
 import tempfile
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager, suppress
 from contextvars import Context
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, NoReturn
 
 from .. import logs, outbound
 from ..allowance import NO_HANDLES
 from ..errors import OperatorError
-from .cdp import ConnectionLost, ProtocolError, Session
+from .cdp import ConnectionLost, ProtocolError
 from .cell import Cell
 from .chromium import Chromium, find_executable
-from .door import Door
+from .progress import answer
 from .proxy import Proxy
 from .room import Room
-from .shot import Window
+from .tabs import DIED, TOO_LARGE, BrowserGone, Life, Tab
 from .trust import Authorities
 
+# How long nobody may be at work on an answer; see progress.py for what that means.
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it
-HEALTH_SECONDS = 4.0  # for a blank page; an idle machine takes a fiftieth of it ...
-BUSY_HEALTH_SECONDS = 6.0  # ... and one that draws others more
+HEALTH_SECONDS = 4.0  # for a blank page; an idle machine takes a fiftieth of it
 LAUNCH_SECONDS = 20.0  # from a cold disk
 RELAUNCH_SECONDS = 6.0  # when it has been read already
+VERIFY_SECONDS = 6.0  # that a shot waits for a blank page to tell whose fault it was
 LAUNCHES = 3  # at the start, if something ends the browser while it starts
 PAUSE_SECONDS = 0.5  # after a browser that did not start, before the next is tried
 LOOK_SECONDS = 1.0  # between two looks at whether the browser's processes run
@@ -37,46 +37,9 @@ RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
 PUT_AWAY_SECONDS = 0.06
-ALIVE_SECONDS = 3.0  # for a blank or broken page to say that it is there
 WATCH_SECONDS = 0.25  # between two looks at what pages take; a page fills a gigabyte in no less
 PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, a full Chromium one for each site in it
 ENDED = "The browser was ended while it started."
-NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
-
-
-class BrowserGone(Exception):
-    """The browser died or hangs; the work it carried can be tried once more in the next one."""
-
-    def __init__(self, reason: str = "the browser was lost") -> None:
-        super().__init__(reason)
-
-
-@dataclass
-class Tab:
-    """A fresh context with one blank page, the session that speaks to it, and its door to the network."""
-
-    context: str
-    target: str  # also the name of its main frame
-    session: Session
-    door: Door
-    life: "_Life"
-    crashed: bool = False
-
-
-@dataclass
-class _Life:
-    """One browser from launch to death, with the tabs it has ready."""
-
-    chromium: Chromium
-    cell: Cell | None = None  # until it is proven
-    warm: deque[asyncio.Task[Tab]] = field(default_factory=deque)
-    shots: int = 0
-    inside: int = 0  # shots that run
-    dead: bool = False
-    retiring: bool = False
-    begun: float = field(default_factory=lambda: asyncio.get_running_loop().time())
-    proven: float = -math.inf  # when it last made a picture
-    probing: asyncio.Task[None] | None = None
 
 
 class Browser:
@@ -107,11 +70,11 @@ class Browser:
         self._authorities = authorities
         self._room = room
         self._cores = os.cpu_count() or 1
-        self._life: _Life | None = None
+        self._life: Life | None = None
         self._recycle_at = -math.inf  # not before
         self._launch_at = -math.inf  # not before
         self._closed = False
-        self._launching: asyncio.Task[_Life] | None = None
+        self._launching: asyncio.Task[Life] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: set[asyncio.Task[Any]] = set()  # those of them that see a browser out; they take seconds at most
         self.restarts: Counter[str] = Counter()  # by cause
@@ -140,7 +103,7 @@ class Browser:
             ) from error
         self._in_background(self._supervise())
 
-    async def _launch_insisting(self) -> _Life:
+    async def _launch_insisting(self) -> Life:
         for _ in range(LAUNCHES - 1):
             with suppress(ProtocolError):
                 return await self._launch(LAUNCH_SECONDS)
@@ -157,20 +120,26 @@ class Browser:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     @asynccontextmanager
-    async def tab(self) -> AsyncIterator[Tab]:
-        """Hand out a never-used tab, closed after the block whatever happened. Raises BrowserGone."""
-        life = await self._alive()
+    async def tab(self, *, apart: bool = False) -> AsyncIterator[Tab]:
+        """Hand out a never-used tab, closed after the block whatever happened. Raises BrowserGone.
+
+        *apart* is in a browser of its own, which ends with it and whose end costs nobody else anything.
+        """
+        life = await (self._apart() if apart else self._alive())
         life.inside += 1
         life.shots += 1
         opening = self._next(life)
         try:
-            yield await self._opened(life, opening)
+            tab = await self._opened(life, opening)
+            life.used.add(tab)
+            yield tab
             life.proven = asyncio.get_running_loop().time()
         finally:
             life.inside -= 1
+            life.left = asyncio.get_running_loop().time()
             self._in_background(self._put_away(life, opening))
 
-    def _next(self, life: _Life) -> asyncio.Task[Tab]:
+    def _next(self, life: Life) -> asyncio.Task[Tab]:
         """Return a warm tab, or one that is being opened; those that came to nothing meanwhile are let go."""
         while life.warm:
             opening = life.warm.popleft()
@@ -179,40 +148,34 @@ class Browser:
             self._in_background(self._put_away(life, opening))
         return self._in_background(self._open(life))
 
-    async def _opened(self, life: _Life, opening: asyncio.Task[Tab]) -> Tab:
+    async def _opened(self, life: Life, opening: asyncio.Task[Tab]) -> Tab:
         try:
             return await asyncio.shield(opening)  # a shot whose deadline passes here leaves no half a tab behind
         except (ProtocolError, TimeoutError, OSError) as error:
             _absolve(error)
             self._condemn(life, "no tab could be opened")
-            raise BrowserGone from error
+            raise await life.lost() from error
 
     def obey(self, policy: outbound.Policy) -> None:
         """Let all doors go by another policy, those of tabs that wait and of shots that run, too."""
         self._proxy.obey(policy)
 
-    async def verify(self, tab: Tab | None) -> None:
-        """Make the browser of *tab* draw a blank page; condemn it and raise BrowserGone when it cannot in time.
+    async def verify(self, tab: Tab | None) -> bool:
+        """Have the browser of *tab* draw a blank page; say whether it did, or was busy with what others do.
 
-        That takes all of its processes: the browser's own, a renderer, the GPU's and, for cookies, the network's.
+        Raises BrowserGone when it cannot, or whatever the tab was ended for.
         """
+        if tab is not None and tab.fate is not None:
+            raise tab.fate
         life = tab.life if tab is not None else self._life
         if life is None:
             raise BrowserGone
-        await self._prove(life)
-
-    async def has_lost_a_part_since(self, tab: Tab, moment: float) -> bool:
-        """Say whether the browser of *tab*, its page, or what all pages need, ended after *moment* (monotonic).
-
-        What such a page was at ends as if the target had ended it, and before the browser tells what happened.
-        """
         try:
-            async with asyncio.timeout(ALIVE_SECONDS):
-                await tab.session.send("Runtime.evaluate", expression="1")
-        except (ProtocolError, TimeoutError):
-            return True
-        cell = tab.life.cell
-        return tab.crashed or tab.life.dead or cell is None or cell.has_missed_a_helper_since(moment)
+            async with asyncio.timeout(VERIFY_SECONDS):
+                await self._prove(life)
+        except TimeoutError:
+            return not life.inside
+        return True
 
     async def prove(self) -> None:
         """As verify, for the browser that is in service, or the one that is started because none is."""
@@ -223,9 +186,9 @@ class Browser:
         life = self._life
         return life is not None and not life.dead and asyncio.get_running_loop().time() - life.proven <= seconds
 
-    async def _prove(self, life: _Life) -> None:
+    async def _prove(self, life: Life) -> None:
         if life.dead:
-            raise BrowserGone
+            raise await life.lost()
         if life.probing is None or life.probing.done():
             life.probing = self._in_background(self._probe(life))
         try:
@@ -233,27 +196,18 @@ class Browser:
         except (ProtocolError, TimeoutError, OSError) as error:
             _absolve(error)
             self._condemn(life, "no answer to a health check")
-            raise BrowserGone("the browser does not answer") from error
+            raise await life.lost() from error
 
-    async def _probe(self, life: _Life) -> None:
-        async with asyncio.timeout(BUSY_HEALTH_SECONDS if life.inside else HEALTH_SECONDS):
-            probe = await self._open(life)
-            crashed = asyncio.Event()
-            probe.session.on("Inspector.targetCrashed", lambda _: crashed.set())
-            if probe.crashed:
-                crashed.set()
-            drawing, crashing = asyncio.create_task(_draw(probe)), asyncio.create_task(crashed.wait())
-            try:
-                await asyncio.wait({drawing, crashing}, return_when=asyncio.FIRST_COMPLETED)
-                if not drawing.done() and life.inside:  # the youngest page is the first to go when there are too many
-                    await life.chromium.connection.browser.send("Browser.getVersion")
-                    return
-                await drawing
-            finally:
-                drawing.cancel()
-                crashing.cancel()
-                self._in_background(self._close(life, probe))
+    async def _probe(self, life: Life) -> None:
+        await answer(self._draw(life), HEALTH_SECONDS, life.progress(), lambda: self._relieve(life))
         life.proven = asyncio.get_running_loop().time()
+
+    async def _draw(self, life: Life) -> None:
+        probe = await self._open(life)
+        try:
+            await life.draw(probe)
+        finally:
+            self._in_background(self._close(life, probe))
 
     async def _supervise(self) -> NoReturn:
         """See to it that there is a browser, that it works, and that it is replaced in time, also when nobody asks."""
@@ -269,7 +223,16 @@ class Browser:
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
                 logs.fault("supervision_failed", error)
 
-    async def _alive(self) -> _Life:
+    async def _apart(self) -> Life:
+        if self._closed:
+            raise BrowserGone("the box is closing")
+        try:
+            return await self._launch(RELAUNCH_SECONDS, warm=1)
+        except (ProtocolError, OperatorError, TimeoutError, OSError) as error:
+            logs.fault("browser_not_started", error)
+            raise BrowserGone("no browser could be started") from error
+
+    async def _alive(self) -> Life:
         if self._closed:
             raise BrowserGone("the box is closing")
         if self._life is not None and not self._life.dead:
@@ -283,7 +246,7 @@ class Browser:
             logs.fault("browser_not_started", error)
             raise BrowserGone("no browser could be started") from error
 
-    async def _relaunch(self) -> _Life:
+    async def _relaunch(self) -> Life:
         """Put a new browser into service, whether or not those who wanted it still wait."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._launch_at - loop.time())
@@ -301,20 +264,16 @@ class Browser:
         self._life = life
         return life
 
-    async def _launch(self, seconds: float) -> _Life:
+    async def _launch(self, seconds: float, *, warm: int | None = None) -> Life:
         path = self._executable or find_executable()
         profile = Path(tempfile.mkdtemp(prefix="browser-"))
         chromium = Chromium(path, profile, sandbox=self._sandbox)
-        life = _Life(chromium)
+        life = Life(chromium, self._proxy)
         try:
-            async with asyncio.timeout(seconds):
-                await asyncio.to_thread(self._authorities.lay, profile)
-                await chromium.start(lambda: self._condemn(life, "it ended"))
-                while len(life.warm) < self._warm:
-                    self._warm_up(life)
-                await asyncio.gather(*life.warm)
-            life.cell = Cell(chromium.pid, self._page_memory, PROCESSES_A_SHOT * self._warm)
-            self.evidence = await life.cell.prove() if self._sandbox else "OFF"
+            cell = await answer(
+                self._begin(life, profile, self._warm if warm is None else warm), seconds, life.progress()
+            )
+            evidence = await cell.prove() if self._sandbox else "OFF"
             _require_alive(life)  # else a dead one would be put into service
         except BaseException as error:
             lost, life.dead = life.dead, True
@@ -322,12 +281,22 @@ class Browser:
             if lost and isinstance(error, OperatorError):  # no pages were found, for there is nothing any more
                 raise ConnectionLost(ENDED) from error
             raise
+        self.evidence = evidence
         self.version, self.user_agent, self.path = chromium.version, chromium.user_agent, str(path)
         logs.event("browser_started", version=self.version, path=self.path, sandbox=self.evidence, pid=chromium.pid)
-        self._in_background(self._watch(life, life.cell))
+        self._in_background(self._watch(life, cell))
         return life
 
-    async def _watch(self, life: _Life, cell: Cell) -> None:
+    async def _begin(self, life: Life, profile: Path, warm: int) -> Cell:
+        await asyncio.to_thread(self._authorities.lay, profile)
+        await life.chromium.start(lambda: self._condemn(life, DIED))
+        life.cell = Cell(life.chromium.pid, self._page_memory, PROCESSES_A_SHOT * self._warm)
+        while len(life.warm) < warm:
+            self._warm_up(life)
+        await asyncio.gather(*life.warm)
+        return life.cell
+
+    async def _watch(self, life: Life, cell: Cell) -> None:
         """Hold the browser to its bounds while it has shots, before the kernel runs out of memory and chooses whom."""
         looks = 0
         while not life.dead:
@@ -338,80 +307,65 @@ class Browser:
             if not life.inside:
                 continue
             self._room.note(cell.largest_page())
-            for killed in cell.cull():
-                logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
+            cell.rank_pages()
+            self._cull(life, cell)
             if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
-                self._condemn(life, "it has grown too large")
+                self._condemn(life, TOO_LARGE)
 
-    def _look_after(self, life: _Life, cell: Cell) -> None:
+    def _look_after(self, life: Life, cell: Cell) -> None:
         """Find out at once what a shot or a probe would only hear by waiting: processes that are stopped or gone."""
         for pid in cell.end_stopped_pages():
             logs.event("page_killed", bound="stopped", pid=pid)
         if ailment := cell.ailment():
             self._condemn(life, ailment)
+        elif life.inside:
+            life.looks.append(cell.used())
+        else:
+            life.looks.clear()
 
-    def _warm_up(self, life: _Life) -> None:
+    def _cull(self, life: Life, cell: Cell) -> None:
+        for killed in cell.cull():
+            logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
+            if not killed.is_page:
+                life.spoil("The page made a process that serves all pages too large.")
+
+    def _relieve(self, life: Life) -> None:
+        """End the page that the others wait for, where somebody has waited long: it goes before the browser does."""
+        if life.dead or life.inside < 2 or life.cell is None or not life.looks:  # noqa: PLR2004 - it and another
+            return
+        if killed := life.cell.end_greediest(life.looks[0]):
+            logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
+
+    def _warm_up(self, life: Life) -> None:
         life.warm.append(self._in_background(self._open(life)))
 
-    def _refill(self, life: _Life) -> None:
+    def _refill(self, life: Life) -> None:
         """Open tabs for later, unless the cores have shots to work on: then they are opened as they are needed."""
         if not life.dead and not life.retiring and life.inside < self._cores and len(life.warm) < self._warm:
             self._warm_up(life)
 
-    async def _open(self, life: _Life) -> Tab:
-        connection = life.chromium.connection
-        door = await self._proxy.open()
-        try:
-            async with asyncio.timeout(CALL_SECONDS):
-                made = await connection.browser.send(
-                    "Target.createBrowserContext",
-                    disposeOnDetach=True,
-                    proxyServer=door.url,
-                    proxyBypassList=NO_PROXY_FOR_NOTHING,
-                )
-                context = made["browserContextId"]
-                connection.browser.send("Browser.setDownloadBehavior", behavior="deny", browserContextId=context)
-                # Grants nothing and rejects all others, also those that Chromium gives without asking.
-                connection.browser.send("Browser.grantPermissions", permissions=[], browserContextId=context)
-                window = {"width": Window.width, "height": Window.height}
-                made = await connection.browser.send(
-                    "Target.createTarget", url="about:blank", browserContextId=context, **window
-                )
-                target = made["targetId"]
-                attached = await connection.browser.send("Target.attachToTarget", targetId=target, flatten=True)
-                tab = Tab(context, target, connection.session(attached["sessionId"]), door, life)
-                tab.session.on("Inspector.targetCrashed", lambda _: setattr(tab, "crashed", True))
-                tab.session.send("Inspector.enable")
-                await tab.session.send("Page.enable")
-                return tab
-        except BaseException:
-            await door.close()
-            raise
+    async def _open(self, life: Life) -> Tab:
+        return await answer(life.open(), CALL_SECONDS, life.progress(), lambda: self._relieve(life))
 
-    async def _put_away(self, life: _Life, used: asyncio.Task[Tab]) -> None:
+    async def _put_away(self, life: Life, used: asyncio.Task[Tab]) -> None:
         await asyncio.sleep(PUT_AWAY_SECONDS)
         with suppress(ProtocolError, TimeoutError, OSError):  # whoever waited for the tab has heard of it
-            await self._close(life, await used)
+            tab = await used
+            life.used.discard(tab)
+            await self._close(life, tab)
         if life is not self._life and not life.inside and not life.dead:  # its successor is there
             await self._end(life)
         elif not life.dead:
             self._refill(life)
             self._recycle(life)
 
-    async def _close(self, life: _Life, tab: Tab) -> None:
-        tab.session.forget()
-        await tab.door.close()
+    async def _close(self, life: Life, tab: Tab) -> None:
         try:
-            async with asyncio.timeout(CALL_SECONDS):
-                await life.chromium.connection.browser.send(
-                    "Target.disposeBrowserContext", browserContextId=tab.context
-                )
-        except ConnectionLost:
-            pass
+            await answer(life.close(tab), CALL_SECONDS, life.progress(), lambda: self._relieve(life))
         except (ProtocolError, TimeoutError):
             self._condemn(life, "a tab could not be closed")
 
-    def _recycle(self, life: _Life) -> None:
+    def _recycle(self, life: Life) -> None:
         """Replace a browser that has served long or grown large: the next one first, so that nobody waits for it."""
         if life is not self._life or life.retiring or life.cell is None:
             return
@@ -425,7 +379,7 @@ class Browser:
             logs.event("browser_recycled", shots=life.shots, memory=size, age=round(age))
             self._in_background(self._succeed(life))
 
-    async def _succeed(self, life: _Life) -> None:
+    async def _succeed(self, life: Life) -> None:
         try:
             successor = await self._launch(LAUNCH_SECONDS)
         except (ProtocolError, OperatorError, TimeoutError, OSError) as error:
@@ -440,11 +394,11 @@ class Browser:
         if not life.inside:
             await self._end(life)
 
-    def _condemn(self, life: _Life, reason: str) -> None:
+    def _condemn(self, life: Life, reason: str) -> None:
         """Take *life* out of service, and start a new one if it was the one in service."""
         if life.dead:
             return
-        life.dead = True
+        reason = life.die(reason)
         if life is self._life:  # not while closing, and not one that has a successor
             self.restarts[reason.replace(" ", "_")] += 1
             logs.event("browser_lost", reason=reason)
@@ -452,7 +406,7 @@ class Browser:
                 self._in_background(self._alive())
         self._ending.add(self._in_background(self._end(life)))
 
-    async def _end(self, life: _Life) -> None:
+    async def _end(self, life: Life) -> None:
         life.dead = True
         for task in life.warm:
             task.cancel()
@@ -475,14 +429,9 @@ class Browser:
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
 
 
-def _require_alive(life: _Life) -> None:
+def _require_alive(life: Life) -> None:
     if life.dead:
         raise ConnectionLost(ENDED)
-
-
-async def _draw(tab: Tab) -> None:
-    await tab.session.send("Network.getCookies")
-    await tab.session.send("Page.captureScreenshot", format="jpeg", quality=1)
 
 
 def _has_failed(opening: asyncio.Task[Tab]) -> bool:

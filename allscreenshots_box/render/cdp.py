@@ -9,8 +9,10 @@ import asyncio
 import binascii
 import fcntl
 import os
+import termios
 from collections import defaultdict
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -103,6 +105,12 @@ class Connection:
         self._waiting[self._count] = _Waiting(session, answer, bound)
         self._write()
         return answer
+
+    def has_more(self) -> bool:
+        """Say whether there is something in the pipe that was not read yet."""
+        with suppress(OSError):
+            return self._open and any(fcntl.ioctl(self._reading, termios.FIONREAD, bytes(4)))
+        return False
 
     def close(self) -> None:
         """Close both ends; whoever waits for an answer hears that there will be none."""
@@ -291,6 +299,10 @@ class Session:
                 handler(params)
             except Exception as error:  # noqa: BLE001 - whatever it is, others wait for what comes next
                 self._connection.fault(event, error)
+
+    def end(self) -> None:
+        """Have whoever uses the page hear that it is gone."""
+        self.tell(DETACHED, {})
 
     def forget(self) -> None:
         """Hear nothing any more."""

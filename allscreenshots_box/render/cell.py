@@ -1,4 +1,4 @@
-"""The cell that pages live in: the proof that it is shut, and how large and how many the processes in it may be."""
+"""The cell that pages live in: the proof that it is shut, and how large, many and greedy the processes in it may be."""
 
 import asyncio
 import math
@@ -10,22 +10,41 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import OperatorError
+from . import processes
+from .processes import GONE, STOPPED
 
 NAMESPACES = ("user", "pid", "net")  # that pages must have of their own
 SECCOMP_FILTER = "2"  # /proc's word for a process that runs under a system call filter
 NO_CAPABILITIES = "0000000000000000"
 LOOKS, BETWEEN_SECONDS = 40, 0.05  # a page's process shuts itself in a moment after its start
-PAGE = os.sysconf("SC_PAGE_SIZE")
-STOPPED, GONE = "T", {"", "X", "Z"}  # /proc's words for what a process does
-STARTED = 19  # of the fields in /proc/PID/stat behind the name, which may have anything in it
+# What all pages need and whose end is felt in a picture; others come and go with a sound or a file.
+SERVING = (b"--type=gpu-process", b"network.mojom.NetworkService", b"storage.mojom.StorageService")
+PAGE_NICENESS = 5  # a third of the weight of the browser's own processes, which all pages wait for
+# Who has used much goes further back: seconds of processor time, and the niceness from then on. A page that has the
+# machine to itself is as quick as ever.
+RANKS = ((3.0, 10), (10.0, 19))
+# Who has more threads at work at a time than a page has for itself goes to the end at once: each would have a turn like
+# the one of a page that only draws. Sixty of them weigh less there than one anywhere else.
+THREADS, SOON_SECONDS = 8, 1.0
+GREEDY_SECONDS = 1.5  # of processor time, while others waited, below which nobody is to blame for that
+YOUNG_SECONDS = 1.0
+CLAIM_SECONDS = 2.0  # after a page's process was ended, for its tab to hear of it
+GRAPHICS, HELPER = "graphics_memory", "helper_memory"  # bounds, as the log has them
+UNMADE, HALTED = AILMENTS = "the process that makes pages has ended", "one of its processes was stopped"
+BLAMED = {"page_memory", "processor"}  # the bounds that a page breaks by itself
 
 
 class Killed(NamedTuple):
-    """A page's process that was ended, and the bound that it broke. Memory in bytes."""
+    """A process that was ended, and the bound that it broke. Memory in bytes."""
 
     bound: str
     pid: int
     memory: int
+
+    @property
+    def is_page(self) -> bool:
+        """Whether it served one page, and not all of them."""
+        return self.bound not in {GRAPHICS, HELPER}
 
 
 class Cell:
@@ -35,12 +54,19 @@ class Cell:
         self._page_memory = page_memory  # bytes
         self._most_pages = most_pages  # processes
         self._browser = browser
-        lines = {pid: _command_line(pid) for pid in {browser} | descendants(browser)}
+        lines = {pid: processes.command_line(pid) for pid in {browser} | processes.descendants(browser)}
         # Debian starts it by a shell script that stays.
         self._own = [pid for pid, line in lines.items() if line and b"--type=" not in line]
-        self._helpers: set[int] = set()  # that serve all pages: network, GPU
-        self._helper_ended = -math.inf  # when one was last missed
-        self._zygotes = [pid for pid, line in lines.items() if b"--type=zygote" in line]  # parents of all pages
+        self._serving: set[int] = set()  # helpers that serve all pages: network, GPU
+        self._helpers: set[int] = set()  # these and others
+        self._helper_ended = -math.inf  # when one of those that serve all was last missed
+        self._zygotes = [pid for pid, line in lines.items() if b"--type=zygote" in line]
+        self._pages_from = [pid for pid in self._zygotes if b"--no-zygote-sandbox" not in lines[pid]]
+        self._ranks: dict[int, int] = {}  # niceness of pages that have used much, by process
+        self._ended: dict[int, tuple[str, float]] = {}  # pages' processes that were ended, by which bound and when
+        self.tabs: set[int] = set()  # the processes that tabs were opened in
+        for zygote in self._pages_from:  # whatever it starts begins there
+            processes.rank(zygote, PAGE_NICENESS)
 
     async def prove(self) -> str:
         """Return the evidence that every page is inside the sandbox. Raises OperatorError if one is not, or none is."""
@@ -57,42 +83,91 @@ class Cell:
             "('The browser's sandbox' in docs/install.md says how), or set dangerously_disable_sandbox if you must."
         )
 
+    # --- what they take -----------------------------------------------------------------------
+
     def memory(self) -> int:
         """Return the bytes that the browser's own process holds, its pages not counted."""
-        return sum(map(_resident, self._own))
+        return sum(map(processes.resident, self._own))
 
     def largest_page(self) -> int:
         """Return the bytes that the largest page holds for itself alone."""
-        return max(map(_own_memory, self._pages()), default=0)
+        return max(map(processes.own_memory, self._pages()), default=0)
 
     def cull(self) -> list[Killed]:
-        """End the pages' processes that are too large, and the youngest of those that are too many."""
-        sizes = {pid: size for zygote in self._zygotes for pid in _children(zygote) if (size := _resident(pid))}
-        large = [pid for pid, size in sizes.items() if size > self._page_memory and _is_page(pid)]
-        killed = [Killed("page_memory", pid, sizes[pid]) for pid in large]
-        if len(sizes) > self._most_pages:
-            pages = sorted(set(sizes).intersection(self._pages()), key=_started)
-            killed += [Killed("processes", pid, sizes[pid]) for pid in pages[self._most_pages :] if pid not in large]
+        """End the processes that are too large, and the youngest of those that are too many but for tabs' own."""
+        pages = self._pages()
+        sizes = {pid: processes.resident(pid) for pid in (*pages, *self._helpers)}
+        large = {pid for pid, size in sizes.items() if size > self._page_memory}
+        killed = [Killed("page_memory" if pid in pages else self._bound(pid), pid, sizes[pid]) for pid in large]
+        excess = len(pages) - self._most_pages
+        if excess > 0:
+            latest = processes.now() - YOUNG_SECONDS  # who is younger may be a tab that is being opened
+            others = [pid for pid in pages if pid not in self.tabs | large and processes.started(pid) < latest]
+            youngest = sorted(others, key=processes.started)[-excess:]
+            killed += [Killed("processes", pid, sizes[pid]) for pid in youngest]
         for one in killed:
-            with suppress(ProcessLookupError):
-                os.kill(one.pid, signal.SIGKILL)
+            self._end(one.pid, one.bound)
         return killed
 
     def end_stopped_pages(self) -> list[int]:
         """End the pages' processes that somebody has stopped: their shots hear of it, and are tried again."""
-        stopped = [pid for pid in self._pages() if _state(pid) == STOPPED]
+        stopped = [pid for pid in self._pages() if processes.state(pid) == STOPPED]
         for pid in stopped:
-            with suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+            self._end(pid, "stopped")
         return stopped
+
+    def end_greediest(self, before: dict[int, float]) -> Killed | None:
+        """End the page's process that used most of the processor since *before*, if one did; see `used`."""
+        spent = {pid: used - before.get(pid, 0.0) for pid, used in self.used().items()}
+        pages = {pid: spent.get(pid, 0.0) for pid in self._pages()}
+        pid = max(pages, key=pages.__getitem__, default=0)
+        if not pid or pages[pid] < GREEDY_SECONDS or pages[pid] < sum(spent.values()) / 2:
+            return None
+        self._end(pid, "processor")
+        return Killed("processor", pid, processes.resident(pid))
+
+    def claim(self, tab: int) -> str:
+        """Return the bound for which we have just ended the process *tab* or, if that is not it, one of no tab's."""
+        now = time.monotonic()
+        self._ended = {pid: one for pid, one in self._ended.items() if now - one[1] < CLAIM_SECONDS}
+        # A document that asks for it (COOP) gets another process than the one that its tab was opened in.
+        ours = tab if tab in self._ended else next((pid for pid in self._ended if pid not in self.tabs), 0)
+        return self._ended.pop(ours, ("", 0.0))[0]
+
+    def _end(self, pid: int, bound: str) -> None:
+        if bound in BLAMED:
+            self._ended[pid] = bound, time.monotonic()
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+    def _bound(self, pid: int) -> str:
+        return GRAPHICS if b"--type=gpu-process" in processes.command_line(pid) else HELPER
+
+    # --- what they do -------------------------------------------------------------------------
+
+    def used(self) -> dict[int, float]:
+        """Return the seconds of processor time that each process of the browser has used."""
+        return {pid: processes.used(pid) for pid in {self._browser, *processes.descendants(self._browser)}}
+
+    def workers(self) -> set[int]:
+        """Return the processes that an answer may wait for: all but the pages that have used much."""
+        found = {self._browser, *self._own, *self._zygotes, *self._helpers, *self._pages()}
+        return found - self._ranks.keys()
+
+    def rank_pages(self) -> None:
+        """Put pages behind each other by the processor time that they have used, and by how many threads."""
+        places = {pid: max(self._ranks.get(pid, 0), _niceness(pid)) for pid in self._pages()}
+        self._ranks = {pid: niceness for pid, niceness in places.items() if niceness}
+        for pid, niceness in self._ranks.items():  # each time: a thread may have been begun meanwhile
+            processes.rank(pid, niceness)
 
     def ailment(self) -> str | None:
         """Return what is wrong with the browser's other processes, if something is."""
-        if any(_state(pid) in GONE for pid in self._zygotes):
-            return "the process that makes pages has ended"
+        if any(processes.state(pid) in GONE for pid in self._zygotes):
+            return UNMADE
         self._count_helpers()
-        if any(_state(pid) == STOPPED for pid in (self._browser, *self._own, *self._zygotes, *self._helpers)):
-            return "one of its processes was stopped"
+        if any(processes.state(pid) == STOPPED for pid in (self._browser, *self._own, *self._zygotes, *self._helpers)):
+            return HALTED
         return None
 
     def has_missed_a_helper_since(self, moment: float) -> bool:
@@ -100,17 +175,31 @@ class Cell:
 
         Chromium starts another by itself, and what the old one was at fails as if the target had.
         """
-        self._count_helpers()
+        if any(processes.state(pid) in GONE for pid in self._serving):
+            self._count_helpers()
         return self._helper_ended >= moment
 
     def _count_helpers(self) -> None:
-        if any(_state(pid) in GONE for pid in self._helpers):
+        if any(processes.state(pid) in GONE for pid in self._serving):
             self._helper_ended = time.monotonic()
         # By what they are, and not by being no page: a page's process begins as a copy of its zygote.
-        self._helpers = {pid for pid in descendants(self._browser) if _is_helper(pid)}
+        lines = {pid: processes.command_line(pid) for pid in processes.descendants(self._browser)}
+        self._serving = {pid for pid, line in lines.items() if any(mark in line for mark in SERVING)}
+        self._helpers = {pid for pid, line in lines.items() if b"--type=utility" in line} | self._serving
 
     def _pages(self) -> list[int]:
-        return [pid for zygote in self._zygotes for pid in _children(zygote) if _is_page(pid)]
+        return [pid for zygote in self._pages_from for pid in processes.children(zygote) if _is_page(pid)]
+
+
+def _niceness(pid: int) -> int:
+    used = processes.used(pid)
+    if used >= SOON_SECONDS and processes.at_work(pid) > THREADS:
+        return RANKS[-1][1]
+    return max((niceness for seconds, niceness in RANKS if used >= seconds), default=0)
+
+
+def _is_page(pid: int) -> bool:
+    return b"--type=renderer" in processes.command_line(pid)
 
 
 def _lacks(pid: int) -> list[str]:
@@ -133,65 +222,3 @@ def _lacks(pid: int) -> list[str]:
 
 def _namespace(pid: str, name: str) -> str:
     return str(Path(f"/proc/{pid}/ns/{name}").readlink())
-
-
-def _is_helper(pid: int) -> bool:
-    line = _command_line(pid)
-    return b"--type=utility" in line or b"--type=gpu-process" in line
-
-
-def _is_page(pid: int) -> bool:
-    return b"--type=renderer" in _command_line(pid)
-
-
-def _command_line(pid: int) -> bytes:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    return b""
-
-
-def _resident(pid: int) -> int:
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/statm").read_text().split()[1]) * PAGE
-    return 0
-
-
-def _state(pid: int) -> str:
-    with suppress(OSError):
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    return ""
-
-
-def _own_memory(pid: int) -> int:
-    """Return what *pid* holds without what it shares: the program, which all pages have once."""
-    with suppress(OSError):
-        resident, shared = Path(f"/proc/{pid}/statm").read_text().split()[1:3]
-        return (int(resident) - int(shared)) * PAGE
-    return 0
-
-
-def _started(pid: int) -> int:
-    with suppress(OSError):
-        return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[STARTED])
-    return 0
-
-
-def _children(pid: int) -> set[int]:
-    found: set[int] = set()
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found |= {int(child) for child in listing.read_text().split()}
-    return found
-
-
-def weigh(pid: int) -> tuple[int, int]:
-    """Return the bytes that *pid* holds, and that all processes below it do; shared ones are counted for each."""
-    return _resident(pid), sum(map(_resident, descendants(pid)))
-
-
-def descendants(pid: int) -> set[int]:
-    """Return every process below *pid*."""
-    found = _children(pid)
-    for child in list(found):
-        found |= descendants(child)
-    return found

@@ -10,14 +10,16 @@ from contextlib import ExitStack, suppress
 from pathlib import Path
 
 from ..errors import OperatorError
-from . import leftovers
+from . import leftovers, processes
 from .cdp import Connection, ConnectionLost, ProtocolError
 
 EXECUTABLES = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell", "chromium", "google-chrome")
 # Debian's command is a shell script that stays between the server and the browser, and would die in its place.
 WRAPPED = {"/usr/bin/chromium-headless-shell": Path("/usr/lib/chromium/chromium-headless-shell")}
 POLITE_SECONDS = 2.0  # for the browser to end by itself
+DYING_SECONDS = 0.5  # for one that has closed its pipe to end by itself, and so to tell what it died of
 KILLED = {-signal.SIGKILL, -signal.SIGTERM}  # exit codes of who was ended by others
+BY_SIGNAL = 128  # a shell's exit code for what it waited for and a signal ended, that signal's number added
 LAST_WORDS = 4096  # bytes of its stderr that are kept, to tell why it did not start
 BLANK_ENVIRONMENT = ("TMPDIR", "PATH", "LANG", "LC_ALL", "TZ", "FONTCONFIG_FILE", "FONTCONFIG_PATH")
 # Chromium reads its commands from descriptor 3 and answers on 4, which here may be anything's. A core of it would hold
@@ -117,6 +119,20 @@ class Chromium:
         """The browser's own process."""
         return self._process.pid if self._process is not None else 0
 
+    def processes(self) -> set[int]:
+        """Return all processes that it has."""
+        return {self.pid, *processes.descendants(self.pid)} if self.pid else set()
+
+    async def has_crashed(self) -> bool:
+        """Say whether the process has ended of itself, and badly; call it when the pipe was closed."""
+        if self._process is None:
+            return False
+        with suppress(TimeoutError):
+            async with asyncio.timeout(DYING_SECONDS):
+                await self._process.wait()
+        code = self._process.returncode or 0
+        return code != 0 and (BY_SIGNAL - code if code > BY_SIGNAL else code) not in KILLED
+
     async def start(self, lost: Callable[[], None]) -> None:
         """Start it and have it say its version; *lost* is called if it ends later.
 
@@ -174,13 +190,20 @@ class Chromium:
             await self._end(self._process)
         await asyncio.to_thread(shutil.rmtree, self._profile, ignore_errors=True)
 
+    async def _close(self, process: asyncio.subprocess.Process) -> None:
+        try:
+            await self.connection.browser.send("Browser.close")
+        except ConnectionLost:
+            await self.has_crashed()  # by itself, before we do it: else nobody could tell
+        else:
+            await process.wait()
+
     async def _end(self, process: asyncio.subprocess.Process) -> None:
         try:
             if process.returncode is None and hasattr(self, "connection"):
                 with suppress(ProtocolError, TimeoutError):
                     async with asyncio.timeout(POLITE_SECONDS):
-                        await self.connection.browser.send("Browser.close")
-                        await process.wait()
+                        await self._close(process)
         finally:  # also when there is no time for that
             with suppress(ProcessLookupError, PermissionError):
                 os.killpg(process.pid, signal.SIGKILL)  # the group is ours, and lives as long as a member of it

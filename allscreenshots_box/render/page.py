@@ -9,10 +9,10 @@ import msgspec
 
 from .. import outbound
 from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
-from .browser import Tab
 from .cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
 from .messages import WEIGHED, decoded
 from .shot import Shot, Wait
+from .tabs import Tab
 
 T = TypeVar("T")
 

@@ -4,6 +4,7 @@ import os
 import random
 import signal
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -193,6 +194,43 @@ def test_a_deadline_that_our_browser_lost_is_no_word_on_the_page(box: Box, site:
         answer = box.shoot(secret, site.url("/colors.html"), timeout=1000, viewport=SMALL)
         assert answer.status_code in {200, 503}, (kind, answer.text)
         assert wait_until(lambda: box.shoot(secret, site.url("/colors.html")).status_code == 200, NORMAL_WITHIN)
+
+
+def crash_under(box: Box, secrets: list[str], url: str, site: Site) -> list[str]:
+    """Ask for a slow page with each of *secrets*, and have the browser crash when all are there; return the answers."""
+    site.forget()
+    with ThreadPoolExecutor(len(secrets)) as pool:
+        asked = [pool.submit(box.shoot, secret, url, delay=3000, viewport=SMALL) for secret in secrets]
+        assert wait_until(lambda: len([one for one in site.requests if one.path == "/table.html"]) == len(asked), 20)
+        assert hit(box, "browser", signal.SIGSEGV) > 0
+        answers = [one.result() for one in asked]
+    return [
+        "200" if answer.status_code == 200 else f"{answer.status_code} {answer.json()['error']}" for answer in answers
+    ]
+
+
+def test_a_page_that_ends_the_browser_is_not_tried_again_and_soon_not_at_all(data_dir: Path, site: Site) -> None:
+    url = site.url("/table.html")
+    with Box(data_dir, "--allow", site.addresses, "--slots", "2") as box:
+        secret, other = box.key("lethal"), box.key("other")
+        for _ in range(2):
+            assert crash_under(box, [secret], url, site) == ["422 page_crashed"]
+        assert not [line for line in log_lines(box) if line["event"] == "shot_tried_again"]
+        site.forget()
+        refused = box.shoot(secret, url, viewport=SMALL)
+        assert (refused.status_code, refused.json()["error"]) == (422, "page_crashed")
+        assert [one.path for one in site.requests] == []
+        assert box.shoot(other, url, viewport=SMALL).status_code == 200
+
+
+def test_who_was_inside_when_the_browser_crashed_is_tried_again_apart(data_dir: Path, site: Site) -> None:
+    with Box(data_dir, "--allow", site.addresses, "--slots", "2") as box:
+        secrets = [box.key("one"), box.key("two")]
+        assert crash_under(box, secrets, site.url("/table.html"), site) == ["200", "200"]
+        assert [line["reason"] for line in log_lines(box) if line["event"] == "shot_tried_again"] == ["PagesBlamed"] * 2
+        started = [line for line in log_lines(box) if line["event"] == "browser_started"]
+        assert len(started) == 4  # the first, its successor, and one for each
+        assert wait_until(lambda: len(named(box, "browser")) == 1, 10) is not None
 
 
 def test_a_box_that_is_killed_under_load_leaves_nothing_and_serves_again_at_once(data_dir: Path, site: Site) -> None:

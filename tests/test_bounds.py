@@ -1,0 +1,183 @@
+"""Which of a browser's processes are ended or put behind the others: tried on processes that draw nothing."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import pytest
+
+from allscreenshots_box.render import processes
+from allscreenshots_box.render.cell import GREEDY_SECONDS, PAGE_NICENESS, RANKS, THREADS, YOUNG_SECONDS, Cell
+
+MIB = 1 << 20
+BOUND, MOST = 100 * MIB, 3  # of a process, and processes of pages
+LAST = RANKS[-1][1]
+REST = "import time; time.sleep(60)"
+LARGE = f"held = bytearray(b'x') * {150 * MIB}; {REST}"
+SPIN = "while True: pass"
+CROWD = f"""import threading
+def spin():
+    while True: pass
+for _ in range({3 * THREADS}): threading.Thread(target=spin, daemon=True).start()
+spin()"""
+# Is a browser or, if it is told so, what makes pages. Plans come by the environment: a command line tells who one is.
+SCRIPT = """import json, os, signal, subprocess, sys
+def start(kind, code):
+    subprocess.Popen([sys.executable, "-ISc", code, "--ty" + "pe=" + kind])
+plan = json.loads(os.environ["PLAN"])
+if len(sys.argv) == 1:
+    start("gpu-process", plan["graphics"])
+    start("zygote", plan["script"])
+else:
+    for code in plan["pages"]:
+        start("renderer", code)
+signal.pause()"""
+
+
+class Tree:
+    """A browser with pages that run these codes, as far as /proc can tell."""
+
+    def __init__(self, *pages: str, graphics: str = REST) -> None:
+        plan = json.dumps({"script": SCRIPT, "pages": pages, "graphics": graphics})
+        words = [sys.executable, "-ISc", SCRIPT]
+        self._process = subprocess.Popen(words, env={**os.environ, "PLAN": plan}, start_new_session=True)
+        self._pages = len(pages)
+        self.pages: list[int] = []
+
+    def __enter__(self) -> Self:
+        browser = self._process.pid
+        eventually(lambda: len(self._named(b"--type=renderer")) == self._pages and self._named(b"--type=gpu-process"))
+        self.pages = sorted(self._named(b"--type=renderer"))
+        [self.zygote], [self.graphics] = self._named(b"--type=zygote"), self._named(b"--type=gpu-process")
+        self.cell = Cell(browser, BOUND, MOST)
+        self.cell.ailment()  # the first look
+        return self
+
+    def _named(self, word: bytes) -> list[int]:
+        found = processes.descendants(self._process.pid)
+        return [pid for pid in found if word in processes.command_line(pid).split(b"\0")]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
+
+    def alive(self) -> list[int]:
+        """Return the pages that are left, by their numbers."""
+        return [number for number, pid in enumerate(self.pages) if processes.state(pid) not in processes.GONE]
+
+
+def eventually(holds: Callable[[], object]) -> None:
+    end = time.monotonic() + 20
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def grow(pid: int) -> None:
+    eventually(lambda: processes.resident(pid) > BOUND)
+
+
+def ages(pid: int) -> None:
+    eventually(lambda: processes.now() - processes.started(pid) > YOUNG_SECONDS)
+
+
+def niceness(pid: int) -> int:
+    return os.getpriority(os.PRIO_PROCESS, pid)
+
+
+def test_pages_and_what_they_start_are_behind_the_browser() -> None:
+    with Tree(REST) as tree:
+        assert niceness(tree.zygote) == niceness(0) + PAGE_NICENESS
+        assert niceness(tree.graphics) == niceness(0)
+
+
+def test_a_page_with_a_crowd_of_busy_threads_goes_to_the_end_with_all_of_them() -> None:
+    with Tree(CROWD, REST) as tree:
+        eventually(lambda: tree.cell.rank_pages() or niceness(tree.pages[0]) == LAST)
+        tree.cell.rank_pages()
+        assert {niceness(int(thread.name)) for thread in Path(f"/proc/{tree.pages[0]}/task").iterdir()} == {LAST}
+        assert niceness(tree.pages[1]) < LAST
+        assert tree.pages[0] not in tree.cell.workers()
+        assert tree.pages[1] in tree.cell.workers()
+
+
+def test_a_page_that_has_used_little_keeps_its_place() -> None:
+    with Tree(SPIN) as tree:
+        before = niceness(tree.pages[0])
+        eventually(lambda: processes.used(tree.pages[0]) > 0.1)
+        tree.cell.rank_pages()
+        assert niceness(tree.pages[0]) == before
+
+
+def test_the_page_that_used_most_of_the_processor_is_ended_and_no_other() -> None:
+    with Tree(REST, SPIN) as tree:
+        before = tree.cell.used()
+        assert tree.cell.end_greediest(before) is None  # nobody has used much
+        eventually(lambda: tree.cell.end_greediest(before))
+        eventually(lambda: tree.alive() == [0])
+
+
+def test_nobody_is_ended_where_several_share_the_processor() -> None:
+    with Tree(SPIN, SPIN, SPIN) as tree:
+        before = tree.cell.used()
+        eventually(lambda: sum(tree.cell.used().values()) - sum(before.values()) > 2 * GREEDY_SECONDS)
+        for pid in tree.pages:
+            os.kill(pid, signal.SIGSTOP)  # what each has used stands
+        used = tree.cell.used()
+        assert tree.cell.end_greediest({pid: used[pid] - GREEDY_SECONDS for pid in tree.pages} | before) is None
+        assert tree.alive() == [0, 1, 2]
+
+
+def test_a_page_that_is_too_large_is_ended_and_no_other() -> None:
+    with Tree(REST, LARGE) as tree:
+        grow(tree.pages[1])
+        [killed] = tree.cell.cull()
+        assert (killed.bound, killed.pid, killed.is_page) == ("page_memory", tree.pages[1], True)
+        eventually(lambda: tree.alive() == [0])
+        assert tree.cell.cull() == []
+
+
+def test_the_process_for_graphics_is_weighed_like_a_page() -> None:
+    with Tree(REST, graphics=LARGE) as tree:
+        grow(tree.graphics)
+        [killed] = tree.cell.cull()
+        assert (killed.bound, killed.pid, killed.is_page) == ("graphics_memory", tree.graphics, False)
+        assert tree.alive() == [0]
+        eventually(lambda: tree.cell.has_missed_a_helper_since(0))
+
+
+def test_of_too_many_the_youngest_go_that_no_tab_was_opened_in() -> None:
+    with Tree(*[REST] * 6) as tree:
+        tree.cell.tabs |= {tree.pages[5], tree.pages[4]}
+        assert tree.cell.cull() == []  # as long as they are young, one may be a tab that is being opened
+        ages(tree.pages[5])
+        assert {killed.pid for killed in tree.cell.cull()} == {tree.pages[1], tree.pages[2], tree.pages[3]}
+        eventually(lambda: tree.alive() == [0, 4, 5])
+
+
+@pytest.mark.parametrize(("tab", "claims"), [(1, "page_memory"), (0, "page_memory"), (2, "")])
+def test_a_tab_claims_what_was_ended_if_it_is_its_own_or_no_tabs(tab: int, claims: str) -> None:
+    with Tree(REST, LARGE, REST) as tree:
+        grow(tree.pages[1])
+        tree.cell.cull()
+        # 0 does not know that its document got another process; 2 stands beside one that does know.
+        tree.cell.tabs |= {tree.pages[0]} if tab == 0 else {tree.pages[1], tree.pages[2]}
+        assert tree.cell.claim(tree.pages[tab]) == claims
+        assert tree.cell.claim(tree.pages[tab]) == ""
+
+
+def test_what_somebody_stopped_is_no_tabs_fault() -> None:
+    with Tree(REST) as tree:
+        os.kill(tree.pages[0], signal.SIGSTOP)
+        eventually(lambda: processes.state(tree.pages[0]) == processes.STOPPED)
+        assert tree.cell.end_stopped_pages() == tree.pages
+        assert tree.cell.claim(tree.pages[0]) == ""
