@@ -45,7 +45,6 @@ APART = OPS_PATHS - {"/health"}  # what the main port then has no more
 _EXPECTED = {200, 503}  # answers to those who look at the box; a change of mind is in the log in any case
 _COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
 _SIDE = "allscreenshots_box.side"  # in a scope: which listener the request came to, if not to the main one
-_NO_URL = "(not a URL)"
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")
 _LINK = re.compile(r"(?<=/admin/link/).+", re.IGNORECASE)  # the token of a one-time link
@@ -222,8 +221,7 @@ class Front:
                 moment=stamps.now(),
                 request=visit.id,
                 caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],
-                # What is no URL has no parts that could be left out.
-                target=_NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=False),
+                target=_shown(target, visit, with_query=False),
                 status=visit.status,
                 code=visit.error.code if visit.error else None,
                 milliseconds=round((time.monotonic() - visit.begun) * 1000),
@@ -251,17 +249,22 @@ class Front:
             client=visit.client,
             key=visit.admission.key.prefix if visit.admission else None,
             method=scope.get("method"),
-            path=_LINK.sub("…", scope["path"][:LONGEST_LOGGED_PATH]),
+            path=_LINK.sub("…", logs.without_user(scope["path"])[:LONGEST_LOGGED_PATH]),
             status=visit.status,
             ms=round((time.monotonic() - visit.begun) * 1000, 1),
             queueMs=_milliseconds(clocks.queued) if clocks else None,
             renderMs=_milliseconds(clocks.rendered) if clocks else None,
             fetched=scope["state"].get("fetched"),
             refused=scope["state"].get("refused") or None,
-            target=logs.shown_url(target, with_query=self._log_queries) if target else None,
+            target=_shown(target, visit, with_query=self._log_queries) if target else None,
             error=visit.error.code if visit.error else None,
             reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed | CrossSite) else None,
         )
+
+
+def _shown(target: str, visit: Visit, *, with_query: bool) -> str:
+    """Return what was to be shot, as it may be kept: what is no URL may be anything."""
+    return logs.NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=with_query)
 
 
 def _asks_for_a_shot(scope: Scope, visit: Visit) -> bool:
