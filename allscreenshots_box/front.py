@@ -15,8 +15,9 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import admin, bodies, captures, database, logs, stamps
-from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
+from .auth import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
 from .config import Settings
+from .connections import PROVEN
 from .dialects import error_body
 from .errors import (
     BoxError,
@@ -34,6 +35,7 @@ from .limits import Kind, Standing
 from .metrics import OTHER, Served
 from .places import Network
 from .render import Clocks, Rendering
+from .strangers import Strangers
 
 LARGEST_BODY = 1024 * 1024  # bytes
 LONGEST_LOGGED_PATH = 200
@@ -111,6 +113,7 @@ class Front:
         self._admin_side = "admin" if settings.admin_address else None
         self._no_admin = settings.no_admin
         self._state = state
+        self._strangers = Strangers()
         self._trusted: tuple[Network, ...]
         self._log_queries: bool
         self._log_health: bool
@@ -165,7 +168,12 @@ class Front:
             visit.admission = await gate.admit(list(scope["headers"]), visit.client, kind)
             visit.standing = visit.admission.standing
             scope["state"]["admission"] = visit.admission
-        await self._inner(scope, receive, send)
+        if visit.admission is not None or scope["state"].get("session") is not None:
+            scope["state"][PROVEN] = True
+            await self._inner(scope, receive, send)
+            return
+        with self._strangers.bounded(receive, network_of(visit.client)) as bounded:
+            await self._inner(scope, bounded, send)
 
     def _farewell(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """Ask a client of a box that stops to come back by another connection: to the next box."""
@@ -280,6 +288,12 @@ def _clocks_of(scope: Scope) -> Clocks | None:
     return clocks if clocks is not None and clocks.arrived is not None else None
 
 
+def _was_loaded(scope: Scope) -> bool:
+    """Say whether a page was loaded for the request: from its turn on, it has cost what a picture costs."""
+    clocks = _clocks_of(scope)
+    return clocks is not None and clocks.begun is not None
+
+
 def _milliseconds(seconds: float | None) -> int:
     return round((seconds or 0) * 1000)
 
@@ -309,8 +323,8 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     visit.error = known
     if isinstance(known, Limited):
         visit.admission, visit.standing = known.admission, known.admission.standing
-    if known.returns_token and visit.admission is not None:
-        visit.standing = request.app.state.gate.give_back(visit.admission)
+    if visit.admission is not None and known.is_free(loaded=_was_loaded(request.scope)):
+        visit.standing = request.app.state.gate.give_back(visit.admission, bounded=not known.blames_box)
     if request.app.state.front.shows_page(request.scope) and (page := admin.refusal(request, known, visit.id)):
         return page
     body = error_body(known, visit.id, request.headers.get("user-agent", ""))
