@@ -22,7 +22,7 @@ from . import keys, logs
 from .database import Database
 from .errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
 from .keys import Key
-from .limits import Buckets, Kind, Standing
+from .limits import Buckets, Kind, Plan, Standing
 from .places import Network
 
 PROOFS_AT_ONCE = 2  # argon2 takes a core and 19 MiB each
@@ -32,6 +32,10 @@ LAST_USED_SECONDS = 30.0  # never a write a request
 REMEMBERED = 50_000  # proven secrets, and addresses with failures; 200 bytes each
 FAILURES = 10  # wrong proofs that one address may ask for under one row ...
 FAILURE_SECONDS = 60.0  # ... in this time
+# Tokens that a key gets back for requests that it got wrong: a mistake is free, and a flood of them is not.
+RETURNED = Plan(
+    name="returned", requests_per_hour=3600, requests_burst=100, screenshots_per_hour=1, screenshots_burst=1
+)
 IPV6_SITE = 64  # bits; a customer has all addresses below
 
 _KEY_IN_QUERY = re.compile(r"ask_[0-9A-Za-z]{16}")  # more than the 12 characters that anyone may name a key by
@@ -88,9 +92,12 @@ class Gate:
         """How many proofs argon2 was asked for, by outcome."""
         return dict(self._prover.proofs)
 
-    def give_back(self, admission: Admission) -> Standing:
-        """Return the token that a request cost which the box did not serve."""
-        return self._buckets.give_back(admission.key.id, admission.standing.kind, admission.key.plan)
+    def give_back(self, admission: Admission, *, bounded: bool) -> Standing:
+        """Return the token that a request cost which the box did not serve; if that is *bounded*, not without end."""
+        key, kind = admission.key, admission.standing.kind
+        if bounded and self._buckets.take(f"returned to {key.id}", "general", RETURNED).wait:
+            return admission.standing
+        return self._buckets.give_back(key.id, kind, key.plan)
 
     async def close(self) -> None:
         """Let what is being written be written."""

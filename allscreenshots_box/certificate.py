@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import identity
+from . import identity, regular
 from .errors import OperatorError
 
 _EXCHANGES = 4  # a handshake in memory takes two
@@ -79,7 +79,7 @@ def _usable(chain: bytes) -> bool:
 
 def _content(path: Path, setting: str) -> bytes:
     try:
-        return path.read_bytes()
+        return regular.content(path)
     except OSError as error:
         raise OperatorError(
             f"The file {path} (setting {setting}) cannot be read by user {identity.name()} ({error.strerror}): "

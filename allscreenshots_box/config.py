@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from . import allowance, logs, places
+from . import allowance, logs, places, regular
 from .errors import OperatorError
 from .places import Network, Place
 
@@ -348,13 +348,14 @@ def load(
 
 def _read_file(path: Path | None, *, insist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads((path or SERVICE_CONFIG).read_text())
+        return tomllib.loads(regular.content(path or SERVICE_CONFIG).decode())
     except (FileNotFoundError, PermissionError) as error:
         if path is None and not (insist and isinstance(error, PermissionError)):
             return {}
         raise OperatorError(f"The settings file {path or SERVICE_CONFIG} cannot be read: {error.strerror}.") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise OperatorError(f"The settings file {path or SERVICE_CONFIG} cannot be read: {error}.") from error
+        reason = getattr(error, "strerror", None) or error
+        raise OperatorError(f"The settings file {path or SERVICE_CONFIG} cannot be read: {reason}.") from error
 
 
 def _known(name: str, spelled: str, where: str) -> str:

@@ -197,6 +197,15 @@ def m007_days(db: sqlite_utils.Database) -> None:
     )
 
 
+@migrations()
+def m008_stopped(db: sqlite_utils.Database) -> None:
+    """Stop for good what rotations have ended: until now that was but a moment, and a clock may be set back."""
+    db.execute(
+        "update secrets set revoked_at = retires_at"
+        " where revoked_at is null and retires_at <= strftime('%Y-%m-%dT%H:%M:%fZ')"
+    )
+
+
 def _log(changes: list[str], copy: Path) -> None:
     logs.event("database_changed", changes=changes, copy=str(copy))
 

@@ -45,13 +45,18 @@ class BoxError(Exception):
 
     status: ClassVar[int] = 500
     code: ClassVar[str] = "internal_error"
-    returns_token: ClassVar[bool] = False  # whether the request costs its key nothing
+    returns_token: ClassVar[bool] = False  # whether the request costs its key nothing, unless a page was loaded for it
+    blames_box: ClassVar[bool] = False  # whether it costs nothing in any case, and however often
 
     def __init__(self, message: str, *, headers: dict[str, str] | None = None, **extra: Any) -> None:
         super().__init__(message)
         self.message = message
         self.headers = headers or {}
         self.extra = extra
+
+    def is_free(self, *, loaded: bool) -> bool:
+        """Say whether the request costs its key nothing, a page having been *loaded* for it or not."""
+        return self.returns_token and (self.blames_box or not loaded)
 
 
 class InvalidRequest(BoxError):
@@ -234,6 +239,7 @@ class OverShare(RateLimited):
     """The waiting line is full, and the key has its share of it. It costs no token."""
 
     returns_token = True
+    blames_box = True
 
 
 class ClientGone(BoxError):
@@ -270,6 +276,7 @@ class ServiceUnavailable(BoxError):
     status = 503
     code = "service_unavailable"
     returns_token = True
+    blames_box = True
 
     def __init__(self, message: str, retry_after: int) -> None:
         super().__init__(message, headers={"Retry-After": str(retry_after)})

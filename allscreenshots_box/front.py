@@ -15,8 +15,9 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import admin, bodies, captures, database, logs, stamps
-from .auth import Admission, Gate, Limited, client_of, refuse_key_in_query
+from .auth import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
 from .config import Settings
+from .connections import PROVEN
 from .dialects import error_body
 from .errors import (
     BoxError,
@@ -34,6 +35,7 @@ from .limits import Kind, Standing
 from .metrics import OTHER, Served
 from .places import Network
 from .render import Clocks, Rendering
+from .strangers import Strangers
 
 LARGEST_BODY = 1024 * 1024  # bytes
 LONGEST_LOGGED_PATH = 200
@@ -45,7 +47,6 @@ APART = OPS_PATHS - {"/health"}  # what the main port then has no more
 _EXPECTED = {200, 503}  # answers to those who look at the box; a change of mind is in the log in any case
 _COSTS_A_SCREENSHOT = {("POST", "/v1/screenshots")}
 _SIDE = "allscreenshots_box.side"  # in a scope: which listener the request came to, if not to the main one
-_NO_URL = "(not a URL)"
 _SLASHES = re.compile(r"/{2,}")
 _NAME = re.compile(r"[^A-Za-z0-9_.\[\]-]")
 _LINK = re.compile(r"(?<=/admin/link/).+", re.IGNORECASE)  # the token of a one-time link
@@ -112,6 +113,7 @@ class Front:
         self._admin_side = "admin" if settings.admin_address else None
         self._no_admin = settings.no_admin
         self._state = state
+        self._strangers = Strangers()
         self._trusted: tuple[Network, ...]
         self._log_queries: bool
         self._log_health: bool
@@ -166,7 +168,12 @@ class Front:
             visit.admission = await gate.admit(list(scope["headers"]), visit.client, kind)
             visit.standing = visit.admission.standing
             scope["state"]["admission"] = visit.admission
-        await self._inner(scope, receive, send)
+        if visit.admission is not None or scope["state"].get("session") is not None:
+            scope["state"][PROVEN] = True
+            await self._inner(scope, receive, send)
+            return
+        with self._strangers.bounded(receive, network_of(visit.client)) as bounded:
+            await self._inner(scope, bounded, send)
 
     def _farewell(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         """Ask a client of a box that stops to come back by another connection: to the next box."""
@@ -222,8 +229,7 @@ class Front:
                 moment=stamps.now(),
                 request=visit.id,
                 caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],
-                # What is no URL has no parts that could be left out.
-                target=_NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=False),
+                target=_shown(target, visit, with_query=False),
                 status=visit.status,
                 code=visit.error.code if visit.error else None,
                 milliseconds=round((time.monotonic() - visit.begun) * 1000),
@@ -251,17 +257,22 @@ class Front:
             client=visit.client,
             key=visit.admission.key.prefix if visit.admission else None,
             method=scope.get("method"),
-            path=_LINK.sub("…", scope["path"][:LONGEST_LOGGED_PATH]),
+            path=_LINK.sub("…", logs.without_user(scope["path"])[:LONGEST_LOGGED_PATH]),
             status=visit.status,
             ms=round((time.monotonic() - visit.begun) * 1000, 1),
             queueMs=_milliseconds(clocks.queued) if clocks else None,
             renderMs=_milliseconds(clocks.rendered) if clocks else None,
             fetched=scope["state"].get("fetched"),
             refused=scope["state"].get("refused") or None,
-            target=logs.shown_url(target, with_query=self._log_queries) if target else None,
+            target=_shown(target, visit, with_query=self._log_queries) if target else None,
             error=visit.error.code if visit.error else None,
             reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed | CrossSite) else None,
         )
+
+
+def _shown(target: str, visit: Visit, *, with_query: bool) -> str:
+    """Return what was to be shot, as it may be kept: what is no URL may be anything."""
+    return logs.NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=with_query)
 
 
 def _asks_for_a_shot(scope: Scope, visit: Visit) -> bool:
@@ -275,6 +286,12 @@ def _clocks_of(scope: Scope) -> Clocks | None:
     """Return how long the request waited and took, if it came to the line."""
     clocks = cast("Clocks | None", scope["state"].get("clocks"))
     return clocks if clocks is not None and clocks.arrived is not None else None
+
+
+def _was_loaded(scope: Scope) -> bool:
+    """Say whether a page was loaded for the request: from its turn on, it has cost what a picture costs."""
+    clocks = _clocks_of(scope)
+    return clocks is not None and clocks.begun is not None
 
 
 def _milliseconds(seconds: float | None) -> int:
@@ -306,8 +323,8 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     visit.error = known
     if isinstance(known, Limited):
         visit.admission, visit.standing = known.admission, known.admission.standing
-    if known.returns_token and visit.admission is not None:
-        visit.standing = request.app.state.gate.give_back(visit.admission)
+    if visit.admission is not None and known.is_free(loaded=_was_loaded(request.scope)):
+        visit.standing = request.app.state.gate.give_back(visit.admission, bounded=not known.blames_box)
     if request.app.state.front.shows_page(request.scope) and (page := admin.refusal(request, known, visit.id)):
         return page
     body = error_body(known, visit.id, request.headers.get("user-agent", ""))

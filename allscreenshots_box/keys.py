@@ -74,8 +74,10 @@ class Key:
     def state(self, now: datetime) -> State:
         """Return where in its life this secret stands."""
         moment = stamp(now)
-        if self.revoked_at is not None:
-            return "revoked"
+        if (
+            self.revoked_at is not None
+        ):  # stopped by an act, whatever the clock says since; by a rotation, both are equal
+            return "retired" if self.revoked_at == self.retires_at else "revoked"
         if self.expires_at is not None and self.expires_at <= moment:
             return "expired"
         if self.retires_at is None:
@@ -271,8 +273,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
     *deliver* is given both before anything is final: what it raises undoes all.
     Raises OperatorError if the name is taken by a live key, or there is no such plan.
     """
-    if lifetime is not None and lifetime <= timedelta():
-        raise OperatorError("A key must live for at least 1s.", field="expires")
+    _require_life(lifetime)
     _require_label("name", name)
     _require_label("organization", organization)
     if environment is not None:
@@ -318,6 +319,7 @@ def rotate(  # noqa: PLR0913 - each is one option of the command
             " where key_id = ?2 and revoked_at is null",
             [retires_at, old.id],
         )
+        stop_retired(db, now)
         new = _add_secret(db, fresh, old.id)
         record(db, by, "rotate key", f"{_named(old)} to {new[0].prefix}")
         deliver(*new)
@@ -368,12 +370,18 @@ def edit(
         if "allow_hosts" in changes:
             row["allow_hosts"] = _checked_hosts(changes["allow_hosts"])
         if "expires" in changes:
+            _require_life(changes["expires"])
             row["expires_at"] = _later(now, changes["expires"])
         assignments = ", ".join(f"{column} = ?" for column in row)
         db.execute(f"update keys set {assignments} where id = ?", [*row.values(), key.id])
         told = ", ".join(f"{column.removesuffix('_at')} {value or 'none'}" for column, value in row.items())
         record(db, by, "edit key", f"{_named(key)}: {told}")
     return find(db, key.prefix)
+
+
+def stop_retired(db: sqlite_utils.Database, now: datetime) -> None:
+    """Stop for good what a rotation ended until *now*: a clock that is set back must not bring it back."""
+    db.execute("update secrets set revoked_at = retires_at where revoked_at is null and retires_at <= ?", [stamp(now)])
 
 
 def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMAND_LINE) -> list[Key]:
@@ -412,6 +420,11 @@ def _add_secret(db: sqlite_utils.Database, fresh: Minted, key_id: int | None) ->
 
 def _named(key: Key) -> str:
     return f"{key.prefix} ({key.name})"
+
+
+def _require_life(span: timedelta | None) -> None:
+    if span is not None and span <= timedelta():
+        raise OperatorError("A key must live for at least 1s; to stop one now, revoke it.", field="expires")
 
 
 def _require_label(label: str, text: str) -> None:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from .escapes import escaped
+
 DEBUG = logging.DEBUG
 WARNING = logging.WARNING
 LEVELS = ("debug", "info", "warning", "error")
@@ -20,11 +22,14 @@ PARTS = ("request", "browser", "box")  # that can have levels of their own; the 
 _LOGGER = logging.getLogger("allscreenshots_box")
 _OF_BROWSER = ("browser_", "console", "page_", "shot_", "capture_")  # how its events begin
 _REQUEST: ContextVar[str | None] = ContextVar("request", default=None)  # the id of the one that is being answered
-_USER = re.compile(r"(?<=://)[^/\s@]*@")
+_USER = re.compile(r"(?<=://)[^/\s@]*@|(?:^|(?<=[/\s@\"'<>]))[^\s/:@\"'<>]+:[^\s/@\"'<>]*@")  # the second has no scheme
 _QUERY = re.compile(r"\?[^\s\"'<>]*")
 _KEY = re.compile(r"(ask_[0-9A-Za-z]{8})[0-9A-Za-z]+")
 _TOKEN = re.compile(r"(ask[ls]_)[0-9A-Za-z]+")  # of one-time links and sessions
+_HOST = re.compile(r"[^\s@%\\\"'<>]+|\[[^\s@\[\]]+\]")
+_SCHEMES = frozenset({"http", "https", "ws", "wss"})
 LONGEST_URL = 500  # characters; the rest is cut in the log
+NO_URL = "(not a URL)"
 
 
 class _JsonLines(logging.Formatter):
@@ -36,7 +41,7 @@ class _JsonLines(logging.Formatter):
         else:  # a library's word: kept, and kept apart from ours
             line |= {"event": "library", "logger": record.name, "detail": clean(record.getMessage())}
         # Wherever somebody managed to put a key or a token, its secret part ends here.
-        return _TOKEN.sub(r"\1…", _KEY.sub(r"\1…", json.dumps(line, ensure_ascii=False, default=str)))
+        return escaped(_TOKEN.sub(r"\1…", _KEY.sub(r"\1…", json.dumps(line, ensure_ascii=False, default=str))))
 
 
 def start(level: str = "info", levels: Iterable[str] = ()) -> None:
@@ -100,12 +105,23 @@ def clean(text: str) -> str:
     return _QUERY.sub("?…", _USER.sub("", first))
 
 
+def without_user(path: str) -> str:
+    """Return *path* without what may be somebody's password: some clients ask for /http://user:password@host."""
+    return _USER.sub("", path)
+
+
 def shown_url(url: str, *, with_query: bool) -> str:
-    """Return *url* as it may be logged: no user or password, and no query unless the operator wants it."""
+    """Return *url* as it may be logged: no user or password, and no query unless the operator wants it.
+
+    What is no URL to a browser has no parts that could be left out, and is not shown at all.
+    """
     try:
         parts = urlsplit(url)
+        _ = parts.port  # raises, if it is no number: it may be a password
     except ValueError:
-        return "(not a URL)"
+        return NO_URL
+    host = parts.netloc.rpartition("@")[2]
+    if parts.scheme not in _SCHEMES or not parts.hostname or not _HOST.fullmatch(host):
+        return NO_URL
     query = parts.query if with_query or not parts.query else "…"
-    netloc = parts.netloc.rpartition("@")[2]
-    return parts._replace(netloc=netloc, query=query, fragment="").geturl()[:LONGEST_URL]
+    return parts._replace(netloc=host, query=query, fragment="").geturl()[:LONGEST_URL]

@@ -15,6 +15,7 @@ from .database import migrations
 
 REVOKE_PRUNED, REVIVE = "revoke pruned key", "revive key"  # what a restore does, as the audit has it
 PRUNED = frozenset({"forget key", REVOKE_PRUNED})
+CHOSE = "set password"  # what a new password of the page is in the audit
 STOPPED = frozenset({"revoke key", "rotate key"})
 
 _PREFIX_LENGTH = 12  # subjects in the audit begin with it
@@ -47,6 +48,12 @@ class Predecessor:
             if _identity(entry) not in known:
                 found.setdefault(entry["subject"][:_PREFIX_LENGTH], []).append(entry)
         return found
+
+    def chose_password_since(self, backup: sqlite_utils.Database) -> bool:
+        """Say whether a password was set that the *backup*, made of the same database, knows nothing of."""
+        known = {_identity(entry) for entry in backup.query("select * from audit")}
+        acts = (entry for entry in self.audit if entry["act"] == CHOSE)
+        return self.born == born(backup) and any(_identity(entry) not in known for entry in acts)
 
     def saw_all_since(self, backup: sqlite_utils.Database) -> bool:
         """Say whether the audit has all that was done to keys since the *backup* was made."""

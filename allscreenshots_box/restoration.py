@@ -136,6 +136,7 @@ def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, re
     told: dict[str, Any] = {"stopped": [], "forgotten": [], "returning": [], "lost": [], "keys": [], "plans": []}
     if replaced is None:
         return told | {"working": list(before.values()), "password_stays": False}
+    chosen = replaced.chose_password_since(db)
     if replaced.born == predecessor.born(db):
         fates = _ended_as_audited(db, replaced, before)
         _carry_audit(db, replaced.audit)
@@ -143,6 +144,7 @@ def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, re
         fates = {"forgotten": [], "returning": []}
         for prefix, row in replaced.secrets.items():
             _end(db, prefix, row)
+    keys.stop_retired(db, datetime.now(UTC))  # an older version left moments
     left = _live(db)
     told["stopped"] = [name for prefix, name in before.items() if prefix not in left]
     for fate, prefixes in fates.items():
@@ -155,7 +157,7 @@ def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, re
         f"{prefix} ({row['name']})" for prefix, row in replaced.secrets.items() if _is_lost(db, prefix, row)
     ]
     told["keys"], told["plans"] = replaced.changed(db)
-    told["password_stays"] = _carry_password(db, replaced.password)
+    told["password_stays"] = _carry_password(db, replaced.password, chosen=chosen)
     return told | {"working": list(_live(db).values())}
 
 
@@ -228,10 +230,13 @@ def _carry_audit(db: sqlite_utils.Database, entries: list[dict[str, Any]]) -> No
             )
 
 
-def _carry_password(db: sqlite_utils.Database, password: dict[str, Any] | None) -> bool:
-    """Keep a password of the operator's page that is newer than the backup's, which may have leaked; say if it is."""
+def _carry_password(db: sqlite_utils.Database, password: dict[str, Any] | None, *, chosen: bool) -> bool:
+    """Keep a password of the operator's page that is newer than the backup's, which may have leaked; say if it is.
+
+    One that is known to be *chosen* since is newer, whatever the clock said then.
+    """
     known = next(db.query("select changed_at from password"), None)
-    if password is None or (known and known["changed_at"] >= password["changed_at"]):
+    if password is None or (known and not chosen and known["changed_at"] >= password["changed_at"]):
         return False
     db.execute(
         "insert or replace into password (id, hash, changed_at) values (1, :hash, :changed_at)",

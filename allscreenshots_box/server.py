@@ -25,7 +25,7 @@ from .render import leftovers
 from .signals import Signals
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
-MOST_CONNECTIONS_BESIDE = 64  # to ops_listen or admin_listen: a few scrapers, load balancers, operators
+LEAST_BESIDE, MOST_BESIDE = 64, 256  # connections to ops_listen or admin_listen: a crowd must not keep operators out
 LOOKUP_THREADS = 128  # half of them look up names: as many as the pages of eight slots may ask for at a time
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
@@ -120,7 +120,8 @@ async def _serve(  # noqa: PLR0913, PLR0917 - all that was made while we were ro
         async with app.lifespan():
             listeners = [Listener(app, bound, shown, most=most, **bounds)]
             for side, other in others.items():
-                listeners.append(Listener(beside(app, side), other, None, most=MOST_CONNECTIONS_BESIDE, **bounds))
+                few = min(MOST_BESIDE, max(LEAST_BESIDE, most // 4))
+                listeners.append(Listener(beside(app, side), other, None, most=few, **bounds))
             service = _Service(app, settings, reread, listeners, notifier)
             await _announce(settings, app)
             left = await service.run(signals)

@@ -89,6 +89,7 @@ class StandIn(Renderer):
         self.shots: list[Shot] = []
         self.asked: list[dict[str, Any]] = []  # for whom, and with what weight
         self.failure: Exception | None = None
+        self.loads = True  # before it fails
         self.rendering = Rendering(products=(), target_status=200, target_url="")
         self.wellbeing = Health(ok=True)
 
@@ -121,7 +122,7 @@ class StandIn(Renderer):
         self.shots.append(shot)
         self.asked.append(asked)
         await asyncio.sleep(0)
-        if clocks is not None:
+        if clocks is not None and self.loads:
             waited = self.rendering.queue_seconds
             clocks.arrived, clocks.begun, clocks.ended = 0.0, waited, waited + self.rendering.render_seconds
         if self.failure is not None:

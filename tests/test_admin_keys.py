@@ -451,7 +451,7 @@ def test_only_a_key_that_editing_can_help_is_offered_to_be_edited(
 ) -> None:
     where = f"/admin/keys/{keys.find(db, 'tests').id}"
     assert f'href="{where}/edit"' in signed_in.get(where).text
-    keys.edit(db, "tests", {"expires": timedelta(0)})
+    keys.edit(db, "tests", {"expires": timedelta(microseconds=1)})
     assert f'href="{where}/edit"' in signed_in.get(where).text
     keys.revoke(db, secret[:12])
     assert f'href="{where}/edit"' not in signed_in.get(where).text
@@ -585,7 +585,7 @@ def test_an_old_form_of_a_plan_takes_back_nothing(signed_in: Client, db: sqlite_
 
 def test_a_later_expiry_brings_an_expired_key_back(signed_in: Client, db: sqlite_utils.Database, secret: str) -> None:
     key_id = keys.find(db, "tests").id
-    keys.edit(db, key_id, {"expires": timedelta(0)})
+    keys.edit(db, key_id, {"expires": timedelta(microseconds=1)})
     assert picture(signed_in, secret) == 401
     edit(signed_in, key_id, expires="30d")
     assert picture(signed_in, secret) == 200

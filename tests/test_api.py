@@ -10,7 +10,7 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, limits, screenshots
+from allscreenshots_box import auth, errors, keys, limits, screenshots
 from allscreenshots_box.errors import BoxError, Overloaded, SelectorNotFound
 from allscreenshots_box.render.shot import Click, Product, Rendering, Shot
 from tests.conftest import StandIn
@@ -148,7 +148,7 @@ def test_errors_tell_both_clocks_too(api: Api, as_key: dict[str, str], renderer:
 
 def bad_keys(db: sqlite_utils.Database, hasher: PasswordHasher) -> dict[str, str]:
     expired, revoked, retired = (keys.create(db, hasher, name)[1] for name in ("expired", "revoked", "retired"))
-    keys.edit(db, "expired", {"expires": timedelta(0)})
+    keys.edit(db, "expired", {"expires": timedelta(microseconds=1)})
     keys.revoke(db, "revoked")
     keys.rotate(db, hasher, "retired")
     wrong = keys.create(db, hasher, "wrong")[1][:12] + keys.mint()[12:]
@@ -383,23 +383,42 @@ def test_every_answer_to_a_proven_key_tells_where_its_bucket_stands(api: Api, sm
 
 
 @pytest.mark.parametrize(
-    ("failure", "costs"),
+    ("failure", "refused", "loaded"),
     [
-        (errors.InvalidUrl("bad"), 0),
-        (Overloaded("full", 3), 0),
-        (errors.ServiceUnavailable("stopping", 5), 0),
-        (errors.TargetNotAllowed("metadata", "allow"), 1),
-        (errors.UrlUnreachable("dead"), 1),
-        (errors.DeadlinePassed("slow"), 1),
+        (errors.InvalidUrl("bad"), 0, 1),
+        (errors.InvalidRequest("no selector", {"selector": "must be one"}), 0, 1),
+        (errors.InternalError("ours"), 0, 1),
+        (Overloaded("full", 3), 0, 0),
+        (errors.ServiceUnavailable("stopping", 5), 0, 0),
+        (errors.OverShare("full", 3), 0, 0),
+        (errors.TargetNotAllowed("metadata", "allow"), 1, 1),
+        (errors.UrlUnreachable("dead"), 1, 1),
+        (errors.DeadlinePassed("slow"), 1, 1),
+        (errors.PageCrashed("gone"), 1, 1),
     ],
 )
-def test_a_400_and_a_shed_request_cost_nothing(
-    api: Api, small: dict[str, str], renderer: StandIn, failure: BoxError, costs: int
+@pytest.mark.parametrize("loads", [False, True])
+def test_what_was_refused_before_its_turn_costs_nothing(
+    api: Api, small: dict[str, str], renderer: StandIn, failure: BoxError, refused: int, loaded: int, *, loads: bool
 ) -> None:
-    renderer.failure = failure
+    renderer.failure, renderer.loads = failure, loads
+    costs = loaded if loads else refused
     answer = api.post("/v1/screenshots", json=SHOT, headers=small)
     assert answer.status_code == failure.status
     assert int(answer.headers["x-ratelimit-remaining"]) == 2 - costs
+
+
+def test_mistakes_are_free_as_often_as_people_make_them(api: Api, small: dict[str, str]) -> None:
+    answers = [api.post("/v1/screenshots", json={"url": 1}, headers=small) for _ in range(auth.RETURNED.requests_burst)]
+    assert {answer.status_code for answer in answers} == {400}
+    flood = [api.post("/v1/screenshots", json={"url": 1}, headers=small).status_code for _ in range(10)]
+    assert flood[-1] == 429
+
+
+def test_what_the_box_is_too_busy_for_is_free_however_often(api: Api, small: dict[str, str], renderer: StandIn) -> None:
+    renderer.failure = Overloaded("full", 3)
+    asked = 2 * auth.RETURNED.requests_burst
+    assert {api.post("/v1/screenshots", json=SHOT, headers=small).status_code for _ in range(asked)} == {503}
 
 
 # --- errors -------------------------------------------------------------------------------------

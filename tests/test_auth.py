@@ -187,7 +187,7 @@ def test_what_another_process_decides_binds_from_the_next_request(
     endings: dict[str, Callable[[], object]] = {
         "revoke": lambda: keys.revoke(db, "svc"),
         "rotate": lambda: keys.rotate(db, counting, "svc"),
-        "expire": lambda: keys.edit(db, "svc", {"expires": timedelta(0)}),
+        "expire": lambda: keys.edit(db, "svc", {"expires": timedelta(microseconds=1)}),
     }
 
     async def scene(gate: Gate) -> None:

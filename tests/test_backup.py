@@ -18,7 +18,7 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import audit, delivery, keys, restoration, snapshot, tenancy
+from allscreenshots_box import audit, delivery, keys, operators, restoration, snapshot, tenancy
 from allscreenshots_box.database import migrations, open_database, writing
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.restoration import Restored
@@ -252,7 +252,7 @@ def rotate_with_grace(db: sqlite_utils.Database) -> None:
 
 
 def expire(db: sqlite_utils.Database) -> None:
-    keys.edit(db, "svc", {"expires": timedelta()})
+    keys.edit(db, "svc", {"expires": timedelta(microseconds=1)})
 
 
 def prune(db: sqlite_utils.Database) -> None:
@@ -331,7 +331,7 @@ def undo(store: Store) -> Restored:
 
 
 def shorten(db: sqlite_utils.Database) -> None:
-    keys.edit(db, "svc", {"expires": timedelta()})
+    keys.edit(db, "svc", {"expires": timedelta(microseconds=1)})
 
 
 @pytest.mark.parametrize(
@@ -438,6 +438,33 @@ def test_the_newer_password_stays(store: Store, since: str, kept: str) -> None:
         assert next(db.query("select hash from password"))["hash"] == kept
 
 
+def test_a_password_that_was_set_since_stays_whatever_the_clock_said(store: Store) -> None:
+    now = datetime.now(UTC)
+    with store.opened() as db:
+        operators.set_password(db, HASHER.hash("old"), now=now)
+    store.save()
+    with store.opened() as db:
+        operators.set_password(db, HASHER.hash("new"), now=now - timedelta(days=1))
+        new = operators.password_hash(db)
+    assert store.restore().password_stays
+    with store.opened() as db:
+        assert operators.password_hash(db) == new
+
+
+@pytest.mark.parametrize("migrated", [False, True])
+def test_what_a_rotation_stopped_since_is_stopped_whatever_the_clock_says(store: Store, *, migrated: bool) -> None:
+    prefix = store.create("svc")
+    store.save()
+    with store.opened() as db:
+        rotate(db)
+        if not migrated:  # as an older version left it
+            db.execute("update secrets set revoked_at = null")
+            db.conn.commit()
+    store.restore()
+    with store.opened() as db:
+        assert not keys.find(db, prefix).is_live(datetime.now(UTC) - timedelta(days=1000))
+
+
 def test_a_restore_is_audited_after_all_that_was_done_before(store: Store) -> None:
     store.create("svc")
     store.save()
@@ -452,7 +479,7 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(store: Store) -> Non
     with closing(sqlite_utils.Database(store.backup)) as db:
         migrations.apply(db, stop_before="m004_usage")
     store.create("svc")
-    assert store.restore().changes == ["m004_usage", "m005_operators", "m006_captures", "m007_days"]
+    assert store.restore().changes == ["m004_usage", "m005_operators", "m006_captures", "m007_days", "m008_stopped"]
     assert store.states() == {}
 
 

@@ -3,6 +3,7 @@ import os
 import sqlite3
 import threading
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -122,6 +123,22 @@ def test_a_database_of_an_older_version_is_copied_before_it_is_changed(tmp_path:
     with closing(sqlite_utils.Database(copy)) as db:
         assert [migration.name for migration in database.migrations.applied(db)][-1] == "m003_weight"
         assert next(db.query("select name from keys"))["name"] == "svc"
+
+
+def test_what_a_rotation_ended_before_is_stopped_for_good_by_the_upgrade(tmp_path: Path) -> None:
+    past, future = "2020-01-01T00:00:00.000Z", "2999-01-01T00:00:00.000Z"
+    moments = {"ask_past0000": past, "ask_future00": future, "ask_none0000": None}
+    secret = "insert into secrets (prefix, key_id, hash, created_at, retires_at) values (?, 1, '', '', ?)"
+    with closing(sqlite_utils.Database(tmp_path / "box.db")) as db:
+        database.migrations.apply(db, stop_before="m008_stopped")
+        db.execute("insert into keys (name, plan, organization, created_at) values ('svc', 'default', 'o', '')")
+        for prefix, moment in moments.items():
+            db.execute(secret, [prefix, moment])
+        db.conn.commit()
+    with closing(database.open_database(tmp_path / "box.db")) as db:
+        stopped = {row["prefix"]: row["revoked_at"] for row in db.query("select prefix, revoked_at from secrets")}
+        assert stopped == {"ask_past0000": past, "ask_future00": None, "ask_none0000": None}
+        assert keys.find(db, "ask_past0000").state(datetime.now(UTC)) == "retired"
 
 
 def test_a_new_database_is_not_copied(tmp_path: Path) -> None:

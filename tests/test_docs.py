@@ -530,3 +530,24 @@ def test_no_table_says_two_things_of_one(page: str) -> None:
     for section in re.split(r"^#+ ", PAGES[page], flags=re.MULTILINE):
         names = re.findall(r"^(\| `[^|]+) \|", section, re.MULTILINE)
         assert [name for name in set(names) if names.count(name) > 1] == []
+
+
+def fates() -> Iterator[tuple[type[BoxError], str]]:
+    """Yield every way to fail that a key may meet, and how the table of tokens begins what it says of it."""
+    for kind in vars(errors).values():
+        if isinstance(kind, type) and issubclass(kind, BoxError) and kind not in NO_KEYS:
+            yield kind, "given back" if kind.returns_token else "none" if kind in TOKENLESS else "taken"
+
+
+NO_KEYS = {BoxError, errors.PageError, errors.NotSignedIn, errors.CrossSite, errors.ClientGone}
+TOKENLESS = {errors.Unauthorized, errors.RateLimited}  # other than those of the first row
+
+
+@pytest.mark.parametrize(("kind", "fate"), list(fates()))
+def test_what_costs_a_token_is_told_to_callers(kind: type[BoxError], fate: str) -> None:
+    table = re.search(r"\| Answer \| Token \|\n.*?\n((?:\|.*\n)+)", PAGES["docs/api.md"])
+    assert table is not None
+    rows = [row.strip("|").split(" | ") for row in table[1].splitlines()]
+    told = [what.strip() for who, what in rows if str(kind.status) in who]
+    assert [what for what in told if what.startswith(fate)]
+    assert not kind.blames_box or "given back" in told

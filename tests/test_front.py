@@ -1,5 +1,6 @@
 """What stands between a stranger and the app: TLS, the clocks and bounds of connections, and what nobody may read."""
 
+import asyncio
 import os
 import re
 import socket
@@ -14,12 +15,14 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 import trustme
 
-from allscreenshots_box import connections, listener, privacy
+from allscreenshots_box import connections, listener, privacy, strangers
+from allscreenshots_box.errors import BoxError
 from tests.box import PROGRAM, Box, command, free_port
 from tests.fuzz import statuses
 from tests.site.server import Site
@@ -355,14 +358,103 @@ def test_near_the_bound_the_longest_idle_go_first() -> None:
         last_first = list(connections._connections(port))[::-1]
         for count in range(1, 9):
             clocks._sweep(last_first[:count])  # so the last has been idle for longest
+        for known in clocks._known.values():
+            known.trust = connections.Trust.ASKED
         swept(clocks, port, connections.FRESH_SECONDS + 0.1)
         assert [is_closed(one) for one in ours] == [False] * 6 + [True] * 2
+
+
+def test_near_the_bound_what_proved_nothing_goes_first() -> None:
+    with connected(8) as (port, ours):
+        clocks = connections.Clocks(never, port, 100, 8)
+        by_age = list(connections._connections(port))
+        for count in range(1, 9):
+            clocks._sweep(by_age[:count])  # so the first has been idle for longest
+        trust = [connections.Trust.PROVED] * 2 + [connections.Trust.ASKED] * 3 + [connections.Trust.NEW] * 3
+        for one, owed in zip(by_age, trust, strict=True):
+            clocks._known[one.peer].trust = owed
+        swept(clocks, port, connections.FRESH_SECONDS + 0.1)
+        assert [is_closed(one) for one in ours] == [False] * 5 + [True] * 3
 
 
 def test_what_a_client_never_reads_is_dropped_by_the_kernel() -> None:
     bound = listener.bind("127.0.0.1", free_port())
     with bound, socket.create_connection(bound.getsockname()), bound.accept()[0] as accepted:
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT) == listener.STALLED_MILLISECONDS
+
+
+HALF = b"Host: x\r\nOrigin: http://x\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: 999\r\n\r\np"
+CROWDS = {
+    "the sign-in": b"POST /admin/sign-in HTTP/1.1\r\n" + HALF,
+    "a link": b"POST /admin/link/askl_0 HTTP/1.1\r\n" + HALF,
+    "chunks": b"POST /admin/sign-in HTTP/1.1\r\n" + HALF.replace(b"Content-Length: 999", b"Transfer-Encoding: chunked"),
+    "a bad key": b"POST /v1/screenshots HTTP/1.1\r\nX-API-Key: x\r\n" + HALF,
+    "nothing there": b"POST /nowhere HTTP/1.1\r\n" + HALF,
+    "half a head": b"POST /admin/sign-in HTTP/1.1\r\nHost: x\r\nX-A: ",
+    "HTTP/2": b"",
+}
+CROWDS["HTTP/2"] = GREETING + bytes.fromhex("000000040100000000")
+
+
+@pytest.fixture(scope="module", params=["main", "admin_listen"])
+def crowded(request: pytest.FixtureRequest) -> Iterator[tuple[Box, int]]:
+    """Return a box with few places and the usual clocks, and the port that its page is at."""
+    port = free_port() if request.param == "admin_listen" else None
+    options = ["--admin-listen", f"127.0.0.1:{port}"] if port else []
+    with place() as above, Box(above / "data", "--connections", "60", *options) as box:
+        yield box, port or box.port
+
+
+@pytest.mark.parametrize("crowd", CROWDS)
+def test_a_crowd_without_a_key_keeps_nobody_out(crowded: tuple[Box, int], crowd: str) -> None:
+    box, port = crowded
+    key = {"X-API-Key": box.key(f"crowd {crowd}")}
+    with ExitStack() as held:
+        for _ in range(100):
+            peer = held.enter_context(socket.create_connection(("127.0.0.1", port)))
+            with suppress(OSError):
+                peer.sendall(CROWDS[crowd])
+        form = {"headers": {"Origin": f"http://127.0.0.1:{port}"}, "data": {"password": "wrong"}, "timeout": 10}
+        assert httpx.post(f"http://127.0.0.1:{port}/admin/sign-in", **form).status_code in {401, 429}
+        assert httpx.get(f"{box.url}/v1/usage", headers=key, timeout=10).status_code == 200
+
+
+def test_a_stranger_has_few_seconds_for_a_body(crowded: tuple[Box, int]) -> None:
+    begun = time.monotonic()
+    said = until_closed(crowded[1], CROWDS["the sign-in"], lambda: b"a")
+    assert statuses(said) == [408]
+    assert time.monotonic() - begun > strangers.SECONDS - 1
+
+
+def test_a_stranger_has_few_bytes_for_a_body(crowded: tuple[Box, int]) -> None:
+    form = {"headers": {"Origin": f"http://127.0.0.1:{crowded[1]}"}, "data": {"password": "x" * strangers.LARGEST}}
+    assert httpx.post(f"http://127.0.0.1:{crowded[1]}/admin/sign-in", **form).status_code == 413
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_the_oldest_body_of_the_network_with_the_most_gives_way() -> None:
+    bodies, most = strangers.Strangers(), strangers.MOST_AT_ONCE
+
+    async def ask(network: str) -> str:
+        async def forever() -> Any:
+            await asyncio.sleep(60)
+
+        with bodies.bounded(forever, network) as receive:
+            try:
+                await receive()
+            except BoxError as error:
+                return error.code
+        return "arrived"
+
+    asking = [asyncio.create_task(ask(network)) for network in ("alone", *["crowd"] * (most - 1))]
+    await asyncio.sleep(0)
+    asking += [asyncio.create_task(ask(network)) for network in ("new", "crowd")]
+    done, held = await asyncio.wait(asking, timeout=1)
+    assert {asking.index(one) for one in done} == {1, 2}
+    assert {one.result() for one in done} == {"service_unavailable"}
+    for one in held:
+        one.cancel()
 
 
 def test_a_flood_of_idle_connections_keeps_nobody_out(strict: Box) -> None:

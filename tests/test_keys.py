@@ -1,4 +1,5 @@
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -111,6 +112,41 @@ def test_rotation_with_grace_keeps_both_under_one_id(db: Database, hasher: Passw
     assert (new.id, new.name, new.plan, new.environment) == (old.id, old.name, old.plan, old.environment)
 
 
+@pytest.mark.parametrize(
+    "stop",
+    [
+        lambda db, hasher, key: keys.rotate(db, hasher, key.name),
+        lambda db, hasher, key: keys.rotate(db, hasher, key.name, grace=timedelta()),
+        lambda db, hasher, key: (keys.rotate(db, hasher, key.name, grace=DAY), keys.rotate(db, hasher, key.name)),
+        lambda db, _, key: keys.revoke(db, key.name),
+        lambda db, _, key: keys.revoke(db, key.prefix),
+    ],
+    ids=["rotated", "rotated with no grace", "rotated within a grace", "revoked", "revoked by prefix"],
+)
+def test_what_is_stopped_is_stopped_whatever_the_clock_says(
+    db: Database, hasher: PasswordHasher, stop: Callable[[Database, PasswordHasher, keys.Key], object]
+) -> None:
+    old, _ = keys.create(db, hasher, "svc")
+    stop(db, hasher, old)
+    found = keys.find(db, old.prefix)
+    assert [found.is_live(datetime.now(UTC) - timedelta(days=days)) for days in (0, 1, 10_000)] == [False] * 3
+
+
+def test_a_grace_that_is_over_is_over_for_good_once_the_key_is_rotated_again(
+    db: Database, hasher: PasswordHasher
+) -> None:
+    old, _ = keys.create(db, hasher, "svc")
+    keys.rotate(db, hasher, "svc", grace=timedelta(microseconds=1))
+    keys.rotate(db, hasher, "svc", grace=DAY)
+    assert not keys.find(db, old.prefix).is_live(datetime.now(UTC) - DAY)
+
+
+def test_a_life_that_ends_now_is_no_way_to_stop_a_key(db: Database, hasher: PasswordHasher) -> None:
+    keys.create(db, hasher, "svc")
+    with pytest.raises(OperatorError, match="to stop one now, revoke it"):
+        keys.edit(db, "svc", {"expires": timedelta()})
+
+
 def test_rotating_again_does_not_lengthen_a_grace(db: Database, hasher: PasswordHasher) -> None:
     first, _ = keys.create(db, hasher, "svc")
     keys.rotate(db, hasher, "svc", grace=timedelta(hours=1))
@@ -188,7 +224,7 @@ def test_a_key_cannot_take_a_live_name(db: Database, hasher: PasswordHasher) -> 
 
 def test_an_expired_key_cannot_come_back_under_a_name_that_is_taken_since(db: Database, hasher: PasswordHasher) -> None:
     old, _ = keys.create(db, hasher, "svc")
-    keys.edit(db, "svc", {"expires": timedelta(0)})
+    keys.edit(db, "svc", {"expires": timedelta(microseconds=1)})
     keys.create(db, hasher, "svc")
     with pytest.raises(OperatorError, match="live key 'svc' already"):
         keys.edit(db, old.prefix, {"expires": None})

@@ -1,11 +1,13 @@
 """The log: one id for all lines of a request, levels by part, and nothing that is nobody's business."""
 
 import asyncio
+import json
 import logging
 from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
+import httpx
 import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
@@ -13,8 +15,10 @@ from litestar.testing import TestClient
 from allscreenshots_box import config, logs
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
-from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.errors import InvalidUrl, OperatorError
+from tests.box import Box
 from tests.conftest import StandIn, standing_in
+from tests.test_serve import eventually
 
 
 class Ear(logging.Handler):
@@ -129,7 +133,80 @@ async def test_requests_at_the_same_time_keep_their_ids_apart(ear: Ear) -> None:
         ("ws://token@host/", "ws://host/"),
         ("mail joe@example.com", "mail joe@example.com"),
         ("one\ntwo", "one"),
+        ("joe:hunter2@example.com/a refused", "example.com/a refused"),
+        ("'joe:hunter2@host' is down, at 10:30", "'host' is down, at 10:30"),
     ],
 )
 def test_what_others_say_is_cleaned(text: str, shown: str) -> None:
     assert logs.clean(text) == shown
+
+
+@pytest.mark.parametrize(
+    ("target", "shown"),
+    [
+        ("https://joe:hunter2@example.com:8443/a?b=c#d", "https://example.com:8443/a?…"),
+        ("http://a:b@joe:hunter2@[2001:db8::1]/", "http://[2001:db8::1]/"),
+        ("https://example.com/@joe/post", "https://example.com/@joe/post"),
+        ("joe:hunter2@example.com/a", logs.NO_URL),
+        ("joe:hunter2@example.com:80/a", logs.NO_URL),
+        ("http:joe:hunter2@example.com/a", logs.NO_URL),
+        ("http:/joe:hunter2@example.com/a", logs.NO_URL),
+        ("http:///joe:hunter2@example.com/a", logs.NO_URL),
+        ("http:\\\\joe:hunter2@example.com/a", logs.NO_URL),
+        ("http://joe:hunter2%40example.com/a", logs.NO_URL),
+        ("http://joe%3Ahunter2%40example.com/a", logs.NO_URL),
+        ("http://joe:hunter2\uff20example.com/a", logs.NO_URL),
+        ("//joe:hunter2@example.com/a", logs.NO_URL),
+        ("ftp://joe:hunter2@example.com/a", logs.NO_URL),
+        ("joe hunter2", logs.NO_URL),
+    ],
+)
+def test_a_target_is_shown_without_what_may_be_secret_or_not_at_all(target: str, shown: str) -> None:
+    assert logs.shown_url(target, with_query=False) == shown
+
+
+@pytest.mark.parametrize("target", ["joe:hunter2@example.com/?token=hunter2", "http:joe:hunter2@example.com/"])
+def test_a_target_that_is_no_url_leaves_no_password_behind(
+    api: TestClient[Litestar], as_key: dict[str, str], renderer: StandIn, ear: Ear, target: str
+) -> None:
+    renderer.failure = InvalidUrl("url is not one")
+    api.post("/v1/screenshots", json={"url": target}, headers=as_key)
+    api.get(f"/{target}")
+    assert [line for line in ear.lines if line["event"] == "request"]
+    assert "hunter2" not in str(ear.lines)
+
+
+def test_a_path_with_somebodys_password_is_logged_without_it(api: TestClient[Litestar], ear: Ear) -> None:
+    api.get("/http://joe:hunter2@example.com/a")
+    assert [line["path"] for line in ear.lines] == ["/http:/example.com/a"]
+
+
+# --- letters that do something ------------------------------------------------------------------
+
+MISCHIEF = (
+    "\x00\x1b[2K\r\x7f\x85\x9b31m\xad\u061c\u200b\u200f\u2028\u2029\u202e\u2066\u2069\ufeff\ufff9\udc80\U000e0041"
+)
+
+
+def written(**fields: Any) -> str:
+    """Return the line that the log gets."""
+    record = logging.LogRecord("allscreenshots_box.box", logging.INFO, "", 0, "event", (), None)
+    record.__dict__["fields"] = fields
+    return logs._JsonLines().format(record)
+
+
+@pytest.mark.parametrize("letter", MISCHIEF)
+def test_no_letter_that_does_something_is_written_as_it_is(letter: str) -> None:
+    line = written(path=f"/a{letter}b")
+    assert line.isprintable()
+    assert line.encode()
+    assert json.loads(line)["path"] == f"/a{letter}b"
+
+
+def test_letters_of_all_languages_are_written_as_they_are() -> None:
+    assert "/日本語/café/Ελλάδα/مرحبا/😀" in written(path="/日本語/café/Ελλάδα/مرحبا/😀")
+
+
+def test_what_a_stranger_asks_for_reaches_the_log_escaped(box: Box) -> None:
+    httpx.get(f"{box.url}/a%C2%9B31m%E2%80%AEb%E2%80%A8c%1B%7F")
+    assert eventually(lambda: "/a\\u009b31m\\u202eb\\u2028c\\u001b\\u007f" in box.log.read_text())

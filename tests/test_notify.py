@@ -19,7 +19,7 @@ import httpx
 import pytest
 import trustme
 
-from allscreenshots_box import changes, config, server
+from allscreenshots_box import changes, config, regular, server
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
@@ -175,15 +175,15 @@ def test_the_docs_name_what_a_running_server_takes() -> None:
 def test_a_server_that_may_no_longer_read_its_file_does_not_go_back_to_defaults(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    file, read = tmp_path / "config.toml", Path.read_text
+    file, read = tmp_path / "config.toml", regular.content
 
-    def refuse(path: Path) -> str:
+    def refuse(path: Path) -> bytes:
         if path == file:
             raise PermissionError(13, "Permission denied")
         return read(path)
 
     monkeypatch.setattr(config, "SERVICE_CONFIG", file)
-    monkeypatch.setattr(Path, "read_text", refuse)
+    monkeypatch.setattr(regular, "content", refuse)
     assert config.load({}, {}).settings.log_queries is False
     with pytest.raises(OperatorError, match=r"config\.toml cannot be read: Permission denied"):
         config.load({}, {}, insist=True)
@@ -282,6 +282,7 @@ def test_a_page_is_refused_what_was_denied_while_it_ran(supervised: Supervised, 
         ('allow = "127.0.0.1"\n', "Setting 'allow'"),
         ("made_up = 1\n", "Unknown setting 'made_up'"),
         ('block_rules = "/nonexistent"\n', "The file of your rules /nonexistent cannot be read"),
+        ('block_rules = "/dev/zero"\n', "The file of your rules /dev/zero cannot be read (it is not a file)"),
     ],
 )
 def test_a_broken_file_changes_nothing_and_is_told(supervised: Supervised, text: str, reason: str) -> None:

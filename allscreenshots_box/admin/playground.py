@@ -130,14 +130,15 @@ def _charge(buckets: Buckets) -> None:
 
 async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Renderer, buckets: Buckets) -> Rendering:
     """Return what becomes of *body*, read and rendered as if a key had sent it. Raises BoxError."""
+    clocks = Clocks()
     try:
         wanted, _ = bodies.read(ScreenshotRequest, json.dumps(body).encode())
         shot = shot_of(wanted)
-        request.state.target, request.state.clocks = shot.url, Clocks()
-        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=request.state.clocks)
+        request.state.target, request.state.clocks = shot.url, clocks
+        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=clocks)
         rendering = await presence.while_there(request.receive, work)
     except BoxError as error:
-        if error.returns_token:
+        if error.is_free(loaded=clocks.begun is not None):
             buckets.give_back(CALLER, "screenshot", PLAN)
         raise
     request.state.rendering, request.state.fetched = rendering, rendering.fetched

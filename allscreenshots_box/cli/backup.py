@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from .. import delivery, identity, restoration, snapshot, tenancy
+from .. import delivery, identity, regular, restoration, snapshot, tenancy
 from ..config import Settings
 from ..errors import OperatorError
 from ..restoration import Restored
@@ -127,7 +127,7 @@ def _backup(file: Path) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        opened = file.open("rb")
+        opened = regular.opened(file)
     except OSError as error:
         raise OperatorError(f"The backup {file} cannot be read ({error.strerror}): name another file.") from error
     with opened:

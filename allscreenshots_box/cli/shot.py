@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .. import delivery, identity, privacy
+from .. import delivery, identity, privacy, regular
 from ..config import Settings
 from ..errors import BoxError, InvalidRequest, OperatorError, TargetNotAllowed
 from .terminal import load, settings_options
@@ -155,7 +155,7 @@ def _body(source: Path | None) -> dict[str, Any]:
         if str(source) == "-":
             raw = sys.stdin.buffer.read(LARGEST_JSON + 1)
         else:
-            with source.open("rb") as file:
+            with regular.opened(source) as file:
                 raw = file.read(LARGEST_JSON + 1)
     except OSError as error:
         raise click.BadParameter(f"{source} cannot be read ({error.strerror}).", param_hint="--json") from error

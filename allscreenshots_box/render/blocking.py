@@ -15,11 +15,12 @@ from urllib.parse import urlsplit
 
 import adblock
 
-from .. import lists, logs
+from .. import lists, logs, regular
 from ..errors import OperatorError
 from .shot import Blocked
 
 NAMES_READ = 2000  # classes, and as many ids, of one page that selectors are looked up for
+LARGEST_OWN = 64 << 20  # bytes of the operator's own rules; the largest list there is has 10 MiB
 LOOK_AGAIN = 60.0  # seconds between two looks for fresher lists
 VERDICTS_KEPT = 1 << 16  # hosts on pages whose verdict is remembered
 BUCKETS = 256  # so that no sort is long enough to hold up the event loop
@@ -311,7 +312,7 @@ def _group(name: str, fresh: Path | None, stamps: dict[Path, int]) -> Rules:
 def _sound(source: lists.Source, path: Path) -> list[str]:
     """Return the lines of a fetched list, none if it cannot be one."""
     try:
-        return lists.checked(source, path.read_bytes())
+        return lists.checked(source, regular.content(path, lists.LARGEST))
     except (OSError, ValueError) as error:
         logs.event("list_not_used", logging.WARNING, list=source.name, reason=str(error))
         return []
@@ -319,7 +320,7 @@ def _sound(source: lists.Source, path: Path) -> list[str]:
 
 def _own_lines(own: Path | None) -> list[str]:
     try:
-        return own.read_text("utf-8").splitlines() if own else []
+        return regular.content(own, LARGEST_OWN).decode().splitlines() if own else []
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise OperatorError(

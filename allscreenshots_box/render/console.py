@@ -64,7 +64,7 @@ class _Ear:
             id=self._id,
             kind=kind,
             text=self._clean(text)[:LONGEST],
-            source=self._clean(logs.shown_url(url, with_query=False)) or None,
+            source=self._clean(logs.shown_url(url, with_query=False)) if url else None,
             last=last or None,
         )
         if last:  # a page may say a million things, and each costs the loop a turn
