@@ -18,8 +18,8 @@ from .blocking import Blocking
 from .browser import Browser, BrowserGone, Tab
 from .capture import Studio, capture
 from .cdp import ProtocolError
-from .line import NOBODY, Clocks, Line
-from .page import Page
+from .line import LEAST_REST, NOBODY, Clocks, Line
+from .page import Aside, Page
 from .pictures import Encoder
 from .proxy import Proxy
 from .room import Room
@@ -77,14 +77,16 @@ class Renderer:
         latest = loop.time() + self._answer_within
         vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
         await self._blocking.ready(shot.blocked)
-        async with self._line.turn(latest, caller, weight, clocks) as waited:
+        rest = sum(seconds for seconds in shot.rests if seconds >= LEAST_REST)
+        async with self._line.turn(latest, caller, weight, clocks, rest) as turn:
             begun = loop.time()
             wanted = begun + shot.timeout + shot.delay
+            aside = functools.partial(self._line.aside, turn)
             try:
-                rendering = await self._insist(shot, vetted, min(latest, wanted))
+                rendering = await self._insist(shot, vetted, min(latest, wanted), aside)
             except TimeoutError:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
-        return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
+        return replace(rendering, queue_seconds=turn.waited, render_seconds=loop.time() - begun)
 
     @property
     def standing(self) -> tuple[int, int, int]:
@@ -133,10 +135,10 @@ class Renderer:
         """Look at the browser no more."""
         self._pulse.close()
 
-    async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
+    async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float, aside: Aside) -> Rendering:
         """Try, and try once more if the browser died of it or under it."""
         try:
-            return await self._attempt(shot, vetted, deadline)
+            return await self._attempt(shot, vetted, deadline, aside)
         except (BrowserGone, PageCrashed, InternalError) as error:
             lost = error
         # What is left of the deadline may be too little: then it was lost to our browser, and is no word on the page.
@@ -145,16 +147,16 @@ class Renderer:
             raise too_late from lost
         logs.event("shot_tried_again", reason=type(lost).__name__)
         try:
-            return await self._attempt(shot, vetted, deadline)
+            return await self._attempt(shot, vetted, deadline, aside)
         except (BrowserGone, TimeoutError) as error:
             raise too_late from error
 
-    async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
+    async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float, aside: Aside) -> Rendering:
         _require_handles()
         tab = None
         try:
             async with asyncio.timeout_at(deadline), self._browser.tab() as tab:
-                rendering = await self._captured(tab, shot, vetted, deadline)
+                rendering = await self._captured(tab, shot, vetted, deadline, aside)
                 if tab.door.starved:  # it lacks something that the page has
                     raise _too_few_handles()
                 return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
@@ -167,11 +169,13 @@ class Renderer:
             logs.fault("capture_failed", error)
             raise InternalError("The page could not be captured.") from error
 
-    async def _captured(self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
+    async def _captured(
+        self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float, aside: Aside
+    ) -> Rendering:
         begun = time.monotonic()
         studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
         try:
-            return await capture(Page(tab, shot, vetted, deadline), studio)
+            return await capture(Page(tab, shot, vetted, deadline, aside), studio)
         except (UrlUnreachable, NotAPage, ServiceUnavailable) as error:
             _require_handles(tab)
             if await self._browser.has_lost_a_part_since(tab, begun):

@@ -3,12 +3,14 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from .. import outbound
 from ..errors import BoxError, DeadlinePassed, PageCrashed
 from .browser import Tab
 from .cdp import DETACHED, ProtocolError, Session
+from .line import LEAST_REST
 from .shot import Shot
 
 RESERVE_SECONDS = 1.0  # of the deadline, kept for taking the picture
@@ -17,6 +19,8 @@ NAVIGATIONS = 40  # a page may move on this often while it is being waited for .
 BETWEEN_SECONDS = 0.05  # ... and has this long to arrive
 WORLD = "box"  # the name of ours
 QUIET_SECONDS = 0.5  # without a request: what networkidle means
+
+Aside = Callable[[], AbstractContextManager[None]]
 
 _MOVED_ON = (
     "navigated or closed",
@@ -33,12 +37,15 @@ _MOVED_ON = (
 class Page:
     """A tab while it is used, and how far its document is."""
 
-    def __init__(self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float) -> None:
+    def __init__(
+        self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float, aside: Aside = nullcontext
+    ) -> None:
         self.tab = tab
         self.shot = shot
         self.vetted = vetted
         self.target = vetted.target
         self.deadline = deadline  # on the event loop's clock
+        self._aside = aside  # around what takes nothing but time
         self.missed: list[str] = []  # what could not be waited for
         self.arrived = False  # whether the document that was asked for is there
         self.unreachable = ""  # the address that the browser shows an error about, if it does
@@ -82,8 +89,12 @@ class Page:
     async def rest(self) -> None:
         """Wait as long as the request says."""
         delay, self._delay = self._delay, 0.0
-        if delay:
-            await asyncio.sleep(delay)
+        await self.pause(delay)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for so long because the request says so, out of the way of other shots if it is worth it."""
+        with self._aside() if seconds >= LEAST_REST else nullcontext():
+            await asyncio.sleep(seconds)
 
     def miss(self, name: str) -> None:
         """Note what was not waited for to its end."""
