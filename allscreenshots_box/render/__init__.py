@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -26,7 +26,9 @@ from .room import Room
 from .sharing import Sharing
 from .shot import Rendering, Shot
 
-__all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "equipment", "running"]
+__all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "Still", "equipment", "running"]
+
+Still = Callable[[], Awaitable[tuple[Place, ...]]]  # raises if a shot may not be made any more; else: where it may go
 
 MIB = 1024 * 1024  # bytes
 RETRY_SECONDS = 2  # a new browser starts in less
@@ -59,20 +61,27 @@ class Renderer:
         }
 
     async def render(
-        self, shot: Shot, *, caller: int = NOBODY, weight: int = 1, clocks: Clocks | None = None
+        self,
+        shot: Shot,
+        *,
+        caller: int = NOBODY,
+        weight: int = 1,
+        clocks: Clocks | None = None,
+        still: Still | None = None,
     ) -> Rendering:
         """Return what *shot* asks for, or raise the BoxError that tells why there is none.
 
         Those of a *caller* wait behind each other, and all callers have their turns by *weight*. *clocks* tell
-        afterwards how long this one waited and took, whatever became of it.
+        afterwards how long this one waited and took, whatever became of it. *still* is asked when the turn comes;
+        those who share a rendering have to be equal in it.
         """
         clocks = clocks or Clocks()
         if shot.share:
-            begin = functools.partial(self._render, shot, caller, weight)
-            return await self._sharing.join(caller, shot, clocks, begin)
-        return await self._render(shot, caller, weight, clocks)
+            begin = functools.partial(self._render, shot, caller, weight, still)
+            return await self._sharing.join((caller, still), shot, clocks, begin)
+        return await self._render(shot, caller, weight, still, clocks)
 
-    async def _render(self, shot: Shot, caller: int, weight: int, clocks: Clocks) -> Rendering:
+    async def _render(self, shot: Shot, caller: int, weight: int, still: Still | None, clocks: Clocks) -> Rendering:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
         vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
@@ -80,6 +89,9 @@ class Renderer:
         rest = sum(seconds for seconds in shot.rests if seconds >= LEAST_REST)
         async with self._line.turn(latest, caller, weight, clocks, rest) as turn:
             begun = loop.time()
+            if still is not None and (hosts := await still()) != shot.hosts:
+                shot = replace(shot, hosts=hosts)
+                vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
             wanted = begun + shot.timeout + shot.delay
             aside = functools.partial(self._line.aside, turn)
             try:
