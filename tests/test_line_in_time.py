@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import selectors
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -49,9 +49,9 @@ class Scene:
     def __init__(self, slots: int, wait: float = 20) -> None:
         self.line = Line(slots, 100, wait)
         self.made: Counter[int] = Counter()
-        self.seconds: Counter[int] = Counter()  # of a slot
+        self.seconds: defaultdict[int, float] = defaultdict(float)  # of a slot
         self.failed: Counter[int] = Counter()
-        self.longest: Counter[int] = Counter()  # that one has waited
+        self.longest: defaultdict[int, float] = defaultdict(float)  # that one has waited
         self.most_open: Counter[int] = Counter()
 
     async def ask(self, caller: int, seconds: float, rest: float = 0, weight: int = 1) -> None:
