@@ -23,7 +23,7 @@ from .database import Database
 from .errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
 from .keys import Key
 from .limits import Buckets, Kind, Plan, Standing
-from .places import Network
+from .places import Network, Place
 
 PROOFS_AT_ONCE = 2  # argon2 takes a core and 19 MiB each
 PROOF_WAIT_SECONDS = 3.0
@@ -86,6 +86,13 @@ class Gate:
         if not await self._prover.proves(key, secret, network_of(client)):
             raise Unauthorized
         return key
+
+    async def hosts_of(self, prefix: str) -> tuple[Place, ...]:
+        """Return where shots of a secret that was recognized a while ago may go now. Raises Unauthorized."""
+        key = await self._database.run(keys.by_prefix, prefix)
+        if key is None or not key.is_live(datetime.now(UTC)):
+            raise Unauthorized
+        return key.hosts
 
     @property
     def proofs(self) -> dict[str, int]:

@@ -67,7 +67,7 @@ class Captures:
         self, *, before: int | None = None, number: int = 50, failed: bool = False, caller: str = ""
     ) -> list[dict[str, Any]]:
         """Return what is written, as `recent` does."""
-        return await self._database.run(recent, before=before, number=number, failed=failed, caller=caller)
+        return await self._database.look(recent, before=before, number=number, failed=failed, caller=caller)
 
     async def close(self) -> None:
         """Write what is left, and wait for it."""

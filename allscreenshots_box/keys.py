@@ -11,7 +11,7 @@ import secrets
 import string
 import zlib
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Literal
@@ -24,7 +24,7 @@ from . import places
 from .audit import COMMAND_LINE, Actor, record
 from .database import writing
 from .errors import OperatorError
-from .limits import Plan, no_plan
+from .limits import Plan, no_plan, plans
 from .places import Place
 from .stamps import stamp
 
@@ -94,7 +94,7 @@ class Key:
 
 def describe(key: Key, now: datetime) -> dict[str, Any]:
     """Return what may be shown of *key*: everything but its hash."""
-    shown = asdict(key) | {"plan": key.plan.name, "state": key.state(now)}
+    shown = vars(key) | {"plan": key.plan.name, "state": key.state(now)}
     del shown["hash"]
     return shown
 
@@ -168,10 +168,12 @@ def rehash(db: sqlite_utils.Database, key: Key, new_hash: str) -> None:
 
 # --- reading ------------------------------------------------------------------------------------
 
-_SELECT = """
-    select keys.id, keys.name, secrets.prefix, secrets.hash, keys.environment, keys.organization, keys.allow_hosts,
-        secrets.created_at, secrets.last_used_at, keys.expires_at, secrets.retires_at, secrets.revoked_at,
-        plans.name as plan, plans.screenshots_per_hour, plans.screenshots_burst, plans.requests_per_hour,
+_OF_KEY = """
+    keys.id, keys.name, secrets.prefix, secrets.hash, keys.plan, keys.environment, keys.organization, keys.allow_hosts,
+    secrets.created_at, secrets.last_used_at, keys.expires_at, secrets.retires_at, secrets.revoked_at
+"""
+_SELECT = f"""
+    select {_OF_KEY}, plans.screenshots_per_hour, plans.screenshots_burst, plans.requests_per_hour,
         plans.requests_burst, plans.screenshots_per_month, plans.bandwidth_per_month, plans.weight
     from secrets join keys on keys.id = secrets.key_id join plans on plans.name = keys.plan
 """
@@ -184,7 +186,10 @@ def by_prefix(db: sqlite_utils.Database, prefix: str) -> Key | None:
 
 def every(db: sqlite_utils.Database) -> list[Key]:
     """Return every secret there is, oldest first."""
-    return [_key(row) for row in db.query(f"{_SELECT} order by secrets.created_at, secrets.prefix")]
+    by_name = {plan.name: plan for plan in plans(db)}  # read once, and not for each of many keys
+    rows = db.query(f"select {_OF_KEY} from secrets join keys on keys.id = secrets.key_id")
+    found = [Key(**{**row, "plan": by_name[row["plan"]]}) for row in rows]
+    return sorted(found, key=lambda key: (key.created_at, key.prefix))
 
 
 def live(db: sqlite_utils.Database) -> list[Key]:

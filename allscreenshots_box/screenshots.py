@@ -14,10 +14,11 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
 from . import presence
-from .auth import Admission
+from .auth import Admission, Gate
 from .bodies import Body
 from .contract import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 from .orders import ScreenshotRequest, shot_of
+from .places import Place
 from .render import Clocks, Renderer, Rendering, Shot
 from .render.shot import MEDIA_TYPES, Product
 from .usage import Usage
@@ -64,7 +65,8 @@ async def take_screenshot(
     key, clocks = admission.key, Clocks()
     request.state.clocks = clocks  # whoever answers tells them, also of a failure
     async with usage.capture(key, clocks) as capture:
-        work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks)
+        still = _Still(request.app.state.gate, key.prefix)
+        work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks, still=still)
         rendering = await presence.while_there(request.receive, work)
         capture.made(sum(len(product.content) for product in rendering.products))
     request.state.fetched = rendering.fetched
@@ -72,6 +74,17 @@ async def take_screenshot(
     request.state.refused = rendering.refused[:MOST_REASONS]
     content, media_type = await _content(data, shot, rendering)
     return Response(content, media_type=media_type, headers=_headers(rendering))
+
+
+@dataclass(frozen=True)
+class _Still:
+    """Looks at a secret again when the turn of its shot comes: it may have been stopped, or bound to other hosts."""
+
+    gate: Gate
+    prefix: str
+
+    async def __call__(self) -> tuple[Place, ...]:
+        return await self.gate.hosts_of(self.prefix)
 
 
 def _headers(rendering: Rendering) -> dict[str, str]:

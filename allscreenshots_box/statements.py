@@ -1,5 +1,7 @@
 """What has been used, told to those who used it: GET /v1/usage and what is below it."""
 
+import re
+from collections import Counter
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
@@ -15,7 +17,7 @@ from .contract import ERRORS
 from .dialects import reads_quota
 from .errors import InvalidRequest
 from .keys import Key
-from .ledger import Counts, Period, moment, period_of
+from .ledger import MONTH, Counts, Period, moment, period_of
 from .limits import LARGEST
 from .usage import Usage
 
@@ -26,6 +28,8 @@ MOST_HISTORY = 12  # months before this one
 UNLIMITED = "unlimited"
 THOUSAND = 1000  # as disks and networks are sold
 UNITS = ("KB", "MB", "GB", "TB")
+
+_ID = re.compile(r"[1-9][0-9]{0,17}")  # as SQLite counts
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -167,10 +171,7 @@ async def get_usage(request: AnyRequest, usage: NamedDependency[Usage]) -> Usage
     """Tell what the organization has used, and what the key may still use."""
     key = _key(request)
     period = period_of(usage.now().date())
-    members = [holder.id for holder in await usage.holders(key.organization)]
-    months: dict[str, Counts] = {}
-    for (_, month), counts in (await usage.by_month(members)).items():
-        months.setdefault(month, Counts()).add(counts)
+    months = await usage.of_organization(key.organization, span=MONTH)
     quota = _quota(key, await usage.used_by(key))
     total = Counts()
     for counts in months.values():
@@ -223,26 +224,21 @@ async def get_quota(request: AnyRequest, usage: NamedDependency[Usage]) -> Quota
 )
 async def get_usage_by_key(request: AnyRequest, usage: NamedDependency[Usage]) -> ApiKeyUsageResponse:
     """Tell what each key of the organization has used."""
-    period = period_of(usage.now().date())
-    holders = await usage.holders(_key(request).organization)
-    used = await usage.by_month([holder.id for holder in holders])
-    in_all: dict[int, Counts] = {}
-    for (key_id, _), counts in used.items():
-        in_all.setdefault(key_id, Counts()).add(counts)
-    return ApiKeyUsageResponse(
-        period_start=moment(period.begins),
-        period_end=moment(period.ends),
-        keys=[
-            ApiKeyUsageDetail(
-                api_key_id=str(holder.id),
-                key_prefix=holder.prefix,
-                name=holder.name,
-                current_period=_counted(used.get((holder.id, period.name), Counts())),
-                totals=_counted(in_all.get(holder.id, Counts())),
-            )
-            for holder in holders
-        ],
-    )
+    key, period = _key(request), period_of(usage.now().date())
+    told: list[ApiKeyUsageDetail] = []
+    async with usage.listing:
+        while stretch := await usage.stretch(key.organization, int(told[-1].api_key_id) if told else 0, period.name):
+            told += [
+                ApiKeyUsageDetail(
+                    api_key_id=str(holder.id),
+                    key_prefix=holder.prefix,
+                    name=holder.name,
+                    current_period=_counted(lately),
+                    totals=_counted(in_all),
+                )
+                for holder, lately, in_all in stretch
+            ]
+    return ApiKeyUsageResponse(period_start=moment(period.begins), period_end=moment(period.ends), keys=told)
 
 
 @dataclass
@@ -271,11 +267,14 @@ async def get_activity(request: AnyRequest, usage: NamedDependency[Usage]) -> li
     """Tell how many screenshots each of the last days had, today last, of the organization or of some of its keys."""
     key, how_many, wanted = _key(request), _days(request), _ids(request)
     days = [usage.now().date() - timedelta(back) for back in reversed(range(how_many))]
-    members = {str(holder.id): holder for holder in await usage.holders(key.organization)}
-    for key_id in wanted:
-        owned_by(key, members[key_id].organization if key_id in members else "")  # no organization has an empty name
-    asked_for = [holder.id for key_id, holder in members.items() if not wanted or key_id in wanted]
-    counted = await usage.by_day(asked_for, days[0])
+    if wanted:
+        members = await usage.members(key.organization, [int(one) for one in wanted if _ID.fullmatch(one)])
+        if wanted - {str(member) for member in members}:
+            owned_by(key, "")  # no organization has an empty name
+        counted = await usage.by_day(list(members), days[0])
+    else:
+        used = await usage.of_organization(key.organization, since=str(days[0]))
+        counted = Counter({day: counts.screenshots for day, counts in used.items()})
     return [DailyCaptureCountResponse(date=str(day), count=counted[str(day)]) for day in days]
 
 

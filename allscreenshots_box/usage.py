@@ -7,7 +7,7 @@ import asyncio
 import logging
 import math
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
@@ -16,13 +16,14 @@ from . import ledger, logs
 from .database import BUSY_MILLISECONDS, Database, repeated
 from .errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
 from .keys import Key
-from .ledger import MONTH, Counts, Holder, Period, Tally, moment, period_of
+from .ledger import DAY, Counts, Holder, Period, Tally, moment, period_of
 from .limits import Plan
 from .render import Clocks
 
 WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
 PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
 MOST_RETRY_SECONDS = 3600  # a client that waits for the end of the month holds something open until then
+KEYS_AT_ONCE = 200  # that are read in one go: some milliseconds
 CANCELLED = "cancelled"  # counted among the error codes: the caller hung up, or the box stopped
 
 Clock = Callable[[], datetime]
@@ -60,6 +61,7 @@ class Usage:
         self._waiting: Tally = {}  # not written yet
         self._standings: dict[int, _Standing] = {}
         self._period: Period | None = None  # whose standings these are
+        self.listing = asyncio.Lock()
         self._reconciling = asyncio.Lock()  # what is written is in SQLite or waiting, never in neither or both
         self._in_trouble = False
 
@@ -92,17 +94,38 @@ class Usage:
         """Return what *key* has used this month."""
         return (await self._standing(key.id, self.now())).used
 
-    async def holders(self, organization: str) -> list[Holder]:
-        """Return the keys of an organization."""
-        return await self._database.run(ledger.holders, organization)
-
-    async def by_month(self, key_ids: Sequence[int]) -> Tally:
-        """Return the screenshots and bytes of these keys, by month."""
+    async def of_organization(self, organization: str, *, span: int = DAY, since: str = "") -> dict[str, Counts]:
+        """Return the screenshots and bytes of all of an organization from a day on, by *span*."""
         async with self._reconciling:
-            used = await self._database.run(ledger.months, key_ids)
-            for (key_id, day), counts in self._waiting_of(key_ids):
-                used.setdefault((key_id, day[:MONTH]), Counts()).add(Counts(counts.screenshots, counts.bytes))
+            among = list({key_id for key_id, _ in self._waiting})
+            used, members = await self._database.run(
+                ledger.of_organization, organization, among, span=span, since=since
+            )
+            for (_, day), counts in self._waiting_of(members):
+                if day >= since:
+                    used.setdefault(day[:span], Counts()).add(Counts(counts.screenshots, counts.bytes))
         return used
+
+    async def members(self, organization: str, among: Sequence[int]) -> set[int]:
+        """Return those of these keys that an organization has."""
+        return await self._database.run(ledger.members, organization, among)
+
+    async def stretch(self, organization: str, after: int, month: str) -> list[tuple[Holder, Counts, Counts]]:
+        """Return the next keys of an organization *after* one, and what each used in *month* and in all.
+
+        No more than the database's thread has done in some milliseconds; to be asked for by one at a time, holding
+        *listing*, so that others' requests have their turns between.
+        """
+        async with self._reconciling:
+            found = await self._database.look(ledger.stretch, organization, after, KEYS_AT_ONCE, month)
+            used = {holder.id: (lately, in_all) for holder, lately, in_all in found}
+            for (key_id, day), counts in self._waiting_of(used):
+                lately, in_all = used[key_id]
+                taken = Counts(counts.screenshots, counts.bytes)
+                in_all.add(taken)
+                if day.startswith(month):
+                    lately.add(taken)
+        return found
 
     async def by_day(self, key_ids: Sequence[int], since: date) -> Counter[str]:
         """Return how many screenshots these keys took together on each day from *since* on."""
@@ -122,7 +145,7 @@ class Usage:
                     used.setdefault(day, Counts()).add(counts)
         return used
 
-    def _waiting_of(self, key_ids: Sequence[int]) -> list[tuple[tuple[int, str], Counts]]:
+    def _waiting_of(self, key_ids: Iterable[int]) -> list[tuple[tuple[int, str], Counts]]:
         wanted = set(key_ids)
         return [(name, counts) for name, counts in self._waiting.items() if name[0] in wanted]
 
@@ -155,33 +178,33 @@ class Usage:
         if counts == Counts():
             return
         self._waiting.setdefault((key_id, day.isoformat()), Counts()).add(counts)
-        if self._period == period_of(day):  # looked up anew: the month may have been left and entered meanwhile
-            self._standings.setdefault(key_id, _Standing()).used.add(counts)
+        # Looked up anew: the month may have been left and entered meanwhile. Who is not there yet is read later.
+        if self._period == period_of(day) and key_id in self._standings:
+            self._standings[key_id].used.add(counts)
 
     async def _standing(self, key_id: int, now: datetime) -> _Standing:
-        await self.enter(period_of(now.date()))
-        return self._standings.setdefault(key_id, _Standing())
+        """Return where a key stands, read when it is first asked for: all keys at once are too many to wait for."""
+        period = period_of(now.date())
+        if period != self._period:  # at a start, in a new month, or when the clock was set
+            self._standings, self._period = {}, period
+        standing = self._standings.get(key_id)
+        return standing if standing is not None else await self._read(key_id, period)
 
-    async def enter(self, period: Period) -> None:
-        """Know where every key stands in a month: empty as a rule, but not at a start or when the clock was set."""
-        if period == self._period:
-            return
+    async def _read(self, key_id: int, period: Period) -> _Standing:
         async with self._reconciling:
-            if period == self._period:  # somebody else was first
-                return
-            used = await self._database.run(ledger.month, period.name)
-            for (key_id, day), counts in self._waiting.items():
+            used = await self._database.run(ledger.month, key_id, period.name)
+            for (_, day), counts in self._waiting_of([key_id]):
                 if day.startswith(period.name):
-                    used.setdefault(key_id, Counts()).add(counts)
-            self._standings = {key_id: _Standing(counts) for key_id, counts in used.items()}
-            self._period = period
+                    used.add(counts)
+            if self._period != period:  # the month ended meanwhile
+                return _Standing(used)
+            return self._standings.setdefault(key_id, _Standing(used))  # somebody else may have been first
 
 
 @asynccontextmanager
 async def counting(database: Database) -> AsyncIterator[Usage]:
     """Yield a Usage that is written as it grows, and once more when the block ends."""
     usage = Usage(database)
-    await usage.enter(period_of(usage.now().date()))
     try:
         async with repeated(usage.write, WRITE_SECONDS):
             yield usage

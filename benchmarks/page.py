@@ -1,14 +1,18 @@
-"""The operator's page over a full database: ten thousand keys and a million rows of usage, each page timed."""
+"""The operator's page, usage and commands over a full database: what they take, and how long requests wait for it."""
 
+import os
 import random
+import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
@@ -18,12 +22,16 @@ from litestar.testing import TestClient
 from allscreenshots_box import audit, captures, keys, limits
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
-from allscreenshots_box.database import open_database, writing
-from allscreenshots_box.ledger import DAY, MONTH
+from allscreenshots_box.database import Database, open_database, writing
+from allscreenshots_box.ledger import MONTH
 from allscreenshots_box.render import Health, Renderer
+from benchmarks import stage
 from tests.operator_in import sign_in
 
-TIMES = 20
+SHOWN = 12  # of those that hold the database's thread longest
+COMMAND_TIMES = 3
+COMMANDS = ("keys list", "keys list --json", "usage", "keys --help")
+USAGE = ("/v1/usage", "/v1/usage/quota", "/v1/usage/keys", "/v1/usage/activity", "/v1/usage/activity?apiKeyIds=1,2,3")
 CODES = ("timeout", "url_unreachable", "target_not_allowed", "overloaded", "selector_not_found", "client_gone")
 PAGES = (
     "/admin",
@@ -54,54 +62,57 @@ PAGES = (
 def fill(db: sqlite_utils.Database, number: int, days: int) -> None:
     """Make so many keys, what each used on each of so many days, and as many captures and acts as are kept."""
     chance, now = random.Random(1), datetime.now(UTC)
-    dates = [f"{now - timedelta(days=ago):%Y-%m-%d}" for ago in range(days)]
     known = [(index + 1, f"service-{index:05}", keys.mint()[: keys.PREFIX_LENGTH]) for index in range(number)]
     limits.set_plan(db, "small", {"screenshots_per_month": 1000})
     with writing(db):
         db.conn.executemany(
             "insert into keys (id, name, plan, environment, organization, created_at) values (?, ?, ?, ?, ?, ?)",
-            [
+            (
                 (
                     id_,
                     name,
                     chance.choice(["default", "small"]),
                     chance.choice(["production", "staging"]),
-                    "default",
+                    keys.DEFAULT_ORGANIZATION,
                     stamp(now, chance.random() * 400),
                 )
-                for at, (id_, name, _) in enumerate(known)
-            ],
+                for id_, name, _ in known
+            ),
         )
         db.conn.executemany(
             "insert into secrets (prefix, key_id, hash, created_at, last_used_at) values (?, ?, 'none', ?, ?)",
-            [(prefix, id_, stamp(now, 300), stamp(now, chance.random() * 120)) for id_, _, prefix in known],
+            ((prefix, id_, stamp(now, 300), stamp(now, chance.random() * 120)) for id_, _, prefix in known),
         )
-        db.conn.executemany(
-            "insert into usage values (?, ?, ?, ?, ?)",
-            ((id_, day, chance.randrange(1, 50), chance.randrange(10**7), 1.5) for id_, _, _ in known for day in dates),
-        )
-        db.conn.executemany(
-            "insert into failures values (?, ?, ?, ?)",
-            (
-                (id_, day, chance.choice(CODES), chance.randrange(1, 5))
-                for id_, _, _ in known
-                for day in dates
-                if chance.random() < 0.05
-            ),
-        )
-        add_up(db)
+        add_usage(db, [f"{now - timedelta(days=ago):%Y-%m-%d}" for ago in range(days)])
         add_recent(db, known, chance, now)
 
 
-def add_up(db: sqlite_utils.Database) -> None:
-    """Make the sums that the server keeps beside the days of each key."""
+def add_usage(db: sqlite_utils.Database, dates: list[str]) -> None:
+    """Make what every key used on each of *dates*, in the order that it is kept in, and the sums beside it."""
+    db.execute("create temp table dates (day text primary key) without rowid")
+    db.conn.executemany("insert into dates values (?)", [(day,) for day in dates])
     db.execute(
-        "insert into usage_by_month select key_id, substr(day, 1, ?), sum(screenshots), sum(bytes) from usage"
-        " group by 1, 2",
+        "insert into usage select keys.id, day, 1 + abs(random() % 49), abs(random() % 10000000), 1.5"
+        " from keys cross join dates order by 1, 2"
+    )
+    db.conn.create_function("code", 1, lambda number: CODES[number % len(CODES)], deterministic=True)
+    db.execute(
+        "insert into failures select key_id, day, code(screenshots), 1 + bytes % 4 from usage where bytes % 20 = 0"
+    )
+    db.execute(
+        "insert into usage_by_month select key_id, substr(day, 1, ?), sum(screenshots), sum(bytes), sum(render_seconds)"
+        " from usage group by 1, 2",
         [MONTH],
     )
     db.execute(
-        "insert into usage_by_day select substr(day, 1, ?), sum(screenshots), sum(bytes) from usage group by 1", [DAY]
+        "insert into failures_by_month select key_id, substr(day, 1, ?), code, sum(number) from failures"
+        " group by 1, 2, 3",
+        [MONTH],
+    )
+    db.execute("insert into usage_by_day select day, sum(screenshots), sum(bytes) from usage group by 1")
+    db.execute(
+        "insert into usage_by_organization select ?, day, screenshots, bytes from usage_by_day",
+        [keys.DEFAULT_ORGANIZATION],
     )
     db.execute("insert into failures_by_day select day, code, sum(number) from failures group by 1, 2")
 
@@ -164,24 +175,76 @@ async def idle() -> AsyncIterator[Renderer]:
     yield Idle()
 
 
-def seconds(client: TestClient[Litestar], path: str) -> float:
+@contextmanager
+def watched() -> Iterator[dict[str, float]]:
+    """Note the longest time that the database's one thread was held by each function, in milliseconds."""
+    longest: dict[str, float] = {}
+    run = Database.run
+
+    async def timed(self: Database, function: Any, *args: Any, **kwargs: Any) -> Any:
+        def call(db: sqlite_utils.Database) -> Any:
+            begun = time.perf_counter()
+            try:
+                return function(db, *args, **kwargs)
+            finally:
+                name, took = f"{function.__module__}.{function.__qualname__}", (time.perf_counter() - begun) * 1000
+                longest[name] = max(took, longest.get(name, 0))
+
+        return await run(self, call)
+
+    Database.run = timed  # type: ignore[method-assign]
+    try:
+        yield longest
+    finally:
+        Database.run = run  # type: ignore[method-assign]
+
+
+def milliseconds(client: TestClient[Litestar], path: str, headers: dict[str, str]) -> float:
     begun = time.perf_counter()
-    answer = client.get(path)
+    answer = client.get(path, headers=headers)
     assert answer.status_code == 200, answer.text
-    return time.perf_counter() - begun
+    return (time.perf_counter() - begun) * 1000
 
 
-def main(number: int = 10_000, days: int = 100) -> None:
+def command(folder: str, words: str) -> float:
+    begun = time.perf_counter()
+    stage.command_line(Path(folder), *words.split())
+    return (time.perf_counter() - begun) * 1000
+
+
+def show(what: str, measure: Callable[[], float], times: int) -> None:
+    taken = [measure() for _ in range(times)]
+    print(f"{what:50} {median(taken):8.1f} {max(taken):8.1f}", flush=True)
+
+
+def main(number: int = 10_000, days: int = 100, times: int = 20) -> None:
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings(data_dir=Path(folder))
         db = open_database(settings.database_path)
-        print(f"{number:,} keys, {number * days:,} rows of usage; milliseconds, median and slowest of {TIMES}")
-        with TestClient(create_app(settings, idle)) as client:
-            sign_in(client, db, PasswordHasher.from_parameters(profiles.CHEAPEST))
-            fill(db, number, days)
+        hasher = PasswordHasher.from_parameters(profiles.CHEAPEST)
+        begun = time.perf_counter()
+        fill(db, number, days)
+        _, secret = keys.create(db, hasher, "who asks")
+        limits.set_plan(db, "default", dict.fromkeys(("requests_per_hour", "requests_burst"), 1_000_000))
+        print(f"{number:,} keys, {number * days:,} rows of usage, made in {time.perf_counter() - begun:.0f} s")
+        print(f"milliseconds, median and slowest of {times}")
+        with watched() as longest, TestClient(create_app(settings, idle)) as client:
+            sign_in(client, db, hasher)
             for path in PAGES:
-                taken = [seconds(client, path) * 1000 for _ in range(TIMES)]
-                print(f"{path:50} {median(taken):8.1f} {max(taken):8.1f}")
+                show(path, partial(milliseconds, client, path, {}), times)
+            for path in USAGE:
+                show(path, partial(milliseconds, client, path, {"X-API-Key": secret}), times)
+            print("the database's thread, held by one read or write at most, milliseconds")
+            for name, took in sorted(longest.items(), key=lambda one: -one[1])[:SHOWN]:
+                print(f"{name:50} {took:8.1f}")
+        db.close()
+        if os.geteuid() == 0:
+            os.chmod(folder, 0o755)  # noqa: PTH101 - the commands become somebody else
+            for file in Path(folder).iterdir():
+                shutil.chown(file, settings.user)
+            shutil.chown(folder, settings.user)
+        for words in COMMANDS:
+            show(words, partial(command, folder, words), COMMAND_TIMES)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,7 @@ import asyncio
 import json
 import shutil
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,7 +21,7 @@ from allscreenshots_box.app import Rendering as Rendered
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
-from allscreenshots_box.render import Clocks, Health, Renderer, Rendering, Shot
+from allscreenshots_box.render import Clocks, Health, Renderer, Rendering, Shot, Still
 from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product
 from tests.box import Box
 from tests.operator_in import sign_in
@@ -90,6 +90,8 @@ class StandIn(Renderer):
         self.asked: list[dict[str, Any]] = []  # for whom, and with what weight
         self.failure: Exception | None = None
         self.loads = True  # before it fails
+        self.meanwhile: Callable[[], object] = lambda: None  # while a shot waits for its turn
+        self.stills: list[Still | None] = []  # what is asked when a turn comes
         self.rendering = Rendering(products=(), target_status=200, target_url="")
         self.wellbeing = Health(ok=True)
 
@@ -117,11 +119,16 @@ class StandIn(Renderer):
         """Say what the test wants it to."""
         return self.wellbeing
 
-    async def render(self, shot: Shot, *, clocks: Clocks | None = None, **asked: Any) -> Rendering:
+    async def render(
+        self, shot: Shot, *, clocks: Clocks | None = None, still: Still | None = None, **asked: Any
+    ) -> Rendering:
         """Answer at once, or fail as told."""
         self.shots.append(shot)
         self.asked.append(asked)
-        await asyncio.sleep(0)
+        await asyncio.to_thread(self.meanwhile)
+        self.stills.append(still)
+        if still is not None:
+            await still()
         if clocks is not None and self.loads:
             waited = self.rendering.queue_seconds
             clocks.arrived, clocks.begun, clocks.ended = 0.0, waited, waited + self.rendering.render_seconds

@@ -1,6 +1,8 @@
 import asyncio
 import logging
 import sqlite3
+import threading
+from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, closing
 from dataclasses import replace
@@ -116,7 +118,7 @@ def test_months_are_what_their_days_are(play: Any, db: sqlite_utils.Database, ke
     added_up = {name: (counts.screenshots, counts.bytes) for name, counts in ledger.tally(db, span=MONTH).items()}
     kept = {name: (counts.screenshots, counts.bytes) for name, counts in ledger.months(db, [key.id]).items()}
     assert kept == added_up
-    assert ledger.month(db, "2026-12") == {key.id: Counts(31, 310)}
+    assert ledger.month(db, key.id, "2026-12") == Counts(31, 310)
 
 
 def test_a_capture_counts_on_the_day_that_it_began(
@@ -163,10 +165,16 @@ def test_what_is_read_has_what_is_not_written_yet(play: Any, key: Key) -> None:
         await shoot(counted, key)
         await counted.write()
         await shoot(counted, key)
-        assert await counted.by_month([key.id, 99]) == {(key.id, "2026-11"): Counts(2, 20)}
+        assert await counted.of_organization("default", span=MONTH) == {"2026-11": Counts(2, 20)}
+        assert await counted.of_organization("default", since="2026-12-01") == {}
+        assert await counted.of_organization("other") == {}
+        [(holder, lately, in_all)] = await counted.stretch("default", 0, "2026-11")
+        assert (holder.id, lately, in_all) == (key.id, Counts(2, 20), Counts(2, 20))
+        assert await counted.stretch("default", key.id, "2026-11") == []
+        [(_, lately, in_all)] = await counted.stretch("default", 0, "2026-12")
+        assert (lately, in_all) == (Counts(), Counts(2, 20))
         assert await counted.by_day([key.id], date(2026, 11, 30)) == {"2026-11-30": 2}
         assert await counted.by_day([key.id], date(2026, 12, 1)) == {}
-        assert await counted.by_month([99]) == {}
 
     play(scene)
 
@@ -576,8 +584,8 @@ def test_activity_has_every_day(api: Api, db: sqlite_utils.Database, small: dict
     [holder] = ledger.holders(db)
     today = datetime.now(UTC).date()
     past = {(holder.id, (today - timedelta(days)).isoformat()): Counts(days) for days in (1, 4, 5)}
+    shot(api, small)  # first: what others than the server write is no quota's
     ledger.add(db, past, patience=1000)
-    shot(api, small)
     days = api.get("/v1/usage/activity?days=5", headers=small).json()
     assert [day["date"] for day in days] == [(today - timedelta(back)).isoformat() for back in (4, 3, 2, 1, 0)]
     assert [day["count"] for day in days] == [4, 0, 0, 1, 1]
@@ -652,3 +660,91 @@ def test_a_question_costs_a_general_token(api: Api, small: dict[str, str], path:
 )
 def test_sizes_are_told_as_people_read_them(size: int, text: str) -> None:
     assert statements.formatted(size) == text
+
+
+# --- many keys ----------------------------------------------------------------------------------
+
+
+def test_sums_of_an_organization_are_kept_by_day_and_stay_when_its_keys_are_forgotten(
+    api: Api, db: sqlite_utils.Database, hasher: PasswordHasher, small: dict[str, str]
+) -> None:
+    made(db, hasher, "gone")
+    [_, gone] = ledger.holders(db)
+    ledger.add(db, {(gone.id, "2020-01-31"): Counts(4, 40)}, patience=1000)
+    keys.revoke(db, "gone")
+    keys.prune(db, older_than=timedelta())
+    assert api.get("/v1/usage", headers=small).json()["totals"]["screenshotsCount"] == 4
+    assert [one["name"] for one in api.get("/v1/usage/keys", headers=small).json()["keys"]] == ["small"]
+
+
+def test_keys_are_all_there_however_few_are_read_at_once(
+    api: Api, db: sqlite_utils.Database, hasher: PasswordHasher, small: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(6):
+        made(db, hasher, f"beside-{number}", organization="default" if number % 2 else "other")
+    monkeypatch.setattr(usage, "KEYS_AT_ONCE", 2)
+    told = api.get("/v1/usage/keys", headers=small).json()["keys"]
+    assert [one["name"] for one in told] == ["small", "beside-1", "beside-3", "beside-5"]
+
+
+def test_lists_for_people_hold_up_no_request(settings: Settings, db: sqlite_utils.Database) -> None:
+    async def scene() -> None:
+        begun, end = threading.Event(), threading.Event()
+
+        def take_long(_: sqlite_utils.Database) -> None:
+            begun.set()
+            end.wait(20)
+
+        async with database.connected(settings.database_path) as connected:
+            looking = asyncio.create_task(connected.look(take_long))
+            await asyncio.to_thread(begun.wait, 20)
+            assert await connected.run(keys.every) == []
+            assert not looking.done()
+            end.set()
+            await looking
+            with pytest.raises(sqlite3.OperationalError, match="readonly"):
+                await connected.look(lambda lists: lists.execute("delete from keys"))
+
+    assert keys.every(db) == []
+    asyncio.run(scene())
+
+
+def test_what_was_counted_before_there_were_these_sums_is_summed(
+    db: sqlite_utils.Database, hasher: PasswordHasher
+) -> None:
+    made(db, hasher, "mine")
+    made(db, hasher, "stranger", organization="other")
+    [mine, stranger] = ledger.holders(db)
+    used = {
+        (key_id, day): Counts(1, 10, 0.5, Counter(timeout=2))
+        for key_id in (mine.id, stranger.id)
+        for day in ("2026-10-31", "2026-11-01", "2026-11-30", "2026-12-01")
+    }
+    ledger.add(db, used, patience=1000)
+    tables = ("usage_by_organization", "usage_by_month", "failures_by_month")
+    kept = [list(db.query(f"select * from {name} order by 1, 2")) for name in tables]
+    db.executescript(
+        """
+        drop index keys_by_name; drop index keys_by_organization; drop index keys_by_plan;
+        drop table usage_by_organization; drop table failures_by_month;
+        alter table usage_by_month drop column render_seconds;
+        delete from _sqlite_migrations where name = 'm009_sums';
+        """
+    )
+    database.migrations.apply(db)
+    assert [list(db.query(f"select * from {name} order by 1, 2")) for name in tables] == kept
+    assert [len(rows) for rows in kept] == [8, 6, 6]
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        "select id from keys where name = 'x'",
+        "select id from keys where organization = 'x' and id > 1 order by id limit 2",
+        "select day from usage_by_organization where organization = 'x' and day >= '2026'",
+        "select sum(bytes) from usage_by_month where key_id in (select value from json_each('[1]')) group by key_id",
+    ],
+)
+def test_no_question_of_a_request_reads_all_keys(db: sqlite_utils.Database, question: str) -> None:
+    plan = [row[-1] for row in db.execute(f"explain query plan {question}")]
+    assert not [step for step in plan if step.startswith("SCAN") and "json_each" not in step]

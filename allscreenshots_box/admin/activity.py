@@ -22,7 +22,7 @@ LONGEST_WORD = 100  # characters
 async def changes(insight: NamedDependency[Insight], q: Word = "", before: Word = "") -> Response[str]:
     """Show what was done to keys and plans."""
     word = q.strip()[:LONGEST_WORD]
-    rows = await insight.database.run(audit.recent, before=_id(before), number=ON_A_PAGE + 1, word=word)
+    rows = await insight.database.look(audit.recent, before=_id(before), number=ON_A_PAGE + 1, word=word)
     return page("activity.html", section="activity", word=word, **_paged(rows, before, {"q": word}))
 
 

@@ -207,7 +207,7 @@ async def _asked(state: State, key: Key, form: Form) -> Response[str]:
         key=key,
         form=form,
         plans=await state.database.run(limits.plans),
-        environments=await state.database.run(roster.environments),
+        environments=await state.database.look(roster.environments),
         expiries=[(expiry.AS_IT_IS, "As it is"), *expiry.CHOICES],
     )
 

@@ -36,7 +36,7 @@ CURL = """curl -X POST "{base}/v1/screenshots" \\
 async def show(request: AnyRequest, state: State) -> Response[str]:
     """List the keys."""
     asked, now = _question(request.query_params), datetime.now(UTC)
-    answer = await state.database.run(roster.look_up, asked, now)
+    answer = await state.database.look(roster.look_up, asked, now)
     plans = await state.database.run(limits.plans)
 
     def at(**changes: Any) -> str:
@@ -111,7 +111,7 @@ def shown_once(request: AnyRequest, key: Key, secret: str, *, grace: str = "") -
 
 async def _asked(database: Database, form: Form, tickets: Tickets) -> Response[str]:
     plans = await database.run(limits.plans)
-    known = await database.run(roster.environments)
+    known = await database.look(roster.environments)
     asked_twice = {"", "name"} & set(form.errors)
     twin = await database.run(_live_named, form.values.get("name", "")) if asked_twice else None
     return page(

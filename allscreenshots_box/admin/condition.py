@@ -141,7 +141,7 @@ async def all_of_it(insight: Insight) -> dict[str, Any]:
         insight.readiness.look(),
         asyncio.to_thread(machine, insight.settings),
         insight.usage.all_days((now - timedelta(days=DAYS - 1)).date()),
-        insight.database.run(neglected, now),
+        insight.database.look(neglected, now),
         insight.captures.recent(number=10, failed=True),
     )
     slots, in_use, waiting = insight.renderer.standing

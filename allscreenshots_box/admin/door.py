@@ -140,6 +140,11 @@ class Door:
         """Return who is signed in."""
         return await self._database.run(operators.sessions, now=self.now())
 
+    async def require(self, session: Session) -> None:
+        """Raise NotSignedIn if *session* has ended since it was recognized."""
+        if session.digest not in {one.digest for one in await self.sessions()}:
+            raise NotSignedIn(f"{ROOT}/sign-in")
+
     async def sign_out(self, session: Session, by: Actor) -> None:
         """End one session."""
         await self._database.run(operators.sign_out, session, by=by)

@@ -27,7 +27,7 @@ _MOST_DIGITS = 25  # Python reads thousands, slowly; no limit has as many
 @get("/plans")
 async def show(request: AnyRequest, state: State) -> Response[str]:
     """List the plans."""
-    plans = await state.database.run(_told)
+    plans = await state.database.look(_told)
     done = DONE.get(request.query_params.get("done", ""), "")
     return page("plans.html", section="plans", plans=plans, done=done, address=address, on=_keys_on)
 
@@ -117,7 +117,7 @@ async def remove(request: AnyRequest, state: State) -> Response[str]:
 
 
 async def _found(state: State, name: str) -> tuple[Plan, int]:
-    for plan, _, number in await state.database.run(_told):
+    for plan, _, number in await state.database.look(_told):
         if plan.name == name:
             return plan, number
     raise NotFound("There is no such plan.")

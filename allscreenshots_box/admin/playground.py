@@ -5,6 +5,7 @@ import base64
 import json
 import math
 import re
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -13,9 +14,10 @@ from litestar.di import NamedDependency
 from markupsafe import Markup
 
 from .. import bodies, presence
-from ..errors import BoxError, InvalidRequest, RateLimited, TargetNotAllowed
+from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
 from ..limits import Buckets, Plan
 from ..orders import ScreenshotRequest, ViewportConfig, shot_of
+from ..places import Place
 from ..render import Clocks, Renderer, Rendering, devices
 from ..render.shot import Product
 from .fields import Form, sent
@@ -111,6 +113,8 @@ async def take(
         _charge(buckets)
         body = _body(form.values)
         rendering = await _rendering(request, body, renderer, buckets)
+    except NotSignedIn:
+        raise
     except BoxError as error:
         request.state.visit.error = error  # the log and the counts know it as they know every other
         _blame(form, error)
@@ -135,7 +139,7 @@ async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Render
         wanted, _ = bodies.read(ScreenshotRequest, json.dumps(body).encode())
         shot = shot_of(wanted)
         request.state.target, request.state.clocks = shot.url, clocks
-        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=clocks)
+        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=clocks, still=partial(_still, request))
         rendering = await presence.while_there(request.receive, work)
     except BoxError as error:
         if error.is_free(loaded=clocks.begun is not None):
@@ -144,6 +148,12 @@ async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Render
     request.state.rendering, request.state.fetched = rendering, rendering.fetched
     request.state.refused = rendering.refused[:10]
     return rendering
+
+
+async def _still(request: AnyRequest) -> tuple[Place, ...]:
+    """Look again whether who asked is signed in, when the turn comes."""
+    await request.app.state.door.require(request.state.session)
+    return ()
 
 
 def _body(values: dict[str, str]) -> dict[str, Any]:

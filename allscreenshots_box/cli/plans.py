@@ -95,7 +95,7 @@ def usage_command(key: str | None, *, as_json: bool) -> None:
     """
     with opened() as (db, settings):
         only = None if key is None else keys.find(db, key).id
-        found = ledger.report(db, datetime.now(UTC), only)
+        found = ledger.report(db, datetime.now(UTC), only, details=as_json or only is not None)
     if as_json:
         click.echo(json.dumps(found if only is None else found[0], indent=2))
         return

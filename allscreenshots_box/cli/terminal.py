@@ -210,8 +210,8 @@ def table(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empt
     heads = [column.removesuffix("_at").replace("_", " ").upper() for column in columns]
     table = [heads, *([shown(row[column]) for column in columns] for row in rows)]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
-    for line in table:
-        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table)
+    click.echo("\n".join(lines))  # in one piece: each of its own would be written by itself
 
 
 def shown(value: Any, nothing: str = "-") -> str:

@@ -3,7 +3,7 @@
 import asyncio
 import functools
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,8 +27,8 @@ from .blocking import Blocking
 from .browser import Browser
 from .capture import Studio, capture
 from .cdp import ProtocolError
-from .line import NOBODY, Clocks, Line
-from .page import Page
+from .line import LEAST_REST, NOBODY, Clocks, Line
+from .page import Aside, Page
 from .pictures import Encoder
 from .proxy import Proxy
 from .room import Room
@@ -37,11 +37,29 @@ from .shot import Rendering, Shot
 from .suspects import Name, Suspects
 from .tabs import BrowserGone, PagesBlamed, Tab
 
-__all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "equipment", "running"]
+__all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "Still", "equipment", "running"]
+
+Still = Callable[[], Awaitable[tuple[Place, ...]]]  # raises if a shot may not be made any more; else: where it may go
 
 MIB = 1024 * 1024  # bytes
 RETRY_SECONDS = 2  # a new browser starts in less
 LOOK_SECONDS = 6.0  # for the browser to draw a blank page; it has less itself
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A shot whose turn has come: where it may go, by when, for whom, and how it lets others go on while it rests."""
+
+    shot: Shot
+    vetted: outbound.Vetted
+    deadline: float  # on the event loop's clock
+    caller: int
+    aside: Aside
+
+    @property
+    def name(self) -> Name:
+        """What it is remembered by if browsers end."""
+        return self.caller, self.vetted.target.host
 
 
 class Renderer:
@@ -71,32 +89,44 @@ class Renderer:
         }
 
     async def render(
-        self, shot: Shot, *, caller: int = NOBODY, weight: int = 1, clocks: Clocks | None = None
+        self,
+        shot: Shot,
+        *,
+        caller: int = NOBODY,
+        weight: int = 1,
+        clocks: Clocks | None = None,
+        still: Still | None = None,
     ) -> Rendering:
         """Return what *shot* asks for, or raise the BoxError that tells why there is none.
 
         Those of a *caller* wait behind each other, and all callers have their turns by *weight*. *clocks* tell
-        afterwards how long this one waited and took, whatever became of it.
+        afterwards how long this one waited and took, whatever became of it. *still* is asked when the turn comes;
+        those who share a rendering have to be equal in it.
         """
         clocks = clocks or Clocks()
         if shot.share:
-            begin = functools.partial(self._render, shot, caller, weight)
-            return await self._sharing.join(caller, shot, clocks, begin)
-        return await self._render(shot, caller, weight, clocks)
+            begin = functools.partial(self._render, shot, caller, weight, still)
+            return await self._sharing.join((caller, still), shot, clocks, begin)
+        return await self._render(shot, caller, weight, still, clocks)
 
-    async def _render(self, shot: Shot, caller: int, weight: int, clocks: Clocks) -> Rendering:
+    async def _render(self, shot: Shot, caller: int, weight: int, still: Still | None, clocks: Clocks) -> Rendering:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
         vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
         await self._blocking.ready(shot.blocked)
-        async with self._line.turn(latest, caller, weight, clocks) as waited:
+        rest = sum(seconds for seconds in shot.rests if seconds >= LEAST_REST)
+        async with self._line.turn(latest, caller, weight, clocks, rest) as turn:
             begun = loop.time()
+            if still is not None and (hosts := await still()) != shot.hosts:
+                shot = replace(shot, hosts=hosts)
+                vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
             wanted = begun + shot.timeout + shot.delay
+            aside = functools.partial(self._line.aside, turn)
             try:
-                rendering = await self._insist(shot, vetted, min(latest, wanted), caller)
+                rendering = await self._insist(_Work(shot, vetted, min(latest, wanted), caller, aside))
             except TimeoutError:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
-        return replace(rendering, queue_seconds=waited, render_seconds=loop.time() - begun)
+        return replace(rendering, queue_seconds=turn.waited, render_seconds=loop.time() - begun)
 
     @property
     def standing(self) -> tuple[int, int, int]:
@@ -145,33 +175,32 @@ class Renderer:
         """Look at the browser no more."""
         self._pulse.close()
 
-    async def _insist(self, shot: Shot, vetted: outbound.Vetted, deadline: float, caller: int) -> Rendering:
+    async def _insist(self, work: _Work) -> Rendering:
         """Try, and try once more if the browser died of it or under it; apart from others if it may be to blame."""
-        name = caller, vetted.target.host
-        if self._suspects.refuses(name):
+        if self._suspects.refuses(work.name):
             raise PageEnded("Pages of this host have ended the browser again and again: it is not opened for minutes.")
-        apart = self._suspects.has(name)
+        apart = self._suspects.has(work.name)
         try:
-            return await self._try(shot, vetted, deadline, name, apart=apart)
+            return await self._try(work, apart=apart)
         except PageEnded:
             raise  # it would be ended again, and others would pay for that
         except (BrowserGone, PageCrashed, InternalError) as error:
             lost = error
         # What is left of the deadline may be too little: then it was lost to our browser, and is no word on the page.
         too_late = ServiceUnavailable("The browser was lost; try again.", RETRY_SECONDS)
-        if asyncio.get_running_loop().time() > deadline:
+        if asyncio.get_running_loop().time() > work.deadline:
             raise too_late from lost
         logs.event("shot_tried_again", reason=type(lost).__name__)
         try:
-            return await self._try(shot, vetted, deadline, name, apart=apart or isinstance(lost, PagesBlamed))
+            return await self._try(work, apart=apart or isinstance(lost, PagesBlamed))
         except (BrowserGone, TimeoutError) as error:
             raise too_late from error
 
-    async def _try(self, shot: Shot, vetted: outbound.Vetted, deadline: float, name: Name, *, apart: bool) -> Rendering:
+    async def _try(self, work: _Work, *, apart: bool) -> Rendering:
         try:
-            rendering = await self._attempt(shot, vetted, deadline, apart=apart)
+            rendering = await self._attempt(work, apart=apart)
         except PagesBlamed as error:
-            self._suspects.note(name, alone=error.alone)
+            self._suspects.note(work.name, alone=error.alone)
             if error.alone:
                 logs.event("page_blamed", reason=str(error))
                 raise PageEnded("The page ended the browser that it was in.") from error
@@ -179,17 +208,17 @@ class Renderer:
         except PageEnded:
             raise
         except (BoxError, TimeoutError):
-            self._suspects.clear(name)  # whatever it was, the browser lives
+            self._suspects.clear(work.name)  # whatever it was, the browser lives
             raise
-        self._suspects.clear(name)
+        self._suspects.clear(work.name)
         return rendering
 
-    async def _attempt(self, shot: Shot, vetted: outbound.Vetted, deadline: float, *, apart: bool) -> Rendering:
+    async def _attempt(self, work: _Work, *, apart: bool) -> Rendering:
         _require_handles()
         tab = None
         try:
-            async with asyncio.timeout_at(deadline), self._browser.tab(apart=apart) as tab:
-                rendering = await self._captured(tab, shot, vetted, deadline)
+            async with asyncio.timeout_at(work.deadline), self._browser.tab(apart=apart) as tab:
+                rendering = await self._captured(tab, work)
                 if tab.door.starved:  # it lacks something that the page has
                     raise _too_few_handles()
                 return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
@@ -207,11 +236,11 @@ class Renderer:
             logs.fault("capture_failed", error)
             raise InternalError("The page could not be captured.") from error
 
-    async def _captured(self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float) -> Rendering:
+    async def _captured(self, tab: Tab, work: _Work) -> Rendering:
         begun = time.monotonic()
         studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
         try:
-            rendering = await capture(Page(tab, shot, vetted, deadline), studio)
+            rendering = await capture(Page(tab, work.shot, work.vetted, work.deadline, work.aside), studio)
         except (UrlUnreachable, NotAPage, ServiceUnavailable):
             _require_handles(tab)
             await tab.require_alive(begun)

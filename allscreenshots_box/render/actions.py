@@ -284,7 +284,7 @@ async def _scroll(page: Page, action: Scroll, seconds: float) -> None:
 
 async def _wait(page: Page, action: Wait, seconds: float) -> None:
     if action.seconds is not None:
-        await asyncio.sleep(min(action.seconds, page.left()))
+        await page.pause(min(action.seconds, page.left()))
     if action.selector is not None:
         await _locate(page, action.selector, seconds, bare=True)
     if action.network_idle and not await page.be_quiet(seconds):

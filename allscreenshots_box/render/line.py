@@ -1,10 +1,10 @@
-"""The waiting line: a few slots, a bounded number of waiters, fair between callers by weight, two clocks."""
+"""The waiting line: a few slots, a bounded number of waiters, fair between callers by time and weight, two clocks."""
 
 import asyncio
 import math
 from collections import deque
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 
 from ..errors import Overloaded, OverShare, ServiceUnavailable
@@ -16,8 +16,10 @@ LONGEST_RETRY_SECONDS = 3600
 SPARE = 10  # one place in so many is kept for callers that have few
 LOOK_AGAIN_SECONDS = 0.1  # for memory that somebody else gives back
 NOBODY = 0  # the caller of work that no key asked for
-
-Turn = asyncio.Future[None]
+LEAST_CHARGE = 0.1  # seconds that every turn is charged for: what it costs beside its page
+LEAST_REST = 1.0  # seconds; for less a slot is not given back, and one page more opened
+LEAST_RESTING = 2  # turns that may rest at the same time, however few slots there are: one, and one of somebody else
+OTHERS_SECONDS = 10.0  # after another asked, one slot of several is kept free of the caller that has the rest of them
 
 
 @dataclass
@@ -42,15 +44,49 @@ class Clocks:
         return 0.0 if self.begun is None else max(0.0, self.ended - max(self.begun, self.arrived))
 
 
+@dataclass(eq=False)
+class Turn:
+    """One request's: it waits to be called, has a slot, and gives that back while it rests."""
+
+    caller: "_Caller"
+    rest: float  # seconds that it is going to rest in all
+    call: asyncio.Future[None]
+    waited: float = 0  # seconds
+    estimate: float = 0  # seconds of a slot that it is thought to take
+    used: float = 0  # seconds that it has had a slot, without the one that it has now
+    since: float | None = None  # when it got that one; None while it waits or rests
+
+    def had(self, now: float) -> float:
+        """Return the seconds of a slot that it has had."""
+        return self.used if self.since is None else self.used + now - self.since
+
+
 @dataclass
 class _Caller:
     """Whose requests wait, first come first served among themselves."""
 
-    due: float  # when the next turn is, on a clock that goes on by 1/weight with each
+    name: int
+    due: float  # when the next turn is, on a clock of seconds of a slot by weight; without the turns under way
+    average: float  # seconds of a slot that a turn takes
     weight: int = 1
     pace: float = 0  # seconds between two turns while more wait; 0 if none do
     last: float = 0  # when the last one began
     waiting: deque[Turn] = field(default_factory=deque)
+    under_way: set[Turn] = field(default_factory=set)
+
+    def comes(self, now: float) -> float:
+        """Return when the next turn is, charged for those under way: what they are thought to take, or take already."""
+        return self.due + sum(max(turn.estimate, turn.had(now)) for turn in self.under_way) / self.weight
+
+    @property
+    def slots(self) -> int:
+        """How many slots it has."""
+        return sum(turn.since is not None for turn in self.under_way)
+
+    @property
+    def resting(self) -> int:
+        """How many of its turns under way rest, or will or did."""
+        return sum(turn.rest > 0 for turn in self.under_way)
 
 
 class Line:
@@ -62,8 +98,11 @@ class Line:
         self._wait = wait
         self._room = room
         self._callers: dict[int, _Caller] = {}
-        self._clock = 0.0  # that of the turns: who has had fewer for their weight is due before
-        self._average = 1.0  # seconds a turn takes
+        self._clock = 0.0  # that of the turns: who has had less time for their weight is due before
+        self._average = 1.0  # seconds of a slot that a turn takes
+        self._most_resting = max(LEAST_RESTING, slots)
+        self._asked = (NOBODY, -math.inf)  # who asked last, and when
+        self._asked_before = -math.inf  # when somebody else did
         self._inside = 0
         self._looking: asyncio.TimerHandle | None = None
         self._closed = False
@@ -84,9 +123,14 @@ class Line:
 
     @asynccontextmanager
     async def turn(
-        self, deadline: float, caller: int = NOBODY, weight: int = 1, clocks: Clocks | None = None
-    ) -> AsyncIterator[float]:
-        """Hold a slot for the block; yield the seconds waited for it.
+        self,
+        deadline: float,
+        caller: int = NOBODY,
+        weight: int = 1,
+        clocks: Clocks | None = None,
+        rest: float = 0,
+    ) -> AsyncIterator[Turn]:
+        """Hold a slot for the block, but while it is `aside`, which it will be for *rest* seconds.
 
         Raises Overloaded when the line is full or the wait too long, OverShare when it is full and this
         caller has its share of it, ServiceUnavailable once it is closed.
@@ -96,17 +140,37 @@ class Line:
         clocks.arrived = arrived = loop.time()
         self._enter()
         try:
-            await self._come_in(caller, weight, min(arrived + self._wait, deadline))
+            self._note_asked(caller, arrived)
+            turn = await self._come_in(caller, weight, rest, min(arrived + self._wait, deadline))
             clocks.begun = begun = loop.time()
+            turn.waited = begun - arrived
             try:
-                yield begun - arrived
+                yield turn
             finally:
-                self._average += SMOOTHING * (loop.time() - begun - self._average)
-                self.running -= 1
-                self._call()
+                self._learn(turn)
+                self._end(turn)
         finally:
             clocks.ended = loop.time()
             self._leave()
+
+    @contextmanager
+    def aside(self, turn: Turn) -> Iterator[None]:
+        """Give the slot of *turn* back for the block, if it said that it would rest.
+
+        It goes on at once afterwards, for its own clocks run: until others end, more slots are taken than there are.
+        """
+        if not turn.rest:
+            yield
+            return
+        loop = asyncio.get_running_loop()
+        turn.used, turn.since = turn.had(loop.time()), None
+        self.running -= 1
+        self._call()
+        try:
+            yield
+        finally:
+            turn.since = loop.time()
+            self.running += 1
 
     def _enter(self) -> None:
         if self._closed:
@@ -120,61 +184,99 @@ class Line:
             self._callers.clear()  # where nobody contends, nobody is owed a turn
             self._empty.set()
 
-    async def _come_in(self, name: int, weight: int, latest: float) -> None:
-        if not self.waiting and self._is_free():
-            self._begin(self._callers.setdefault(name, _Caller(self._clock)), weight)
-            return
+    async def _come_in(self, name: int, weight: int, rest: float, latest: float) -> Turn:
+        loop = asyncio.get_running_loop()
+        self._call()  # who waits is first, as soon as it may
+        caller = self._callers.get(name) or _Caller(name, self._clock, self._average)
+        if not caller.waiting:  # what it might have had before, and did not ask for, is not owed to it
+            caller.due += max(0.0, self._clock - caller.comes(loop.time()))
+        turn = Turn(caller, rest, loop.create_future())
+        if not caller.waiting and self._may(caller, turn, loop.time()) and self._has_room():
+            caller.weight = weight
+            self._begin(turn)
+            return turn
         self._make_place(name, weight)
-        turn: Turn = asyncio.get_running_loop().create_future()
-        caller = self._callers.setdefault(name, _Caller(self._clock))
+        caller = turn.caller = self._callers.setdefault(name, caller)
         caller.weight = weight
         caller.waiting.append(turn)
         self.waiting += 1
         try:
             self._call()
             async with asyncio.timeout_at(latest):
-                await turn
+                await turn.call
         except BaseException as error:
-            self._give_up(caller, turn)
+            self._give_up(turn)
             if isinstance(error, TimeoutError):
                 raise Overloaded("The box was too busy to begin in time; try again later.", self.retry_after) from None
             raise
+        return turn
 
-    def _give_up(self, caller: _Caller, turn: Turn) -> None:
-        if turn in caller.waiting:
-            caller.waiting.remove(turn)
+    def _give_up(self, turn: Turn) -> None:
+        if turn in turn.caller.waiting:
+            turn.caller.waiting.remove(turn)
             self.waiting -= 1
-        elif turn.done() and not turn.cancelled() and turn.exception() is None:  # it was called, and left as it was
-            self.running -= 1
+        elif turn in turn.caller.under_way:  # it was called, and left as it was
+            self._end(turn)
         self._call()
+
+    def _note_asked(self, name: int, now: float) -> None:
+        who, when = self._asked
+        if who != name:
+            self._asked_before = when
+        self._asked = name, now
+
+    def _learn(self, turn: Turn) -> None:
+        took = turn.had(asyncio.get_running_loop().time())
+        self._average += SMOOTHING * (took - self._average)
+        turn.caller.average += SMOOTHING * (took - turn.caller.average)
 
     # --- who is next --------------------------------------------------------------------------
 
-    def _is_free(self) -> bool:
-        """Say whether one more may begin; one always may, or nothing would ever be given back."""
-        return self.running < self._slots and (not self.running or self._room())
+    def _has_room(self) -> bool:
+        """Say whether memory has room for one more; one always may begin, or nothing would ever be given back."""
+        return not any(one.under_way for one in self._callers.values()) or self._room()
+
+    def _may(self, caller: _Caller, turn: Turn, now: float) -> bool:
+        """Say whether there is a slot for *turn*, and that *caller* leaves one to others who asked of late."""
+        if self.running >= self._slots:
+            return False
+        if turn.rest and sum(one.resting for one in self._callers.values()) >= self._most_resting:
+            return False
+        who, when = self._asked
+        if now - (self._asked_before if who == caller.name else when) > OTHERS_SECONDS:
+            return True
+        leaves_slot = self._slots == 1 or caller.slots + 1 < self._slots
+        return leaves_slot and not (turn.rest and caller.resting + 1 >= self._most_resting)
 
     def _call(self) -> None:
         """Give free slots to those whose turn it is."""
-        while self.waiting and self._is_free():
-            caller = min((one for one in self._callers.values() if one.waiting), key=lambda one: one.due)
+        while (caller := self._next()) is not None:
             turn = caller.waiting.popleft()
             self.waiting -= 1
-            if not turn.done():
-                self._begin(caller, caller.weight)
-                turn.set_result(None)
+            if not turn.call.done():
+                self._begin(turn)
+                turn.call.set_result(None)
         if self.waiting and self.running < self._slots and self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._look_again)
+
+    def _next(self) -> _Caller | None:
+        if not self.waiting or self.running >= self._slots:
+            return None
+        now = asyncio.get_running_loop().time()
+        ready = [one for one in self._callers.values() if one.waiting and self._may(one, one.waiting[0], now)]
+        return min(ready, key=lambda one: one.comes(now)) if ready and self._has_room() else None
 
     def _look_again(self) -> None:
         self._looking = None
         self._call()
 
-    def _begin(self, caller: _Caller, weight: int) -> None:
+    def _begin(self, turn: Turn) -> None:
+        caller, now = turn.caller, asyncio.get_running_loop().time()
+        self._callers[caller.name] = caller
+        self._clock = max(self._clock, caller.comes(now))
+        turn.estimate, turn.since = max(LEAST_CHARGE, caller.average), now
+        caller.under_way.add(turn)
         self.running += 1
-        self._clock = max(self._clock, caller.due)
-        caller.due = self._clock + 1 / weight
-        now = asyncio.get_running_loop().time()
         if not caller.waiting:
             caller.pace = 0
         elif not caller.pace:
@@ -182,8 +284,18 @@ class Line:
         else:
             caller.pace += PACE_SMOOTHING * (now - caller.last - caller.pace)
         caller.last = now
-        # Who neither waits nor has had more than others is as good as new.
-        self._callers = {name: one for name, one in self._callers.items() if one.waiting or one.due > self._clock}
+
+    def _end(self, turn: Turn) -> None:
+        """Charge for what *turn* took in the end, and give its slot to the next."""
+        caller = turn.caller
+        caller.under_way.discard(turn)
+        caller.due += max(LEAST_CHARGE, turn.had(asyncio.get_running_loop().time())) / caller.weight
+        self.running -= turn.since is not None
+        # Who is neither here nor has had more than others is as good as new.
+        self._callers = {
+            name: one for name, one in self._callers.items() if one.waiting or one.under_way or one.due > self._clock
+        }
+        self._call()
 
     # --- how many may wait --------------------------------------------------------------------
 
@@ -214,8 +326,8 @@ class Line:
             raise Overloaded("The box has more requests waiting than it can serve in time.", self.retry_after)
         last = greedy.waiting.pop()
         self.waiting -= 1
-        if not last.done():
-            last.set_exception(self._over_share())
+        if not last.call.done():
+            last.call.set_exception(self._over_share())
 
     def _over_share(self) -> OverShare:
         return OverShare("This key has its share of the waiting line, and others wait too.", self.retry_after)
@@ -224,7 +336,9 @@ class Line:
     def retry_after(self) -> int:
         """Seconds after which all who wait now have had their turn, at the speed that the line has."""
         lanes = max(1, self.running if self.waiting else self._slots)
-        return min(LONGEST_RETRY_SECONDS, max(1, math.ceil(self._average * (self.waiting + 1) / lanes)))
+        rests = sum(turn.rest for one in self._callers.values() for turn in one.waiting) / self._most_resting
+        seconds = max(rests, self._average * (self.waiting + 1) / lanes)
+        return min(LONGEST_RETRY_SECONDS, max(1, math.ceil(seconds)))
 
     async def close(self, seconds: float) -> bool:
         """Let nobody in any more; say whether those inside were done within *seconds*."""

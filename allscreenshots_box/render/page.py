@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
 import msgspec
@@ -10,6 +11,7 @@ import msgspec
 from .. import outbound
 from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
 from .cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
+from .line import LEAST_REST
 from .messages import WEIGHED, decoded
 from .shot import Shot, Wait
 from .tabs import Tab
@@ -27,6 +29,8 @@ PART = 1 << 17  # characters of a long text that come at once; with all of them 
 LONGEST_TEXT = 64 << 20  # characters of JSON that a page is read into
 BRIEF = 1 << 20  # characters that are decoded on the event loop, in some milliseconds
 MOST_FLOODS = 4  # of the pipe, by a page whose network is listened to
+
+Aside = Callable[[], AbstractContextManager[None]]
 
 _MOVED_ON = (
     "navigated or closed",
@@ -59,12 +63,15 @@ _KEEP = f"""async argument => {{
 class Page:
     """A tab while it is used, and how far its document is."""
 
-    def __init__(self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float) -> None:
+    def __init__(
+        self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float, aside: Aside = nullcontext
+    ) -> None:
         self.tab = tab
         self.shot = shot
         self.vetted = vetted
         self.target = vetted.target
         self.deadline = deadline  # on the event loop's clock
+        self._aside = aside  # around what takes nothing but time
         self.missed: list[str] = []  # what could not be waited for
         self.arrived = False  # whether the document that was asked for is there
         self.unreachable = ""  # the address that the browser shows an error about, if it does
@@ -114,8 +121,12 @@ class Page:
     async def rest(self) -> None:
         """Wait as long as the request says."""
         delay, self._delay = self._delay, 0.0
-        if delay:
-            await asyncio.sleep(delay)
+        await self.pause(delay)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait for so long because the request says so, out of the way of other shots if it is worth it."""
+        with self._aside() if seconds >= LEAST_REST else nullcontext():
+            await asyncio.sleep(seconds)
 
     def miss(self, name: str) -> None:
         """Note what was not waited for to its end."""

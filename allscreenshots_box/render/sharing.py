@@ -1,7 +1,7 @@
 """Equal shots of one caller that are in flight at the same time, rendered once."""
 
 import asyncio
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,10 +23,10 @@ class Sharing:
     """Lets those who ask for the same at the same time have the same; no caller ever gets another's."""
 
     def __init__(self) -> None:
-        self._under_way: dict[int, list[_Joint]] = {}
+        self._under_way: dict[Hashable, list[_Joint]] = {}
 
     async def join(
-        self, caller: int, shot: Shot, clocks: Clocks, begin: Callable[[Clocks], Coroutine[Any, Any, Rendering]]
+        self, caller: Hashable, shot: Shot, clocks: Clocks, begin: Callable[[Clocks], Coroutine[Any, Any, Rendering]]
     ) -> Rendering:
         """Return what *begin* makes of *shot*, begun by the first who comes and given up with the last who leaves."""
         loop = asyncio.get_running_loop()
@@ -45,19 +45,19 @@ class Sharing:
                 ended = joint.clocks.ended if joint.clocks.ended is not None else loop.time()
                 clocks.arrived, clocks.begun, clocks.ended = arrived, joint.clocks.begun, max(arrived, ended)
 
-    def _begin(self, caller: int, shot: Shot, begin: Callable[[Clocks], Coroutine[Any, Any, Rendering]]) -> _Joint:
+    def _begin(self, caller: Hashable, shot: Shot, begin: Callable[[Clocks], Coroutine[Any, Any, Rendering]]) -> _Joint:
         clocks = Clocks()
         joint = _Joint(shot, clocks, asyncio.create_task(begin(clocks)))
         self._under_way.setdefault(caller, []).append(joint)
         joint.task.add_done_callback(lambda task: self._done(caller, joint, task))
         return joint
 
-    def _done(self, caller: int, joint: _Joint, task: asyncio.Task[Rendering]) -> None:
+    def _done(self, caller: Hashable, joint: _Joint, task: asyncio.Task[Rendering]) -> None:
         self._forget(caller, joint)
         if not task.cancelled():
             task.exception()  # those who waited hear of it, if any still do
 
-    def _forget(self, caller: int, joint: _Joint) -> None:
+    def _forget(self, caller: Hashable, joint: _Joint) -> None:
         left = [one for one in self._under_way.get(caller, ()) if one is not joint]
         if left:
             self._under_way[caller] = left

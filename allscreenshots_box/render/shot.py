@@ -250,6 +250,12 @@ class Shot:
     share: bool = False  # whether one rendering may be for all equal shots of one caller that are in flight
     hosts: tuple[Place, ...] = ()  # where the page and all that it loads may come from; none named: from anywhere
 
+    @property
+    def rests(self) -> tuple[float, ...]:
+        """How long the request itself says to wait, each time that it does."""
+        waits = (action.seconds or 0 for action in self.actions if isinstance(action, Wait))
+        return self.delay, *waits
+
 
 # --- what comes back ----------------------------------------------------------------------------
 
