@@ -35,6 +35,7 @@ RESET = struct.pack("ii", 1, 0)
 TWO_LENGTHS = "ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH"
 SECONDS = 10.0
 HEADS = "/heads"  # tells how long the head of the request is
+FLOOD_BYTES = 6 << 20
 PAUSE_SECONDS = 0.5
 
 
@@ -181,7 +182,19 @@ ANSWERS = {
 }  # fmt: skip
 
 
+FLOODS = {  # as many bytes, in pieces of very different sizes
+    "at once": OK + HTML + b"Content-Length: %d\r\n\r\n" % FLOOD_BYTES + bytes(FLOOD_BYTES),
+    "chunks of one byte": OK + HTML + CHUNKED + b"\r\n" + b"1\r\nx\r\n" * (FLOOD_BYTES // 6) + b"0\r\n\r\n",
+    "hints": HINT * (FLOOD_BYTES // len(HINT)) + OK + HTML + b"Content-Length: 0\r\n\r\n",
+}
+
+
 # --- the server ---------------------------------------------------------------------------------
+
+
+def flooded_by(name: str) -> str:
+    """Return the path of a page that waits for a flood, and tells so."""
+    return f"/page-of-flood-{list(FLOODS).index(name)}"
 
 
 def path_of(name: str) -> str:
@@ -213,6 +226,16 @@ def _answer(peer: socket.socket) -> None:
         path = heard.split()[1].decode()
         if path == HEADS:
             peer.sendall(_head(status=b"HTTP/1.0 200 OK\r\n", body=b"%d" % len(heard)))
+            return
+        if path.startswith("/page-of"):
+            flood = path.removeprefix("/page-of-")
+            page = (
+                f"<p>wait<script>fetch('{flood}').then(it => it.blob()).then(() => document.body.id = 'done')</script>"
+            )
+            peer.sendall(_head(status=b"HTTP/1.0 200 OK\r\n", body=page.encode()))
+            return
+        if path.startswith("/flood-"):
+            peer.sendall(list(FLOODS.values())[int(path[7:])])
             return
         odd = list(ANSWERS.values())[int(path[1:])]
         peer.sendall(odd.said)

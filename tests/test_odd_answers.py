@@ -1,10 +1,10 @@
 """Whatever a server answers, the box shows what the browser shows without a proxy, and no later."""
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
 
 import httpx
@@ -12,7 +12,7 @@ import pytest
 
 from tests.box import Box
 from tests.camera import SMALL, good
-from tests.odd_answers import ANSWERS, HEADS, path_of, serving
+from tests.odd_answers import ANSWERS, FLOOD_BYTES, FLOODS, HEADS, flooded_by, path_of, serving
 
 BODY = [{"type": "json", "schema": {"body": {"selector": "body"}}}]
 AT_ONCE = 4
@@ -28,24 +28,34 @@ MEANS = {
     "ERR_ABORTED": "The URL is a download, a PDF or has no content",
 }
 
-Ask = partial[httpx.Response]
+
+class Asker:
+    """Asks a box for what a server has."""
+
+    def __init__(self, box: Box, port: int) -> None:
+        self._box, self._secret, self._origin = box, box.key("odd"), f"http://127.0.0.1:{port}"
+
+    def __call__(self, path: str, **body: object) -> httpx.Response:
+        """Ask for the text of a page."""
+        return self._box.shoot(self._secret, self._origin + path, viewport=SMALL, outputs=BODY, **body)
+
+    def cpu_seconds(self) -> float:
+        """Return what the box's own process has taken of the processors."""
+        told = Path(f"/proc/{self._box.process.pid}/stat").read_text().rpartition(")")[2].split()
+        return (int(told[11]) + int(told[12])) / os.sysconf("SC_CLK_TCK")
 
 
 @pytest.fixture(scope="module")
-def ask() -> Iterator[Ask]:
+def ask() -> Iterator[Asker]:
     above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))
     above.chmod(0o755)
     with serving() as port, Box(above / "data", "--allow", f"127.0.0.1:{port}", "--slots", str(AT_ONCE)) as box:
-        yield partial(_ask, box, box.key("odd"), f"http://127.0.0.1:{port}")
+        yield Asker(box, port)
     shutil.rmtree(above)
 
 
-def _ask(box: Box, secret: str, origin: str, path: str, **body: object) -> httpx.Response:
-    return box.shoot(secret, origin + path, viewport=SMALL, outputs=BODY, **body)
-
-
 @pytest.fixture(scope="module")
-def heard(ask: Ask) -> dict[str, httpx.Response]:
+def heard(ask: Asker) -> dict[str, httpx.Response]:
     with ThreadPoolExecutor(AT_ONCE) as threads:
         return dict(zip(ANSWERS, threads.map(ask, map(path_of, ANSWERS)), strict=True))
 
@@ -65,7 +75,19 @@ def test_fails_as_without_a_proxy(name: str, heard: dict[str, httpx.Response]) -
     assert MEANS[ANSWERS[name].error] in heard[name].json()["message"]
 
 
-def test_headers_of_a_session_arrive_up_to_their_bounds(ask: Ask) -> None:
+def test_headers_of_a_session_arrive_up_to_their_bounds(ask: Asker) -> None:
     headers = [{"name": f"X-Long-{number}", "value": "x" * 8000} for number in range(100)]
     (shown,) = good(ask(HEADS, session={"headers": headers})).json()["outputs"].values()
     assert int(shown["data"]["body"]) > 800_000
+
+
+def test_small_pieces_cost_the_box_no_more_than_large_ones(ask: Asker) -> None:
+    good(ask(flooded_by("at once"), waitFor="#done"))
+    took = {}
+    for name in FLOODS:
+        before = ask.cpu_seconds()
+        answer = good(ask(flooded_by(name), waitFor="#done"))
+        took[name] = ask.cpu_seconds() - before
+        assert int(answer.headers["x-fetched-bytes"]) > FLOOD_BYTES * 0.9
+    # A reader of HTTP took two seconds; here are the shot itself, and some leeway.
+    assert max(took.values()) - took["at once"] < 0.5, took
