@@ -351,7 +351,7 @@ async def settle(page: Page) -> dict[str, Any]:
 async def _settled(page: Page, asked: dict[str, Any]) -> dict[str, Any]:
     """Have the page settle; no longer as a whole once its document has ended in the middle."""
     settling = asyncio.ensure_future(page.run(_SETTLE, asked))
-    breaking = asyncio.ensure_future(page.until(page.left(), lambda: page.broken))
+    breaking = asyncio.ensure_future(page.until(page.deadline, lambda: page.broken))
     try:
         await asyncio.wait({settling, breaking}, return_when=asyncio.FIRST_COMPLETED)
         if page.broken and not settling.done():
