@@ -38,6 +38,7 @@ BROWSER_SUITES = {
     "test_isolation.py",
     "test_kills.py",
     "test_notify.py",
+    "test_odd_answers.py",
     "test_option_outputs.py",
     "test_option_request.py",
     "test_option_steps.py",
@@ -48,6 +49,7 @@ BROWSER_SUITES = {
     "test_serve.py",
     "test_signals.py",
     "test_shot.py",
+    "test_sieve.py",
 }
 
 # Where two workers share the files, the longest go first: else one of them would be at work on it alone in the end.

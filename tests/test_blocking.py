@@ -73,8 +73,6 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Blocking:
         ("https://maps.googleapis.com/", Blocked(), False),
         ("https://www.youtube.com/", Blocked(), False),
         ("https://images.news.test/", Blocked(), False),
-        ("http://cdn.test/lib/jquery.js", Blocked(), False),
-        ("http://cdn.test/ads/banner728x90.gif?adserver=1", Blocked(), False),
         ("https://127.0.0.1/", Blocked(), False),
         ("https://[::1]/", Blocked(), False),
         ("https://xn--bcher-kva.test/", Blocked(), False),
@@ -100,15 +98,11 @@ def test_the_lists_of_the_box_refuse_what_the_request_wants_kept_out(
         ("https://cdn.bad.test/", "https://www.bad.test/", False),  # not foreign there
         ("https://everywhere.test/", PAGE, True),
         ("https://everywhere.test/", "https://everywhere.test/", False),  # the page itself
-        ("http://everywhere.test/picture.png", "http://everywhere.test/", False),
         ("https://static.everywhere.test/", "https://everywhere.test/", False),  # nor what is its own
         ("https://good.everywhere.test/", PAGE, False),
         ("https://bad.everywhere.test/", PAGE, True),
         ("https://paths.test/", PAGE, False),  # a path refuses no host
-        ("http://paths.test/banner/1.png", PAGE, True),
-        ("http://paths.test/story/1.png", PAGE, False),
-        ("https://pictures.test/", PAGE, False),
-        ("http://pictures.test/1.png", PAGE, True),
+        ("https://pictures.test/", PAGE, False),  # nor do pictures
         ("https://frames.test/", PAGE, True),
         ("https://only-there.test/", PAGE, False),
         ("https://only-there.test/", "https://www.other.test/", True),
@@ -118,6 +112,28 @@ def test_the_lists_of_the_box_refuse_what_the_request_wants_kept_out(
 )
 def test_the_operators_rules_mean_what_such_rules_mean(own: Blocking, url: str, page: str, *, refused: bool) -> None:
     assert own.refuses(url, page, Blocked()) is refused
+
+
+@pytest.mark.parametrize(
+    ("url", "kind", "page", "refused"),
+    [
+        ("https://paths.test/banner/1.png", "image", PAGE, True),
+        ("http://paths.test/banner/1.js", "script", PAGE, True),
+        ("https://paths.test/story/1.png", "image", PAGE, False),
+        ("https://paths.test/banner/1.png", "image", "https://paths.test/", False),  # the page's own
+        ("https://pictures.test/1.png", "image", PAGE, True),
+        ("https://pictures.test/1.js", "script", PAGE, False),
+        ("https://frames.test/1.png", "image", PAGE, False),
+        ("https://everywhere.test/1.woff2", "font", PAGE, True),
+        ("https://good.everywhere.test/1.png", "image", PAGE, False),
+        ("https://cdn.test/lib/jquery.js", "script", PAGE, False),
+        ("https://cdn.test/ads/banner728x90.gif?adserver=1", "image", PAGE, False),
+    ],
+)
+def test_rules_for_paths_and_kinds_mean_what_such_rules_mean(
+    own: Blocking, url: str, kind: str, page: str, *, refused: bool
+) -> None:
+    assert own.refuses(url, page, Blocked(), kind) is refused
 
 
 def test_the_operators_rules_bind_nobody_who_wants_nothing_blocked(own: Blocking) -> None:

@@ -26,9 +26,8 @@ VERDICTS_KEPT = 1 << 16  # hosts on pages whose verdict is remembered
 BUCKETS = 256  # so that no sort is long enough to hold up the event loop
 RULES_AT_ONCE = 5000  # handed to the engine between two chances for other threads
 
-# A tunnel does not say what it is for. Ads arrive as scripts or in frames; a rule for pictures alone refuses no host.
-TUNNELLED = ("script", "subdocument")
-PLAIN = (*TUNNELLED, "image", "xmlhttprequest", "stylesheet", "other")
+# A connection does not say what it is for. Ads arrive as scripts or in frames: a rule for pictures alone refuses none.
+CONNECTION = ("script", "subdocument")
 
 # What a level means as long as its list has not been fetched.
 STAND_INS = {
@@ -39,6 +38,7 @@ STAND_INS = {
     "ultimate": ("ads", "cookies", "popups", "social"),
 }
 
+_COSMETIC = re.compile(r"#@?[#$%?]")
 _HOST_RULE = re.compile(r"\|\|([a-z0-9_][a-z0-9._-]*)\^(\$third-party|\$3p)?(,?\$?badfilter)?")
 
 
@@ -120,6 +120,7 @@ class Rules:
                 void.add(match[1])
             else:
                 (abroad if match[2] else everywhere).add(match[1])
+        self.names_addresses = any(not rule.startswith("@@") and not _COSMETIC.search(rule) for rule in others)
         self._everywhere, self._abroad = Hosts(everywhere - void), Hosts(abroad - void)
         self._engine = _engine(others)
         self._always = [rule[2:] for rule in of_vendors if rule.startswith("##")]
@@ -133,13 +134,13 @@ class Rules:
             return not self.except_(url, host, page_host, foreign=foreign)
         page = f"https://{page_host}/"
         return any(self._engine.check_network_urls(url, page, kind).matched for kind in kinds) and (
-            foreign or not self._engine.check_network_urls(page, page, TUNNELLED[0]).matched
+            foreign or not self._engine.check_network_urls(page, page, CONNECTION[0]).matched
         )
 
     def except_(self, url: str, host: str, page_host: str, *, foreign: bool) -> bool:
         """Tell whether an exception (``@@``) lets *url* pass."""
         found = self._engine.check_network_urls_with_hostnames_subset(
-            url, host, page_host, TUNNELLED[0], foreign, previously_matched_rule=True, force_check_exceptions=True
+            url, host, page_host, CONNECTION[0], foreign, previously_matched_rule=True, force_check_exceptions=True
         )
         return found.exception is not None
 
@@ -188,21 +189,29 @@ class Blocking:
         self._next_look = time.monotonic() + self._look_again
         self._verdict = lru_cache(maxsize=VERDICTS_KEPT)(self._decide)
 
-    def refuses(self, url: str, page_url: str, blocked: Blocked) -> bool:
-        """Tell whether a page's request is refused. A tunnel is asked for as ``https://host/``."""
+    def reads_addresses(self, blocked: Blocked) -> bool:
+        """Tell whether there is more to ask about than connections.
+
+        To ask costs a page a millisecond or two for each of its requests, whatever is asked about. Only rules of the
+        operator's own are worth that.
+        """
+        wanted = blocked.level != "none" or bool(_wished(blocked))
+        return wanted and self._loaded.own.names_addresses
+
+    def refuses(self, url: str, page_url: str, blocked: Blocked, kind: str = "") -> bool:
+        """Tell whether a page's request is refused; without a *kind* it is for a connection, to ``https://host/``."""
         page_host = _host_of(page_url)
-        if url.startswith("http:"):
-            return self._decide(url, page_host, blocked)
+        if kind:
+            return self._decide(url, page_host, blocked, (kind,))
         return self._verdict(url, page_host, blocked)
 
-    def _decide(self, url: str, page_host: str, blocked: Blocked) -> bool:
+    def _decide(self, url: str, page_host: str, blocked: Blocked, kinds: Sequence[str] = CONNECTION) -> bool:
         host = _host_of(url)
         groups = self._groups(blocked)
         hosts = self._levels.get(blocked.level)
         if not host or host == page_host or (not groups and hosts is None):
             return False
         foreign = _foreign(host, page_host)
-        kinds = PLAIN if url.startswith("http:") else TUNNELLED
         own = self._loaded.own
         if own.except_(url, host, page_host, foreign=foreign):
             return False

@@ -25,6 +25,7 @@ from .page import NO_BODIES, WORLD, Page
 from .paper import printed
 from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
+from .sieve import Sieve
 from .trust import Inspector
 
 T = TypeVar("T")
@@ -289,8 +290,9 @@ def _selectors_of_outputs(shot: Shot) -> dict[str, str | None]:
 async def go(page: Page, blocking: Blocking) -> None:
     """Open the page up to its milestone. Only commit and domcontentloaded must come; the others have a budget."""
     shot = page.shot
-    sieve = _Sieve(blocking, shot)
-    page.tab.door.admit(page.vetted, sieve)
+    sieve = Sieve(page, blocking)
+    sieve.listen()
+    page.tab.door.admit(page.vetted, sieve.refuses_host)
     text = await _navigate(page, page.target.url)
     if text and page.tab.door.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
         sieve.off = True
@@ -324,18 +326,6 @@ async def _try(page: Page, url: str) -> str:
     return str((await page.session.send("Page.navigate", url=url)).get("errorText", ""))
 
 
-@dataclass
-class _Sieve:
-    """Says of a URL whether this shot does without it."""
-
-    blocking: Blocking
-    shot: Shot
-    off: bool = False
-
-    def __call__(self, url: str) -> bool:
-        return not self.off and self.blocking.refuses(url, self.shot.url, self.shot.blocked)
-
-
 async def wait(page: Page) -> None:
     """Wait for the element that must be there, do the actions, and then wait as long as the request says."""
     shot = page.shot
@@ -366,20 +356,17 @@ async def settle(page: Page) -> _Told:
     """
     shot = page.shot
     blocked = shot.blocked
-    told: _Told = await page.run(
-        _SETTLE,
-        {
-            "whole": shot.wait_until != "commit",
-            "hidden": shot.hide_selectors,
-            "css": shot.custom_css or "",
-            "load": 0 if page.missed else min(LOAD_SECONDS, page.left()),
-            "fonts": min(FONT_SECONDS, page.left()),
-            "images": min(IMAGE_SECONDS, page.left()),
-            "frames": FRAME_SECONDS,
-            "names": MOST_NAMES if blocked.ads or blocked.cookie_banners or blocked.popups else 0,
-        },
-        _Told,
-    )
+    asked = {
+        "whole": shot.wait_until != "commit",
+        "hidden": shot.hide_selectors,
+        "css": shot.custom_css or "",
+        "load": 0 if page.missed else min(LOAD_SECONDS, page.left()),
+        "fonts": min(FONT_SECONDS, page.left()),
+        "images": min(IMAGE_SECONDS, page.left()),
+        "frames": FRAME_SECONDS,
+        "names": MOST_NAMES if blocked.ads or blocked.cookie_banners or blocked.popups else 0,
+    }
+    told = await _settled(page, asked)
     for name in told["missed"]:
         page.miss(name)
     if told["url"].startswith("chrome-error:"):
@@ -387,6 +374,21 @@ async def settle(page: Page) -> _Told:
     if shot.fail_on_http_error and told["status"] >= HTTP_ERRORS:
         raise HttpError(f"The page answered with status {told['status']}, and failOnHttpError is set.")
     return told
+
+
+async def _settled(page: Page, asked: dict[str, Any]) -> _Told:
+    """Have the page settle; no longer as a whole once its document has ended in the middle."""
+    settling = asyncio.ensure_future(page.run(_SETTLE, asked, _Told))
+    breaking = asyncio.ensure_future(page.until(page.deadline, lambda: page.broken))
+    try:
+        await asyncio.wait({settling, breaking}, return_when=asyncio.FIRST_COMPLETED)
+        if page.broken and not settling.done():
+            page.miss("load")
+            return await page.run(_SETTLE, asked | {"whole": False, "load": 0}, _Told)
+        return await settling
+    finally:
+        settling.cancel()
+        breaking.cancel()
 
 
 async def _find_status(page: Page, told: _Told) -> None:

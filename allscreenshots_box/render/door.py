@@ -7,14 +7,13 @@ import socket
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlsplit
 
 from .. import outbound
 from ..allowance import NO_HANDLES
 from ..errors import BoxError, TargetNotAllowed, UrlUnreachable
 from ..places import Address
-from .http1 import HTTP_PORT
 from .peer import Ends, Peers
+from .socks import SCHEME, Reply
 
 Key = tuple[str, int]  # host and port
 Resolve = Callable[[outbound.Target], Awaitable[list[Address]]]
@@ -22,6 +21,12 @@ Resolve = Callable[[outbound.Target], Awaitable[list[Address]]]
 HIGH_WATER = 128 * 1024  # bytes held for a slow reader before its source is paused
 CLOSE_SECONDS = 1.0  # until sockets that were cut are gone; they take a moment, and no shot waits for a stuck one
 REMEMBERED = 64  # refusals and failures a door keeps, each; a hostile page makes any number
+# What a page can have done again and again for next to nothing is counted in reads of a few bytes. Who goes over the
+# door's bounds is left unread for a while: more comes with the next read, and no fewer bytes pass.
+CONNECTION_COST = 5  # reads: let in, judged, dialled
+FULL_READ = 2048  # bytes; so many or more in one read are worth it
+REST_SECONDS = (0.01, 1.0)  # at least, for the timer costs something too, and at most
+HTTP_PORT, HTTPS_PORT = 80, 443
 
 _PROBLEMS = {TimeoutError: "timeout", ConnectionRefusedError: "refused", ConnectionResetError: "reset"}
 
@@ -30,14 +35,14 @@ _PROBLEMS = {TimeoutError: "timeout", ConnectionRefusedError: "refused", Connect
 class Bounds:
     """What one door allows; times in seconds."""
 
-    head_length: int = 64 * 1024  # bytes, with the blank line
-    head: float = 10.0  # from the first byte of a head to its last
+    handshake: float = 10.0  # until a connection has said where it is to lead
     idle: float = 60.0  # without a byte either way
     attempt: float = 4.0  # to connect to one address
     dial: float = 10.0  # to connect to any of them
     connections: int = 256
     names: int = 512  # different hosts
     lookups: int = 8  # at once: other shots want the resolver too
+    reads: int = 1000  # of a few bytes, in a second and at once
     sweep: float = 1.0  # between two looks for what has expired
 
 
@@ -48,6 +53,7 @@ class End(asyncio.Protocol):
     until: float = math.inf  # when it is cut
     inside = False  # whether it is one from the browser
     congested = False
+    _rest: asyncio.TimerHandle | None = None
 
     def __init__(self, door: "Door") -> None:
         self._door = door
@@ -58,6 +64,8 @@ class End(asyncio.Protocol):
         self._door.enter(self)
 
     def connection_lost(self, _: Exception | None) -> None:
+        if self._rest is not None:
+            self._rest.cancel()
         self._door.leave(self)
 
     def pause_writing(self) -> None:
@@ -71,14 +79,36 @@ class End(asyncio.Protocol):
     def steer_source(self) -> None:
         """Let whoever writes here wait or go on."""
 
+    @property
+    def must_wait(self) -> bool:
+        """Whether who reads what it says has enough of it."""
+        return False
+
     def expire(self) -> None:
         """Cut a connection on which nothing happened for too long."""
         self.transport.abort()
 
-    def steer(self, *, waits: bool) -> None:
+    def steer(self) -> None:
         """Stop to read, or go on."""
         if not self.transport.is_closing():
+            waits = self.must_wait or self._rest is not None
             (self.transport.pause_reading if waits else self.transport.resume_reading)()
+
+    def tire_by(self, data: bytes) -> None:
+        """Have done the work of a read."""
+        if len(data) < FULL_READ:
+            self.tire(1 - len(data) / FULL_READ)
+
+    def tire(self, reads: float) -> None:
+        """Have done the work of so many reads; rest if it was too much of late."""
+        seconds = self._door.spend(reads)
+        if seconds and self._rest is None:
+            self._rest = self._door.call_later(seconds, self._rested)
+            self.steer()
+
+    def _rested(self) -> None:
+        self._rest = None
+        self.steer()
 
 
 class Door:
@@ -105,13 +135,14 @@ class Door:
         self._loop = asyncio.get_running_loop()
         self._ends: set[End] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._targets: dict[str, outbound.Target | None] = {}  # by origin
+        self._targets: dict[Key, outbound.Target | None] = {}  # by what was asked for
         self._lookups: dict[str, asyncio.Future[list[Address] | UrlUnreachable]] = {}  # by host: each is asked once
         self._scope = outbound.Scope()
         self._looking = asyncio.Semaphore(bounds.lookups)
         self._admitted = False
         self._refuses: Callable[[str], bool] | None = None
-        self._own: set[str] = set()
+        self._own = ""  # the host of the page
+        self._spent, self._spent_at = 0.0, self._loop.time()  # reads
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -119,7 +150,7 @@ class Door:
     @property
     def url(self) -> str:
         """What the browser is told."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{SCHEME}://127.0.0.1:{self.port}"
 
     @property
     def open_connections(self) -> int:
@@ -127,16 +158,12 @@ class Door:
         return sum(end.inside for end in self._ends)
 
     def admit(self, vetted: outbound.Vetted, refuses: Callable[[str], bool] | None) -> None:
-        """Begin the shot of *vetted*. *refuses* says of a URL whether it is blocked; of a tunnel it hears the origin.
+        """Begin the shot of *vetted*. *refuses* says of ``https://host/`` whether that host is blocked.
 
-        The page that is asked for is never blocked.
+        That of the page that is asked for never is.
         """
         target = vetted.target
-        host = f"[{target.host}]" if ":" in target.host else target.host
-        netloc = host if target.port == HTTP_PORT else f"{host}:{target.port}"
-        page = urlsplit(target.url)._replace(netloc=netloc, fragment="")
-        self._own = {page._replace(path=page.path or "/").geturl(), f"https://{host}/", f"https://{netloc}/"}
-        self._refuses, self._admitted = refuses, True
+        self._own, self._refuses, self._admitted = target.host, refuses, True
         self._scope = vetted.scope
         self._lookups[target.host] = self._loop.create_future()
         self._lookups[target.host].set_result(list(vetted.addresses))
@@ -200,8 +227,8 @@ class Door:
             self._empty.set()
 
     def soon(self) -> float:
-        """Return when a head must be complete."""
-        return self._loop.time() + self.bounds.head
+        """Return when a connection must have said where it is to lead, or be gone."""
+        return self._loop.time() + self.bounds.handshake
 
     def later(self) -> float:
         """Return when a connection must have carried a byte."""
@@ -224,28 +251,47 @@ class Door:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def blocks(self, url: str) -> bool:
-        """Say whether *url* is blocked, and count it."""
-        if self._refuses is None or url in self._own or not self._refuses(url):
+    def spend(self, reads: float) -> float:
+        """Count work; return for how many seconds there should be no more of it."""
+        now = self._loop.time()
+        self._spent = max(0.0, self._spent - (now - self._spent_at) * self.bounds.reads) + reads
+        self._spent_at = now
+        shortest, longest = REST_SECONDS
+        owed = self._spent / self.bounds.reads - 1
+        return min(max(owed, shortest), longest) if owed > 0 else 0.0
+
+    async def rest(self, reads: float) -> None:
+        """Count work that is about to be done, and put it off if there was too much of late."""
+        if seconds := self.spend(reads):
+            await asyncio.sleep(seconds)
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
+        """Have *call* called after so many seconds."""
+        return self._loop.call_later(seconds, call)
+
+    def blocks(self, target: outbound.Target) -> bool:
+        """Say whether the host of *target* is blocked, and count it."""
+        if self._refuses is None or target.host == self._own or not self._refuses(_as_tunnel(target)):
             return False
         self.blocked += 1
         return True
 
-    def locate(self, origin: str) -> outbound.Target | None:
-        """Return where *origin* is; None, and a refusal, when it is no place."""
-        if origin not in self._targets:
+    def locate(self, host: str, port: int) -> outbound.Target | None:
+        """Return where that is; None, and a refusal, when it is no place."""
+        key = (host, port)
+        if key not in self._targets:
             try:
-                target = outbound.parse(origin)
+                target = outbound.parse(f"https://{_shown(host)}:{port}/")
             except BoxError as error:
-                _remember(self.refusals, (origin.split("/")[2], 0), error.with_traceback(None))
+                _remember(self.refusals, (host, 0), error.with_traceback(None))
                 return None
             if len(self._targets) >= self.bounds.names:
                 return target
-            self._targets[origin] = target
-        return self._targets[origin]
+            self._targets[key] = target
+        return self._targets[key]
 
-    async def reach(self, target: outbound.Target, make: Callable[[], End]) -> int | None:
-        """Connect to *target* if that may be; else return the status that says why not."""
+    async def reach(self, target: outbound.Target, make: Callable[[], End]) -> Reply | None:
+        """Connect to *target* if that may be; else return the reply that says why not."""
         key = (target.host, target.port)
         if key in self.refusals:
             return self._refuse(key, self.refusals[key])
@@ -263,14 +309,14 @@ class Door:
             self.failures.pop(key, None)
             return None
         self.fail(key, problem)
-        return 502
+        return Reply.UNREACHABLE
 
-    def _refuse(self, key: Key, error: BoxError) -> int:
+    def _refuse(self, key: Key, error: BoxError) -> Reply:
         _remember(self.refusals, key, error.with_traceback(None))
         if not isinstance(error, UrlUnreachable):
-            return 403
+            return Reply.FORBIDDEN
         self.fail(key, "unresolved")
-        return 502
+        return Reply.UNREACHABLE
 
     def told_refusals(self) -> tuple[str, ...]:
         """Return why some targets were refused, for the operator's eyes only."""
@@ -334,3 +380,12 @@ class Door:
 def _remember(where: dict[Key, Any], key: Key, value: Any) -> None:
     if key in where or len(where) < REMEMBERED:
         where[key] = value
+
+
+def _shown(host: str) -> str:
+    return f"[{host}]" if ":" in host else host
+
+
+def _as_tunnel(target: outbound.Target) -> str:
+    port = "" if target.port in {HTTP_PORT, HTTPS_PORT} else f":{target.port}"
+    return f"https://{_shown(target.host)}{port}/"

@@ -2,16 +2,12 @@
 
 import asyncio
 import json
-import re
 from typing import Any
-from urllib.parse import urlsplit
 
 from ..errors import InvalidRequest
-from .cdp import DROPPED, ConnectionLost, ProtocolError
+from .cdp import ConnectionLost, ProtocolError
 from .page import Page
-from .shot import Cookie, Header, Storage, Window
-
-_PAUSED = re.compile(r'\{"method":"Fetch\.requestPaused","params":\{"requestId":"([\w.-]+)"')
+from .shot import Cookie, Storage, Window
 
 _SEED = """({origin, local, session}) => {
   if (location.origin !== origin) return;
@@ -124,9 +120,6 @@ def _agent(agent: str, own: str, window: Window) -> dict[str, Any]:
 def _session(page: Page) -> list[asyncio.Future[dict[str, Any]]]:
     session = page.shot.session
     wishes = []
-    if session.headers:
-        _Headers(page, session.headers)
-        wishes.append(page.session.send("Fetch.enable", patterns=[{"urlPattern": "*"}]))
     for storage in session.storage:
         order = {"source": f"({_SEED})({json.dumps(_seed(storage))})", "worldName": "session"}
         wishes.append(page.session.send("Page.addScriptToEvaluateOnNewDocument", **order))
@@ -162,43 +155,3 @@ def _cookie(cookie: Cookie, url: str) -> dict[str, Any]:
     if cookie.same_site is not None:
         order["sameSite"] = cookie.same_site
     return order
-
-
-class _Headers:
-    """Adds headers to the requests of their origins and to no others, wherever a redirect leads."""
-
-    def __init__(self, page: Page, headers: tuple[Header, ...]) -> None:
-        own = origin_of(page.target.url)
-        self._session = page.session
-        self._added = [(header.origin or own, header.name, header.value) for header in headers]
-        self._names = {name.lower() for _, name, _ in self._added}
-        page.session.on("Fetch.requestPaused", self._paused)
-        page.session.on(DROPPED, self._refuse)
-
-    def _paused(self, event: dict[str, Any]) -> None:
-        request = event["request"]
-        origin = origin_of(request["url"])
-        # After a redirect the browser still has what was added before it.
-        kept = {name: value for name, value in request["headers"].items() if name.lower() not in self._names}
-        kept |= {name: value for wanted, name, value in self._added if wanted == origin}
-        headers = [{"name": name, "value": value} for name, value in kept.items()]
-        self._session.send("Fetch.continueRequest", requestId=event["requestId"], headers=headers)
-
-    def _refuse(self, event: dict[str, Any]) -> None:
-        """End a request that brings more than a message may have: where it leads, nobody has seen."""
-        paused = _PAUSED.match(event["head"])
-        if paused:
-            self._session.send("Fetch.failRequest", requestId=paused[1], errorReason="BlockedByClient")
-
-
-def origin_of(url: str) -> str:
-    """Return scheme, host and port as browsers compare them."""
-    parts = urlsplit(url)
-    default = {"http": 80, "https": 443}.get(parts.scheme)
-    try:
-        port = parts.port
-    except ValueError:
-        return ""
-    host = parts.hostname or ""
-    shown = f"[{host}]" if ":" in host else host
-    return f"{parts.scheme}://{shown}" + (f":{port}" if port not in {None, default} else "")

@@ -32,6 +32,10 @@ _UNREACHABLE = {
     "ERR_CONNECTION_TIMED_OUT": "the connection timed out",
     "ERR_TOO_MANY_REDIRECTS": "it redirects without end",
     "ERR_INVALID_HTTP_RESPONSE": "the answer is not HTTP",
+    "ERR_RESPONSE_HEADERS_TOO_BIG": "the head of its answer is larger than browsers read",
+    "ERR_RESPONSE_HEADERS_MULTIPLE_CONTENT_LENGTH": "its answer has two lengths",
+    "ERR_RESPONSE_HEADERS_MULTIPLE_LOCATION": "it redirects to two addresses at once",
+    "ERR_UNEXPECTED_PROXY_AUTH": "its answer is one of a proxy",
     "ERR_UNSAFE_REDIRECT": "it redirects to something that is not a web page",
 }
 # The browser gives up what it is at when this machine gets or loses an address: a container that starts is enough.
@@ -41,7 +45,7 @@ _OURS = {
     "ERR_NETWORK_IO_SUSPENDED",
     "ERR_PROXY_CONNECTION_FAILED",
 }
-_NO_TUNNEL = "ERR_TUNNEL_CONNECTION_FAILED"
+_NO_WAY = "ERR_SOCKS_CONNECTION_FAILED"
 RETRY_SECONDS = 2  # networks change several times in a row, and then no more
 
 
@@ -69,7 +73,7 @@ def _failure(word: str | None) -> BoxError | None:
 def is_ours(page: Page, text: str) -> bool:
     """Say whether what the browser said is about this machine, and no word on the target."""
     code, door = _code(text), page.tab.door
-    if code == _NO_TUNNEL:  # a door has its reasons to make none; here it has none
+    if code == _NO_WAY:  # a door has its reasons to open none; here it has none
         return not (page.arrived or door.blocked or door.exhausted or door.refusals or door.failures)
     return code in _OURS
 

@@ -75,6 +75,7 @@ class Page:
         self.missed: list[str] = []  # what could not be waited for
         self.arrived = False  # whether the document that was asked for is there
         self.unreachable = ""  # the address that the browser shows an error about, if it does
+        self.broken = False  # whether its document ended in the middle: more of it will not come
         self.gone: asyncio.Future[BoxError] = asyncio.get_running_loop().create_future()
         self._loop = asyncio.get_running_loop()
         allowed = deadline - self._loop.time() - shot.delay
@@ -138,6 +139,7 @@ class Page:
     def _navigated(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self.tab.target:
             self._reached.clear()
+            self.broken = False
             self._enter()
             self.unreachable = event["frame"].get("unreachableUrl", "")
 
@@ -148,6 +150,7 @@ class Page:
     def _move(self, event: dict[str, Any], *, moving: bool) -> None:
         if event["frameId"] == self.tab.target:
             self._moving = moving
+            self.broken = not moving and "domcontentloaded" not in self._reached
             self._changed.set()
 
     def _dismiss(self, event: dict[str, Any]) -> None:
@@ -189,7 +192,8 @@ class Page:
 
     async def reach(self, milestone: str, seconds: float) -> bool:
         """Wait for domcontentloaded or load of the document that is there; say whether it came in time."""
-        return await self.until(seconds, lambda: milestone in self._reached)
+        await self.until(seconds, lambda: milestone in self._reached or self.broken)
+        return milestone in self._reached
 
     async def come_to_rest(self, seconds: float) -> bool:
         """Wait while the page is on its way to another document."""

@@ -56,7 +56,7 @@ def pinning() -> None:
     asked: ContextVar[Target] = ContextVar("asked")
     reach, dial = Door.reach, Door._dial
 
-    async def reach_by_name(door: Door, target: Target, make: Any) -> int | None:
+    async def reach_by_name(door: Door, target: Target, make: Any) -> Any:
         asked.set(target)
         return await reach(door, target, make)
 
