@@ -13,6 +13,7 @@ from ..config import Settings
 from ..errors import DeadlinePassed, InternalError, NotAPage, PageCrashed, ServiceUnavailable, UrlUnreachable
 from ..places import Place
 from ..pulse import FRESH_SECONDS, Health, Pulse
+from ..resolver import Resolver
 from . import trust
 from .blocking import Blocking
 from .browser import Browser, BrowserGone, Tab
@@ -36,12 +37,10 @@ LOOK_SECONDS = 6.0  # for the browser to draw a blank page; it has less itself
 class Renderer:
     """Takes pictures, a few at a time, as long as its browser runs; and sees to it that it does."""
 
-    def __init__(
-        self, browser: Browser, line: Line, policy: outbound.Policy, equipment: "Equipment", blocking: Blocking
-    ) -> None:
+    def __init__(self, browser: Browser, line: Line, proxy: Proxy, equipment: "Equipment", blocking: Blocking) -> None:
         self._browser = browser
         self._line = line
-        self._policy = policy
+        self._proxy = proxy
         self._answer_within = equipment.answer_within
         self._encoder = Encoder(small=equipment.small_png, memory=equipment.picture_memory)
         self._blocking = blocking
@@ -75,7 +74,7 @@ class Renderer:
     async def _render(self, shot: Shot, caller: int, weight: int, clocks: Clocks) -> Rendering:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
-        vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
+        vetted = await self._proxy.judge(shot.url, outbound.Scope(hosts=shot.hosts, caller=caller))
         await self._blocking.ready(shot.blocked)
         async with self._line.turn(latest, caller, weight, clocks) as waited:
             begun = loop.time()
@@ -107,7 +106,6 @@ class Renderer:
         Raises OperatorError for rules that cannot be read, and changes nothing then.
         """
         await asyncio.to_thread(self._blocking.obey, block_rules)
-        self._policy = policy
         self._browser.obey(policy)
 
     async def health(self) -> Health:
@@ -186,7 +184,7 @@ def _require_handles(tab: Tab | None = None) -> None:
 
 
 def _too_few_handles() -> ServiceUnavailable:
-    return ServiceUnavailable("The box has too few file handles left for a page; try again.", RETRY_SECONDS)
+    return ServiceUnavailable("The box has too few file handles or threads left for a page; try again.", RETRY_SECONDS)
 
 
 def _too_late(shot: Shot, cut_to: float | None) -> str:
@@ -245,7 +243,8 @@ def equipment(settings: Settings) -> Equipment:
 async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
     authorities = await asyncio.to_thread(trust.authorities, equipment.ca_dir)
-    proxy = Proxy(policy, equipment.fetch_limit)
+    resolver = Resolver()
+    proxy = Proxy(policy, equipment.fetch_limit, resolve=resolver.resolve)
     room = Room()
     browser = Browser(
         equipment.executable,
@@ -263,7 +262,7 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
     loading = asyncio.create_task(asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules))
     try:
         await browser.start()  # meanwhile: it takes as long
-        renderer = Renderer(browser, line, policy, equipment, await loading)
+        renderer = Renderer(browser, line, proxy, equipment, await loading)
         try:
             yield renderer
         finally:
@@ -272,3 +271,4 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         await asyncio.gather(loading, return_exceptions=True)
         await browser.close()
         await proxy.close()
+        resolver.close()
