@@ -104,8 +104,8 @@ ERRORS: dict[str, Advice] = {
     ),
     "url_unreachable": Advice(
         (
-            "No such host, no connection, TLS that browsers do not speak, endless redirects, not HTTP; the message "
-            "says which."
+            "No such host, one whose name server does not answer or has too many addresses for it, no connection, TLS "
+            "that browsers do not speak, endless redirects, not HTTP; the message says which."
         ),
         "Open the page from the box's machine with curl.",
     ),
@@ -148,8 +148,14 @@ ERRORS: dict[str, Advice] = {
         "Nothing helps but another page.",
     ),
     "rate_limited": Advice(
-        "The key's bucket is empty; or the line is full and the key has its share of it.",
-        "Wait as long as `Retry-After` says; ask the operator for a larger plan, or more weight.",
+        (
+            "The key's bucket is empty; the line is full and the key has its share of it; or the key waits for as many "
+            "host names as it may, whose name servers do not answer."
+        ),
+        (
+            "Wait as long as `Retry-After` says; ask the operator for a larger plan, or more weight; leave out the "
+            "dead names."
+        ),
     ),
     "quota_exceeded": Advice(
         "The key has used its screenshots or bytes of this month.",
@@ -169,12 +175,12 @@ ERRORS: dict[str, Advice] = {
     "service_unavailable": Advice(
         (
             "The box is stopping, its browser was lost twice, its network changed again and again, it has too few "
-            "file handles left for a page, or too many new keys are being checked."
+            "file handles or threads left for a page, or too many new keys are being checked."
         ),
         "Wait as long as `Retry-After` says, then send it again.",
     ),
     "overloaded": Advice(
-        "The line is full, or this request waited too long.",
+        "The line is full, this request waited too long, or the box looks up too many host names.",
         "Wait as long as `Retry-After` says; send less at once.",
     ),
 }

@@ -1,26 +1,26 @@
 """Which addresses this box may talk to: one pure decision, and what it is decided on."""
 
-import asyncio
-import errno
 import ipaddress
 import re
 import socket
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
 from typing import Literal
 from urllib.parse import urlsplit
 
 import idna
 
 from .config import Settings
-from .errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
+from .errors import InvalidUrl, TargetNotAllowed
+from .interfaces import Interfaces
 from .places import Address, Network, Place, any_has
 
-RESOLVE_SECONDS = 5.0  # a name server that takes longer is a target that cannot be reached
 URL_LENGTH = 8192  # longer than any address bar's content; bounds what is parsed and logged
 
 Standing = Literal["public", "private", "own", "never"]
 Space = Literal["public", "private", "own"]
+Resolve = Callable[[str, int], Awaitable[list[Address]]]  # a host, at the cost of a caller
 _SPACES: tuple[Space, ...] = ("public", "private", "own")  # a page reaches those up to its own
 
 _METADATA_HOSTS = {"metadata.google.internal", "metadata.goog", "instance-data", "instance-data.ec2.internal"}
@@ -60,6 +60,8 @@ _ABUSABLE_PORTS |= set(range(6665, 6670))
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")  # what browsers drop or turn into something else
 _NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
 
+_INTERFACES = Interfaces()
+
 
 @dataclass(frozen=True)
 class Target:
@@ -78,6 +80,7 @@ class Policy:
     deny: tuple[Place, ...]
     ports: frozenset[int]  # where the box itself answers callers and operators
     is_own: Callable[[Address], bool]
+    edition: Callable[[], int] = count().__next__  # another number when is_own may answer another way; or always
 
 
 @dataclass(frozen=True)
@@ -86,6 +89,7 @@ class Scope:
 
     space: Space | None = None  # none yet: this is what was asked for, and it decides
     hosts: tuple[Place, ...] = ()  # none named: wherever the policy leads
+    caller: int = 0  # who pays for its names
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def policy_of(settings: Settings) -> Policy:
     """Return the policy that *settings* describe, on this machine."""
     beside = (settings.admin_address, settings.ops_address)
     ports = {settings.port, *(address[1] for address in beside if address is not None)}
-    return Policy(allow=settings.allow, deny=settings.deny, ports=frozenset(ports), is_own=_is_own)
+    return Policy(settings.allow, settings.deny, frozenset(ports), _INTERFACES.has, _INTERFACES.edition)
 
 
 def parse(url: str) -> Target:
@@ -157,28 +161,13 @@ def _invalid(problem: str) -> InvalidUrl:
     return InvalidUrl(f"url {problem}.", {"url": problem})
 
 
-async def judge(url: str, policy: Policy, hosts: tuple[Place, ...] = ()) -> Vetted:
-    """Return where *url* points if this box may go there for a key that is made for *hosts*.
+async def judge(url: str, policy: Policy, resolve: Resolve, scope: Scope) -> Vetted:
+    """Return where *url* points if this box may go there on behalf of *scope*.
 
-    Raises InvalidUrl, TargetNotAllowed, or UrlUnreachable when its name has no address.
+    Raises InvalidUrl, TargetNotAllowed, or what *resolve* does when its name has no address.
     """
     target = parse(url)
-    return decide(target, await resolve(target), policy, Scope(hosts=hosts))
-
-
-async def resolve(target: Target) -> list[Address]:
-    """Return every address of the target's host, without blocking and within a deadline."""
-    try:
-        return [ipaddress.ip_address(target.host)]
-    except ValueError:
-        pass
-    loop = asyncio.get_running_loop()
-    try:
-        async with asyncio.timeout(RESOLVE_SECONDS):
-            found = await loop.getaddrinfo(target.host, target.port, type=socket.SOCK_STREAM)
-    except (OSError, UnicodeError, TimeoutError):
-        raise UrlUnreachable("The host name of the URL could not be resolved.") from None
-    return [ipaddress.ip_address(str(row[4][0]).partition("%")[0]) for row in found]
+    return decide(target, await resolve(target.host, scope.caller), policy, scope)
 
 
 def decide(target: Target, addresses: Sequence[Address], policy: Policy, scope: Scope) -> Vetted:
@@ -203,7 +192,7 @@ def decide(target: Target, addresses: Sequence[Address], policy: Policy, scope: 
     if scope.space is None:
         space = max((_space(found) for found in standings.values()), key=_SPACES.index)
         dialled = [address for address, found in standings.items() if found == space]
-        return Vetted(target, tuple(dialled), Scope(space, scope.hosts))
+        return Vetted(target, tuple(dialled), replace(scope, space=space))
     for address, found in standings.items():
         if _SPACES.index(_space(found)) > _SPACES.index(scope.space):
             _require_exception(target, address, policy, f"{found}, and the page is {scope.space}", own=own)
@@ -282,15 +271,3 @@ def _carried(address: Address) -> ipaddress.IPv4Address | None:
 def _with_carried(addresses: Sequence[Address]) -> list[Address]:
     """Return *addresses* with those inside them: an operator writes 10.0.0.0/8 and means every spelling of it."""
     return [one for address in addresses for one in (address, _carried(address)) if one is not None]
-
-
-def _is_own(address: Address) -> bool:
-    """Say whether this machine has *address*: only then can a socket be bound to it."""
-    family = socket.AF_INET if address.version == 4 else socket.AF_INET6  # noqa: PLR2004 - IP versions
-    try:
-        with socket.socket(family, socket.SOCK_DGRAM) as probe:
-            probe.bind((str(address), 0))
-    except OSError as error:
-        # Anything else, out of descriptors say, tells nothing of the address: then it counts as ours.
-        return error.errno not in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT}
-    return True

@@ -26,7 +26,6 @@ from .signals import Signals
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 LEAST_BESIDE, MOST_BESIDE = 64, 256  # connections to ops_listen or admin_listen: a crowd must not keep operators out
-LOOKUP_THREADS = 128  # half of them look up names: as many as the pages of eight slots may ask for at a time
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
 
@@ -46,8 +45,6 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
         privacy.close_directory(settings.data_dir)
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
-        # Names are looked up by libuv's threads, half of them at most; one hung name server must not hold up the rest.
-        os.environ["UV_THREADPOOL_SIZE"] = str(LOOKUP_THREADS)
         try:
             uvloop.run(_serve(settings, again, bound, others, shown, signals))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group

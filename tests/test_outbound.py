@@ -1,14 +1,12 @@
 import asyncio
-import errno
 import ipaddress
-import socket
 from collections.abc import Sequence
 
 import pytest
 
 from allscreenshots_box import outbound, places
 from allscreenshots_box.config import Settings
-from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
+from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed
 from allscreenshots_box.outbound import Policy, Scope, Space, Vetted
 from allscreenshots_box.places import Address
 
@@ -350,24 +348,18 @@ def test_the_browser_is_given_what_was_judged(url: str, given: str) -> None:
     assert outbound.parse(url).url == given
 
 
-def test_a_name_without_an_address_cannot_be_reached() -> None:
-    with pytest.raises(UrlUnreachable, match="could not be resolved"):
-        asyncio.run(outbound.judge("http://no-such-host.invalid/", policy()))
+def test_a_name_is_judged_by_its_addresses_for_whom_it_is_asked() -> None:
+    async def resolve(host: str, caller: int) -> list[Address]:
+        assert (host, caller) == ("some.example", 7)
+        return [OWN]
 
-
-def test_a_name_is_judged_by_its_addresses() -> None:
     with pytest.raises(TargetNotAllowed):
-        asyncio.run(outbound.judge("http://localhost/", policy()))
+        asyncio.run(outbound.judge("http://some.example/", policy(), resolve, Scope(caller=7)))
 
 
-def test_this_machines_addresses_are_its_own() -> None:
-    assert outbound._is_own(ipaddress.ip_address("127.0.0.1"))
-    assert not outbound._is_own(ipaddress.ip_address("192.0.2.1"))
+def test_who_pays_for_the_names_of_a_page_is_who_asked_for_it() -> None:
+    async def resolve(*_: object) -> list[Address]:
+        return [ipaddress.ip_address("93.184.215.14")]
 
-
-def test_an_address_counts_as_this_machines_while_nobody_can_tell(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exhausted(*_: object) -> None:
-        raise OSError(errno.EMFILE, "Too many open files")
-
-    monkeypatch.setattr(socket, "socket", exhausted)
-    assert outbound._is_own(ipaddress.ip_address("192.0.2.1"))
+    vetted = asyncio.run(outbound.judge("http://some.example/", policy(), resolve, Scope(caller=7)))
+    assert (vetted.scope.space, vetted.scope.caller) == ("public", 7)

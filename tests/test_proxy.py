@@ -1,5 +1,6 @@
 import asyncio
 import contextlib
+import dataclasses
 import hashlib
 import ipaddress
 import os
@@ -13,13 +14,14 @@ import pytest
 import uvloop
 
 from allscreenshots_box import outbound, places
-from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, UrlUnreachable
+from allscreenshots_box.errors import BoxError, InvalidUrl, Overloaded, OverShare, TargetNotAllowed, UrlUnreachable
 from allscreenshots_box.outbound import Policy, Scope, Vetted
 from allscreenshots_box.places import Address
-from allscreenshots_box.render.door import HIGH_WATER, REMEMBERED, Bounds, Door, End, Resolve
+from allscreenshots_box.render.door import HIGH_WATER, REMEMBERED, Bounds, Door, End
 from allscreenshots_box.render.proxy import Proxy
 from allscreenshots_box.render.relay import Inside, Outside
 from allscreenshots_box.render.socks import Reply
+from allscreenshots_box.resolver import Resolver
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Scene = Callable[["Stage"], Coroutine[Any, Any, None]]
@@ -131,6 +133,14 @@ def vetted(url: str) -> Vetted:
     return Vetted(target, (ipaddress.ip_address(target.host),), Scope("own"))
 
 
+async def by_the_system(host: str, caller: int) -> list[Address]:
+    resolver = Resolver()
+    try:
+        return await resolver.resolve(host, caller)
+    finally:
+        resolver.close()
+
+
 class Stage:
     """What a scene needs, closed after it in the right order."""
 
@@ -143,9 +153,12 @@ class Stage:
     async def proxy(self, *allowed: tuple[str, int], own: int = 1, largest: int | None = None, **how: Any) -> Proxy:
         allow = tuple(places.read(f"[{host}]:{port}") for host, port in allowed)
         policy = Policy(allow=allow, deny=(), ports=frozenset({own}), is_own=lambda _: False)
-        made = Proxy(policy, largest, **how)
-        self._stack.push_async_callback(made.close)
+        made = Proxy(policy, largest, **{"resolve": by_the_system} | how)
+        self.closes(made)
         return made
+
+    def closes(self, made: Proxy) -> None:
+        self._stack.push_async_callback(made.close)
 
     async def door(
         self, *allowed: Target | tuple[str, int], refuses: Callable[[str], bool] | None = None, **how: Any
@@ -321,7 +334,7 @@ def test_a_slow_target_makes_the_browser_wait() -> None:
 # --- where one may go ---------------------------------------------------------------------------
 
 
-async def metadata(_: outbound.Target) -> list[Address]:
+async def metadata(*_: object) -> list[Address]:
     return [ipaddress.ip_address("169.254.169.254")]
 
 
@@ -429,8 +442,8 @@ def test_a_name_is_looked_up_once_and_keeps_its_address() -> None:
         target, asked = await stage.target(talk=echo), list[str]()
         ready = asyncio.Event()
 
-        async def rebinding(which: outbound.Target) -> list[Address]:
-            asked.append(which.host)
+        async def rebinding(host: str, _: int) -> list[Address]:
+            asked.append(host)
             await ready.wait()
             return [ipaddress.ip_address("127.0.0.1" if len(asked) == 1 else "127.0.0.2")]
 
@@ -477,7 +490,7 @@ def test_an_address_in_bytes_is_judged_as_one_in_letters(said: bytes) -> None:
 
 
 def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
-    async def two(_: outbound.Target) -> list[Address]:
+    async def two(*_: object) -> list[Address]:
         return [ipaddress.ip_address("127.0.0.2"), ipaddress.ip_address("127.0.0.1")]
 
     async def scene(stage: Stage) -> None:
@@ -489,11 +502,11 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
     play(scene)
 
 
-async def nowhere(_: outbound.Target) -> list[Address]:
+async def nowhere(*_: object) -> list[Address]:
     return []
 
 
-async def unknown(_: outbound.Target) -> list[Address]:
+async def unknown(*_: object) -> list[Address]:
     raise UrlUnreachable("The host name of the URL could not be resolved.")
 
 
@@ -516,9 +529,9 @@ def test_a_door_knows_that_the_box_had_no_file_handle_for_a_connection(handles: 
 
 
 @pytest.mark.parametrize(
-    ("resolve", "word"), [(outbound.resolve, "refused"), (nowhere, "unreachable"), (unknown, "unresolved")]
+    ("resolve", "word"), [(by_the_system, "refused"), (nowhere, "unreachable"), (unknown, "unresolved")]
 )
-def test_why_a_target_cannot_be_reached_is_told(resolve: Resolve, word: str) -> None:
+def test_why_a_target_cannot_be_reached_is_told(resolve: outbound.Resolve, word: str) -> None:
     async def scene(stage: Stage) -> None:
         async with Target().listening() as gone:
             port = gone.port
@@ -751,8 +764,8 @@ def test_a_page_may_name_so_many_hosts() -> None:
     async def scene(stage: Stage) -> None:
         asked = list[str]()
 
-        async def count(target: outbound.Target) -> list[Address]:
-            asked.append(target.host)
+        async def count(host: str, _: int) -> list[Address]:
+            asked.append(host)
             return []
 
         door = await stage.door(resolve=count, bounds=Bounds(names=3))  # the page itself is the first
@@ -764,11 +777,104 @@ def test_a_page_may_name_so_many_hosts() -> None:
     play(scene)
 
 
+def test_a_page_whose_names_take_too_long_gets_no_more_of_them() -> None:
+    async def scene(stage: Stage) -> None:
+        asked = list[str]()
+
+        async def slow(host: str, _: int) -> list[Address]:
+            asked.append(host)
+            await asyncio.sleep(0.01)
+            raise UrlUnreachable("silent")
+
+        door = await stage.door(resolve=slow, bounds=Bounds(looking=0.005))
+        for number in range(3):
+            assert await (await stage.client(door)).tunnel(f"h{number}.example:443") == b"502"
+        assert asked == ["h0.example"]
+        assert "more host names than are answered" in door.refusals["h2.example", 443].message
+
+    play(scene)
+
+
+def test_a_name_that_is_still_looked_up_counts_as_well() -> None:
+    async def scene(stage: Stage) -> None:
+        asked, goes_on = list[str](), asyncio.Event()
+
+        async def slow(host: str, _: int) -> list[Address]:
+            asked.append(host)
+            await goes_on.wait()
+            return []
+
+        door = await stage.door(resolve=slow, bounds=Bounds(lookups=2))
+        clients = [await stage.client(door) for _ in range(2)]
+        first = asyncio.ensure_future(clients[0].tunnel("h0.example:443"))
+        await until(lambda: len(asked) == 1)
+        door._begun["h0.example"] -= door.bounds.looking
+        second = asyncio.ensure_future(clients[1].tunnel("h1.example:443"))
+        await until(lambda: second.done() or len(asked) == 2)
+        goes_on.set()
+        assert (await first, await second) == (b"502", b"502")
+        assert asked == ["h0.example"]
+
+    play(scene)
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "starved"),
+    [(OverShare("share", 1), UrlUnreachable, False), (Overloaded("busy", 1), Overloaded, True)],
+)
+def test_a_door_knows_who_kept_a_name_from_being_looked_up(
+    error: BoxError,
+    kind: type[BoxError],
+    starved: bool,  # noqa: FBT001 - a table's cell
+) -> None:
+    async def fail(*_: object) -> list[Address]:
+        raise error
+
+    async def scene(stage: Stage) -> None:
+        door = await stage.door(resolve=fail)
+        await (await stage.client(door)).tunnel("some.example:443")
+        assert (type(door.refusals["some.example", 443]), door.starved) == (kind, starved)
+
+    play(scene)
+
+
+def test_a_name_is_judged_once_until_addresses_or_the_policy_change() -> None:
+    async def scene(stage: Stage) -> None:
+        target, judged, editions = await stage.target(talk=echo), list[Address](), [1]
+
+        def note(address: Address) -> bool:
+            judged.append(address)
+            return False
+
+        async def both(*_: object) -> list[Address]:
+            return [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("192.0.2.9")]
+
+        async def connect(times: int) -> set[bytes]:
+            name = f"name.example:{target.port}"
+            return {await (await stage.client(door)).tunnel(name) for _ in range(times)}
+
+        allow = (places.read(f"name.example:{target.port}"),)
+        policy = Policy(allow, (), ports=frozenset({1}), is_own=note, edition=lambda: editions[0])
+        made = Proxy(policy, resolve=both)
+        stage.closes(made)
+        door = await made.open()
+        door.admit(vetted("http://192.0.2.1/"), None)
+        assert (await connect(3), len(judged)) == ({b"200"}, 1)
+        editions[0] = 2
+        assert (await connect(3), len(judged)) == ({b"200"}, 2)
+        made.obey(policy)
+        assert (await connect(3), len(judged)) == ({b"200"}, 3)
+        made.obey(dataclasses.replace(policy, allow=()))
+        assert await connect(1) == {b"403"}
+
+    play(scene)
+
+
 def test_so_many_names_are_looked_up_at_once() -> None:
     async def scene(stage: Stage) -> None:
         looking, most, goes_on = 0, 0, asyncio.Event()
 
-        async def slow(_: outbound.Target) -> list[Address]:
+        async def slow(*_: object) -> list[Address]:
             nonlocal looking, most
             looking += 1
             most = max(most, looking)
@@ -910,11 +1016,11 @@ def test_a_door_cuts_what_is_under_way_when_it_closes() -> None:
     async def scene(stage: Stage) -> None:
         started = asyncio.Event()
 
-        async def never(which: outbound.Target) -> list[Address]:
-            if which.host == "slow.example":
+        async def never(host: str, caller: int) -> list[Address]:
+            if host == "slow.example":
                 started.set()
                 await asyncio.Event().wait()
-            return await outbound.resolve(which)
+            return await by_the_system(host, caller)
 
         async def pour(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
             while True:

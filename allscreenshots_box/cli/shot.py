@@ -26,7 +26,6 @@ ENDINGS = {"jpeg": "jpg", "markdown": "md"}  # what files are called; others as 
 TEXTS = frozenset({"html", "markdown", "json"})
 LARGEST_JSON = 1 << 20  # bytes, as for the API
 LONGEST_NAME = 100
-LOOKUP_THREADS = 32  # half of them look up names; a name server that hangs must not hold up the rest of the page
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
@@ -269,7 +268,6 @@ def _rendered(settings: Settings, shot: Any, asked: set[str]) -> Any:
     identity.enter(settings)
     privacy.hide_memory()
     logs.start("error")
-    os.environ["UV_THREADPOOL_SIZE"] = str(LOOKUP_THREADS)
     with workroom.entered(settings.data_dir):
         try:
             return uvloop.run(_render(settings, shot))

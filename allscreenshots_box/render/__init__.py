@@ -22,6 +22,7 @@ from ..errors import (
 )
 from ..places import Place
 from ..pulse import FRESH_SECONDS, Health, Pulse
+from ..resolver import Resolver
 from . import trust
 from .blocking import Blocking
 from .browser import Browser
@@ -65,12 +66,10 @@ class _Work:
 class Renderer:
     """Takes pictures, a few at a time, as long as its browser runs; and sees to it that it does."""
 
-    def __init__(
-        self, browser: Browser, line: Line, policy: outbound.Policy, equipment: "Equipment", blocking: Blocking
-    ) -> None:
+    def __init__(self, browser: Browser, line: Line, proxy: Proxy, equipment: "Equipment", blocking: Blocking) -> None:
         self._browser = browser
         self._line = line
-        self._policy = policy
+        self._proxy = proxy
         self._answer_within = equipment.answer_within
         self._encoder = Encoder(small=equipment.small_png, memory=equipment.picture_memory)
         self._blocking = blocking
@@ -112,14 +111,14 @@ class Renderer:
     async def _render(self, shot: Shot, caller: int, weight: int, still: Still | None, clocks: Clocks) -> Rendering:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
-        vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
+        vetted = await self._proxy.judge(shot.url, outbound.Scope(hosts=shot.hosts, caller=caller))
         await self._blocking.ready(shot.blocked)
         rest = sum(seconds for seconds in shot.rests if seconds >= LEAST_REST)
         async with self._line.turn(latest, caller, weight, clocks, rest) as turn:
             begun = loop.time()
             if still is not None and (hosts := await still()) != shot.hosts:
                 shot = replace(shot, hosts=hosts)
-                vetted = await outbound.judge(shot.url, self._policy, shot.hosts)
+                vetted = await self._proxy.judge(shot.url, outbound.Scope(hosts=shot.hosts, caller=caller))
             wanted = begun + shot.timeout + shot.delay
             aside = functools.partial(self._line.aside, turn)
             try:
@@ -149,7 +148,6 @@ class Renderer:
         Raises OperatorError for rules that cannot be read, and changes nothing then.
         """
         await asyncio.to_thread(self._blocking.obey, block_rules)
-        self._policy = policy
         self._browser.obey(policy)
 
     async def health(self) -> Health:
@@ -256,7 +254,7 @@ def _require_handles(tab: Tab | None = None) -> None:
 
 
 def _too_few_handles() -> ServiceUnavailable:
-    return ServiceUnavailable("The box has too few file handles left for a page; try again.", RETRY_SECONDS)
+    return ServiceUnavailable("The box has too few file handles or threads left for a page; try again.", RETRY_SECONDS)
 
 
 def _too_busy() -> ServiceUnavailable:
@@ -319,7 +317,8 @@ def equipment(settings: Settings) -> Equipment:
 async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
     authorities = await asyncio.to_thread(trust.authorities, equipment.ca_dir)
-    proxy = Proxy(policy, equipment.fetch_limit)
+    resolver = Resolver()
+    proxy = Proxy(policy, equipment.fetch_limit, resolve=resolver.resolve)
     room = Room()
     browser = Browser(
         equipment.executable,
@@ -337,7 +336,7 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
     loading = asyncio.create_task(asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules))
     try:
         await browser.start()  # meanwhile: it takes as long
-        renderer = Renderer(browser, line, policy, equipment, await loading)
+        renderer = Renderer(browser, line, proxy, equipment, await loading)
         try:
             yield renderer
         finally:
@@ -346,3 +345,4 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         await asyncio.gather(loading, return_exceptions=True)
         await browser.close()
         await proxy.close()
+        resolver.close()

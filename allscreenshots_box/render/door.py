@@ -4,19 +4,18 @@ import asyncio
 import contextlib
 import math
 import socket
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
 from .. import outbound
 from ..allowance import NO_HANDLES
-from ..errors import BoxError, TargetNotAllowed, UrlUnreachable
+from ..errors import BoxError, OverShare, ServiceUnavailable, TargetNotAllowed, UrlUnreachable
 from ..places import Address
 from .peer import Ends, Peers
 from .socks import SCHEME, Reply
 
 Key = tuple[str, int]  # host and port
-Resolve = Callable[[outbound.Target], Awaitable[list[Address]]]
 
 HIGH_WATER = 128 * 1024  # bytes held for a slow reader before its source is paused
 CLOSE_SECONDS = 1.0  # until sockets that were cut are gone; they take a moment, and no shot waits for a stuck one
@@ -43,6 +42,7 @@ class Bounds:
     names: int = 512  # different hosts
     lookups: int = 8  # at once: other shots want the resolver too
     reads: int = 1000  # of a few bytes, in a second and at once
+    looking: float = 30.0  # for names, all together: six that are never answered, or a hundred that are slow
     sweep: float = 1.0  # between two looks for what has expired
 
 
@@ -118,7 +118,7 @@ class Door:
         self,
         policy: outbound.Policy,
         largest: int | None,
-        resolve: Resolve,
+        resolve: outbound.Resolve,
         bounds: Bounds,
         peers: Peers,
     ) -> None:
@@ -136,7 +136,11 @@ class Door:
         self._ends: set[End] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._targets: dict[Key, outbound.Target | None] = {}  # by what was asked for
-        self._lookups: dict[str, asyncio.Future[list[Address] | UrlUnreachable]] = {}  # by host: each is asked once
+        self._lookups: dict[str, asyncio.Future[list[Address] | BoxError]] = {}  # by host: each is asked once
+        self._looked = 0.0  # seconds for which names were looked up, one after the other
+        self._begun: dict[str, float] = {}  # when the lookups that are under way began, by host
+        self._judgements: dict[Key, outbound.Vetted | BoxError] = {}
+        self._edition = 0  # of the addresses that they were made with
         self._scope = outbound.Scope()
         self._looking = asyncio.Semaphore(bounds.lookups)
         self._admitted = False
@@ -194,6 +198,7 @@ class Door:
     def obey(self, policy: outbound.Policy) -> None:
         """Go by *policy* from the next connection on."""
         self._policy = policy
+        self._judgements.clear()
 
     async def listen(self, make: Callable[[], End]) -> None:
         """Take a port; *make* makes the ends of what comes in."""
@@ -298,12 +303,10 @@ class Door:
         if target.host not in self._lookups and len(self._lookups) >= self.bounds.names:
             return self._refuse(key, UrlUnreachable("The page asks for too many host names."))
         found = await asyncio.shield(self._lookup(target))  # others wait for the same
-        if isinstance(found, UrlUnreachable):
-            return self._refuse(key, found)
-        try:
-            vetted = outbound.decide(target, found, self._policy, self._scope)
-        except BoxError as error:
-            return self._refuse(key, error)
+        vetted = found if isinstance(found, BoxError) else self._judge(target, found)
+        if isinstance(vetted, BoxError):
+            self.starved |= isinstance(vetted, ServiceUnavailable)
+            return self._refuse(key, vetted)
         problem = await self._dial(target.port, vetted.addresses, make)
         if problem is None:
             self.failures.pop(key, None)
@@ -329,18 +332,41 @@ class Door:
 
     # What it does for them.
 
-    def _lookup(self, target: outbound.Target) -> asyncio.Future[list[Address] | UrlUnreachable]:
+    def _lookup(self, target: outbound.Target) -> asyncio.Future[list[Address] | BoxError]:
         """Return the one lookup of a host: all that is decided and dialled in this shot goes by its answer."""
         if target.host not in self._lookups:
-            self._lookups[target.host] = self.spawn(self._look_up(target))
+            self._lookups[target.host] = self.spawn(self._look_up(target.host))
         return self._lookups[target.host]
 
-    async def _look_up(self, target: outbound.Target) -> list[Address] | UrlUnreachable:
+    async def _look_up(self, host: str) -> list[Address] | BoxError:
+        async with self._looking:
+            self._begun[host] = now = self._loop.time()
+            try:
+                if self._looked + sum(now - begun for begun in self._begun.values()) > self.bounds.looking:
+                    return _unanswered()
+                return await self._resolve(host, self._scope.caller)
+            except OverShare:
+                return _unanswered()
+            except BoxError as error:
+                return error.with_traceback(None)
+            finally:
+                self._looked += self._loop.time() - self._begun.pop(host)
+
+    def _judge(self, target: outbound.Target, found: list[Address]) -> outbound.Vetted | BoxError:
+        """Decide on a name and port: once, while the policy and the addresses of this machine are what they were."""
+        key, edition = (target.host, target.port), self._policy.edition()
+        if edition != self._edition:
+            self._edition = edition
+            self._judgements.clear()
+        if key in self._judgements:
+            return self._judgements[key]
         try:
-            async with self._looking:
-                return list(dict.fromkeys(await self._resolve(target)))
-        except UrlUnreachable as error:
-            return error.with_traceback(None)
+            judgement: outbound.Vetted | BoxError = outbound.decide(target, found, self._policy, self._scope)
+        except BoxError as error:
+            judgement = error.with_traceback(None)
+        if len(self._judgements) < self.bounds.names:
+            self._judgements[key] = judgement
+        return judgement
 
     async def _dial(self, port: int, addresses: Sequence[Address], make: Callable[[], End]) -> str | None:
         """Connect to the first address that answers; else say what was wrong with the last."""
@@ -375,6 +401,10 @@ class Door:
     def _cut(self) -> None:
         for end in self._ends:
             end.transport.abort()
+
+
+def _unanswered() -> UrlUnreachable:
+    return UrlUnreachable("The page asks for more host names than are answered in time.")
 
 
 def _remember(where: dict[Key, Any], key: Key, value: Any) -> None:

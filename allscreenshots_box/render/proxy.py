@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import replace
 
 from .. import outbound
-from .door import Bounds, Door, Resolve
+from .door import Bounds, Door
 from .peer import Peers
 from .relay import Inside
 
@@ -19,7 +19,7 @@ class Proxy:
         policy: outbound.Policy,
         largest: int | None = None,
         *,
-        resolve: Resolve = outbound.resolve,
+        resolve: outbound.Resolve,
         bounds: Bounds = _BOUNDS,
     ) -> None:
         self._policy, self._largest, self._resolve, self._bounds = policy, largest, resolve, bounds
@@ -32,6 +32,10 @@ class Proxy:
         await door.listen(lambda: Inside(door))
         self._doors = {door, *(other for other in self._doors if not other.closed)}
         return door
+
+    async def judge(self, url: str, scope: outbound.Scope) -> outbound.Vetted:
+        """Return where *url* points if the box may go there on behalf of *scope*; else raise why not."""
+        return await outbound.judge(url, self._policy, self._resolve, scope)
 
     def obey(self, policy: outbound.Policy) -> None:
         """Go by *policy* from the next connection on; a door that is open stays closed to others."""

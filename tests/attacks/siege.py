@@ -22,9 +22,9 @@ from tests.box import PROGRAM, Box
 SLOTS = 6
 ALLOWED, DENIED = "127.0.0.1:8098", "denied.public.example,10.99.0.0/16"
 RESOLVER = {
-    "resolv.conf": f"nameserver {NAME_SERVER}\noptions timeout:4 attempts:1\n",
+    "resolv.conf": f"nameserver {NAME_SERVER}\nsearch intranet.example\n",
     "nsswitch.conf": "hosts: files dns\n",
-    "hosts": "127.0.0.1 localhost\n::1 localhost\n",
+    "hosts": f"127.0.0.1 localhost\n::1 localhost\n{INTRANET} printer\n",
 }
 # The box resolves with the files of its own; nobody else sees them.
 _ENTER = f'for file in {" ".join(RESOLVER)}; do mount --bind $0/$file /etc/$file || exit; done; exec "$@"'
@@ -132,5 +132,6 @@ def strays(network: Network) -> set[Packet]:
     fine = {MARKER, LOOPBACK_MARKER, *PUBLIC, PRIVATE_SITE, INTRANET}
     wire = {packet for packet in network.wire.packets if packet.address not in fine or packet.protocol == "udp"}
     loopback = {packet for packet in network.loopback.packets if packet.address not in fine | {"127.0.0.1"}}
-    asked = {Packet(NAME_SERVER, "udp", 53), *(packet for packet in wire if packet.address == MARKER)}
-    return (wire | loopback) - asked
+    asked = {Packet(NAME_SERVER, protocol, 53) for protocol in ("udp", "tcp")}
+    marks = {packet for packet in wire if packet.address == MARKER}
+    return (wire | loopback) - asked - marks

@@ -19,7 +19,7 @@ def judgement() -> None:
     """Find everything allowed."""
 
     def decide(target: Target, addresses: Any, _: Any, scope: Scope) -> Vetted:
-        return Vetted(target, tuple(addresses), Scope(space=scope.space or "public", hosts=scope.hosts))
+        return Vetted(target, tuple(addresses), dataclasses.replace(scope, space=scope.space or "public"))
 
     replace(outbound, "decide", decide)
 
@@ -29,7 +29,7 @@ def spaces() -> None:
     decide = outbound.decide
 
     def decide_anew(target: Target, addresses: Any, policy: Any, scope: Scope) -> Vetted:
-        return decide(target, addresses, policy, Scope(hosts=scope.hosts))
+        return decide(target, addresses, policy, dataclasses.replace(scope, space=None))
 
     replace(outbound, "decide", decide_anew)
 
@@ -61,7 +61,7 @@ def pinning() -> None:
         return await reach(door, target, make)
 
     async def dial_by_name(door: Door, port: int, _: Any, make: Any) -> str | None:
-        return await dial(door, port, await door._resolve(asked.get()), make)
+        return await dial(door, port, await door._resolve(asked.get().host, 0), make)
 
     replace(Door, "reach", reach_by_name)
     replace(Door, "_dial", dial_by_name)

@@ -7,7 +7,7 @@ got there. Beside the box it plays what the box's own machine has, and nobody sh
 import asyncio
 import base64
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, NamedTuple, cast
 from urllib.parse import parse_qs, urlsplit
 
@@ -69,20 +69,30 @@ class World:
         for port in self._ports:
             self._open.append(await asyncio.start_server(self._visit, ["0.0.0.0", "::"], port, backlog=256))
         if self._is_world:
+            self._open.append(await asyncio.start_server(self._query, NAME_SERVER, 53))
             for make, address in ((lambda: self.names, (NAME_SERVER, 53)), (_Stun, ("0.0.0.0", STUN_PORT))):
                 transport, _ = await self._loop.create_datagram_endpoint(make, address)
                 self._open.append(transport)
 
     async def _visit(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._attend(writer, self._converse(reader, writer))
+
+    async def _query(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._attend(writer, self.names.converse(reader, writer))
+
+    async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
+        reply, after = self._answer(head, writer.get_extra_info("sockname")[0])
+        writer.write(reply)
+        await writer.drain()
+        if after:
+            await reader.read()  # a socket that stays open until the other side has had enough
+
+    async def _attend(self, writer: asyncio.StreamWriter, conversation: Coroutine[Any, Any, None]) -> None:
         task = cast("asyncio.Task[None]", asyncio.current_task())
         self._connections.add(task)
         try:
-            head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
-            reply, after = self._answer(head, writer.get_extra_info("sockname")[0])
-            writer.write(reply)
-            await writer.drain()
-            if after:
-                await reader.read()  # a socket that stays open until the other side has had enough
+            await conversation
         except (OSError, EOFError, asyncio.LimitOverrunError, asyncio.CancelledError):
             pass
         finally:
