@@ -5,6 +5,7 @@ import errno
 import os
 import signal
 import tempfile
+from collections import deque
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import NoReturn
@@ -13,6 +14,7 @@ import pytest
 
 from allscreenshots_box import outbound, render
 from allscreenshots_box.config import Settings
+from allscreenshots_box.errors import PageEnded
 from allscreenshots_box.render import Health, Renderer, leftovers, processes
 from allscreenshots_box.render.browser import Browser
 from allscreenshots_box.render.tabs import BrowserGone
@@ -93,6 +95,30 @@ def test_a_browser_that_dies_while_its_successor_starts_leaves_one(tmp_path: Pat
 def browsers() -> set[int]:
     found = {pid: processes.command_line(pid) for pid in processes.descendants(os.getpid())}
     return {pid for pid, line in found.items() if b"--remote-debugging-pipe\0--no-startup-window" in line}
+
+
+@pytest.mark.browser
+def test_the_page_that_others_wait_for_is_ended_before_its_browser(tmp_path: Path) -> None:
+    async def scene(renderer: Renderer) -> None:
+        browser = renderer._browser
+        async with browser.tab() as greedy, browser.tab() as other:
+            life = other.life
+            assert life.cell is not None
+            life.looks.append(life.cell.used())
+            browser._relieve(life)
+            assert greedy.fate is None  # nobody has used much
+            greedy.session.send("Runtime.evaluate", expression="for (;;);")
+            async with asyncio.timeout(30):
+                while not greedy.crashed:
+                    await asyncio.sleep(0.2)
+                    life.looks = deque([life.looks[0]])
+                    browser._relieve(life)
+            with pytest.raises(PageEnded, match="others had to wait"):
+                await browser.verify(greedy)
+            assert await browser.verify(other)
+            assert not life.dead
+
+    play(scene, tmp_path)
 
 
 def profiles(directory: Path) -> int:
