@@ -44,6 +44,7 @@ BROWSER_SUITES = {
     "test_option_steps.py",
     "test_options.py",
     "test_reference_browser.py",
+    "test_pipe.py",
     "test_render.py",
     "test_scarcity.py",
     "test_serve.py",

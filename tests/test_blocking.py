@@ -4,11 +4,13 @@ import os
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 
 from allscreenshots_box import lists
-from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.errors import OperatorError, PageCrashed
 from allscreenshots_box.render import consent
 from allscreenshots_box.render.blocking import NAMES_READ, Blocking, Hosts, stylesheet
 from allscreenshots_box.render.shot import Blocked, BlockLevel
@@ -340,43 +342,74 @@ def test_a_stylesheet_has_a_rule_for_each_selector() -> None:
 
 
 class Page:
-    """Answers as a page would, and keeps what it was asked."""
+    """Answers as a page would, and keeps what it was asked and told."""
 
     def __init__(self, *answers: object) -> None:
-        self.answers, self.asked = list(answers), list[str]()
+        self.answers, self.asked, self.told = list(answers), list[str](), list[str]()
 
-    async def evaluate(self, expression: str) -> object:
-        self.asked.append(expression)
+    async def run(self, function: str, argument: object, shape: Any) -> Any:
+        self.asked.append(f"{function} {argument}")
         await asyncio.sleep(0)
-        return self.answers.pop(0)
+        return msgspec.convert(self.answers.pop(0), shape)
+
+    async def tell(self, expression: str) -> None:
+        self.told.append(expression)
+
+
+KNOWN = consent.Seen(PAGE, ["cookies-consent", "cookies-inner"], [])
+
+
+async def clear(page: Page, seen: consent.Seen, blocked: Blocked = Blocked()) -> bool:  # noqa: B008 - it is frozen
+    return await consent.clear(page.run, page.tell, seen, blocked, 1)
 
 
 async def test_a_page_without_banners_is_asked_once_and_given_no_bundle() -> None:
     page = Page({"known": [], "gone": 0})
-    assert not await consent.clear(page.evaluate, consent.Seen(PAGE, ["story"], ["main"]), Blocked(), 1)
+    assert not await clear(page, consent.Seen(PAGE, ["story"], ["main"]))
     assert len(page.asked[0]) < 20_000
+    assert page.told == []
 
 
 async def test_a_known_banner_is_given_the_rules_that_fit_it() -> None:
-    seen = consent.Seen(PAGE, ["cookies-consent", "cookies-inner"], [])
-    rules = [rule.steps["name"] for rule in consent._candidates(seen)[0]]
+    rules = [rule.steps["name"] for rule in consent._candidates(KNOWN)[0]]
     page = Page({"known": [rules.index("cz-eshop-cookies-consent")], "gone": 0}, True)
-    assert await consent.clear(page.evaluate, seen, Blocked(), 1)
-    assert "cz-eshop-cookies-consent" in page.asked[1]
-    assert "autoconsentReceiveMessage" in page.asked[1]
+    assert await clear(page, KNOWN)
+    assert "cz-eshop-cookies-consent" in page.told[0]
+    assert "autoconsentReceiveMessage" in page.told[0]
+
+
+@pytest.mark.parametrize("numbers", [[-1], [10**6], [-1, 10**12]])
+async def test_a_rule_that_is_none_of_ours_is_none(numbers: list[int]) -> None:
+    page = Page({"known": numbers, "gone": 0})
+    assert not await clear(page, KNOWN)
+    assert page.told == []
+
+
+async def test_a_rule_that_is_named_again_and_again_is_given_once() -> None:
+    page = Page({"known": [0] * 100_000, "gone": 0}, True)
+    assert await clear(page, KNOWN)
+    name = consent._candidates(KNOWN)[0][0].steps["name"]
+    assert page.told[0].count(f'"{name}"') == 1
+
+
+async def test_a_page_that_cannot_be_looked_into_has_no_banner() -> None:
+    async def broken(function: str, argument: object, shape: Any) -> Any:
+        raise PageCrashed(f"{function} {argument} {shape}")
+
+    assert not await consent.clear(broken, Page().tell, KNOWN, Blocked(), 1)
 
 
 async def test_a_page_that_wants_its_banners_is_left_alone() -> None:
     page = Page()
-    assert not await consent.clear(page.evaluate, consent.Seen(PAGE, [], []), ADS, 1)
+    assert not await clear(page, consent.Seen(PAGE, [], []), ADS)
     assert page.asked == []
 
 
 async def test_a_page_that_never_answers_costs_the_budget_and_no_more() -> None:
-    async def silent(_: str) -> object:
+    async def silent(*_: object) -> Any:
         return await asyncio.Event().wait()
 
-    assert not await consent.clear(silent, consent.Seen(PAGE, [], []), Blocked(), 0.05)
+    assert not await consent.clear(silent, Page().tell, KNOWN, Blocked(), 0.05)
 
 
 @pytest.mark.parametrize(

@@ -420,7 +420,7 @@ async def unclutter(page: Page, blocking: Blocking, told: _Told) -> None:
     if hidden:
         await page.run(_HIDE, hidden)
     seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
-    await consent.clear(page.evaluate, seen, blocked, min(CONSENT_SECONDS, page.left()))
+    await consent.clear(page.run, page.tell, seen, blocked, min(CONSENT_SECONDS, page.left()))
 
 
 async def produce(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:

@@ -281,7 +281,7 @@ class Session:
     async def fetch(self, method: str, largest: int, **params: Any) -> bytes:
         """Send a command that is answered with data: *largest* bytes of base64 at most."""
         answer = await self._connection.send(method, params, self.name, Bound(largest, data=True))
-        data = answer.get("data")
+        data: Any = answer.get("data")
         try:
             return data if isinstance(data, bytes) else binascii.a2b_base64(data, strict_mode=True)
         except (TypeError, ValueError) as error:

@@ -1,7 +1,8 @@
-// What runs in a page against banners and pop-ups that no selector of the lists has hidden. Two functions: the
-// first looks, and deals with what it can; the second says no in a known banner. Read by consent.py.
+// What runs in a page against banners and pop-ups that no selector of the lists has hidden. Three functions: the first
+// looks, and deals with what it can; the second says no in a known banner, among the page's own scripts; the third waits
+// for that. Only what the first and the third say is listened to: they run beside the page's scripts. Read by consent.py.
 
-(likely, possible, hidden, banners, popups) => {
+({ likely, possible, hidden, banners, popups, most }) => {
   const LONGEST = 4000; // characters; what says more is not a banner
   const COOKIE = /cookie|gdpr|dsgvo|rgpd|einwilligung|consentement|consentimiento|consenso|your (privacy|consent)/i;
   const ANSWER =
@@ -72,7 +73,9 @@
   const overlays = innerWidth && document.body ? POINTS.map(([x, y]) => overlayAt(x, y)) : [];
   // The possible ones name no class or id: each is matched against every element, so only if something lies on top.
   const candidates = overlays.some(Boolean) ? [...likely, ...possible] : likely;
-  const known = candidates.flatMap((selector, index) => (matches(selector).some(shown) ? [index] : []));
+  const known = candidates.flatMap((selector, index) => (matches(selector).some(shown) ? [index] : [])).slice(0, most);
+  if (known.length)
+    globalThis.answered = new Promise((done) => document.addEventListener("ANSWERED", () => done(true), { once: true }));
 
   let gone = 0;
   for (const [index, overlay] of known.length ? [] : overlays.entries()) {
@@ -134,5 +137,9 @@ async (rules, selectors, milliseconds) => {
   };
   const stayed = left();
   for (const element of stayed) outermost(element).style.setProperty("display", "none", "important");
-  return done || stayed.length > 0;
 }
+
+// ---
+
+(milliseconds) =>
+  Promise.race([globalThis.answered, new Promise((done) => setTimeout(done, milliseconds, false))]).then(Boolean)

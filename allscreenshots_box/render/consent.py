@@ -10,40 +10,26 @@ from pathlib import Path
 from typing import Any
 
 import duckduckgo_autoconsent  # type: ignore[import-untyped] # it has no types
-import msgspec
 
+from ..errors import PageCrashed
 from .blocking import NAMES_READ
 from .shot import Blocked
 
-Evaluate = Callable[[str], Awaitable[Any]]
+Run = Callable[[str, Any, Any], Awaitable[Any]]
+Tell = Callable[[str], Awaitable[None]]
 
-LONGEST_NAME = 100  # characters of a class or an id
-ELEMENTS_READ = 50_000
+ANSWERED = "box-answered"  # the event that tells of it
 MOST_BANNERS = 5  # that are answered; a page shows one, which two or three rules may know
 SHARE = 0.7  # of the budget is for the banner's own buttons; what it leaves is for hiding it
 
-# Gives [classes, ids] of the page. An expression, to be evaluated in any world of it.
-NAMES = f"""(() => {{
-  const seen = new Set(), classes = new Set(), ids = new Set();
-  const all = document.querySelectorAll("[class], [id]");
-  for (let index = 0; index < all.length && index < {ELEMENTS_READ}; index += 1) {{
-    const id = all[index].id, text = all[index].getAttribute("class");
-    if (id && typeof id === "string" && id.length <= {LONGEST_NAME} && ids.size < {NAMES_READ}) ids.add(id);
-    if (!text || seen.has(text) || classes.size >= {NAMES_READ}) continue;
-    seen.add(text);
-    for (const name of all[index].classList) if (name.length <= {LONGEST_NAME}) classes.add(name);
-  }}
-  return [[...classes], [...ids]];
-}})()"""
-
-_LOOK, _SAY_NO = (Path(__file__).parent / "consent.js").read_text("utf-8").split("// ---\n")
+_LOOK, _SAY_NO, _WAIT = (Path(__file__).parent / "consent.js").read_text("utf-8").split("// ---\n")
 _NEEDED = re.compile(r"([#.])((?:\\.|[\w-])+)")
 _BRACKETS = re.compile(r"\[[^\]]*\]|\([^()]*(?:\([^()]*\)[^()]*)*\)")
 
 
 @dataclass(frozen=True)
 class Seen:
-    """What is known of a page: its address, what NAMES gave, and the selectors that are hidden already."""
+    """What is known of a page: its address, the names on it, and the selectors that are hidden already."""
 
     url: str
     classes: Sequence[str]
@@ -53,9 +39,10 @@ class Seen:
 
 @dataclass(frozen=True)
 class _Looked:
-    """What _LOOK returns: numbers of the selectors that show."""
+    """What _LOOK returns: numbers of the selectors that show, and how many boxes it has hidden."""
 
     known: list[int]
+    gone: int
 
 
 @dataclass(frozen=True)
@@ -106,40 +93,52 @@ def _candidates(seen: Seen) -> tuple[list[_Rule], list[_Rule]]:
     return likely, possible
 
 
-async def clear(evaluate: Evaluate, seen: Seen, blocked: Blocked, seconds: float) -> bool:
+async def clear(run: Run, tell: Tell, seen: Seen, blocked: Blocked, seconds: float) -> bool:
     """Rid the page of the banners and pop-ups that still show, and tell whether there were any.
 
-    *evaluate* runs an expression in the page's main world, awaits its promise and returns the value, which may be
-    anything: there the page may have changed what the language does. What makes no sense is as if it said nothing.
-    A page without any costs one evaluation.
+    *run* calls a function beside the page's scripts, and returns what it says. *tell* evaluates an expression among
+    them, where the page may have changed what the language does: it may say anything there, so nobody listens. A page
+    without banners costs one call.
     """
     if not (blocked.cookie_banners or blocked.popups):
         return False
     likely, possible = _candidates(seen) if blocked.cookie_banners else ([], [])
+    order = {
+        "likely": [rule.selector for rule in likely],
+        "possible": [rule.selector for rule in possible],
+        "hidden": list(seen.hidden),
+        "banners": blocked.cookie_banners,
+        "popups": blocked.popups,
+        "most": MOST_BANNERS,
+    }
     try:
         async with asyncio.timeout(seconds):
-            selectors = [[rule.selector for rule in rules] for rules in (likely, possible)]
-            looked = await evaluate(_call(_LOOK, *selectors, list(seen.hidden), blocked.cookie_banners, blocked.popups))
-            if not (known := _known(looked, likely + possible)):
-                return isinstance(looked, dict) and bool(looked.get("gone"))
+            looked: _Looked = await run(_plain(_LOOK.replace("ANSWERED", ANSWERED)), order, _Looked)
+            known = _known(looked.known, likely + possible)
+            if not known:
+                return looked.gone > 0
             steps, banners = [rule.steps for rule in known], [rule.selector for rule in known]
-            return bool(await evaluate(_call(_say_no(), steps, banners, seconds * 1000 * SHARE)))
-    except TimeoutError:
+            await tell(_call(_say_no(), steps, banners, seconds * 1000 * SHARE))
+            return bool(await run(_plain(_WAIT), seconds * 1000, bool))
+    except (TimeoutError, PageCrashed):  # if it really did, whoever holds the page hears of it
         return False
 
 
-def _known(looked: Any, rules: Sequence[_Rule]) -> list[_Rule]:
-    """Return the rules whose numbers the page names: each once, few of them, and none that is not ours."""
-    try:
-        numbers = msgspec.convert(looked, _Looked).known
-    except msgspec.ValidationError:
-        return []
+def _known(numbers: list[int], rules: Sequence[_Rule]) -> list[_Rule]:
+    """Return the rules of these numbers: each once, few of them, and none that is not ours."""
     return [rules[number] for number in dict.fromkeys(numbers) if 0 <= number < len(rules)][:MOST_BANNERS]
 
 
 def _call(function: str, *arguments: Any) -> str:
-    source = re.sub(r"^//.*$", "", function, flags=re.MULTILINE).strip().rstrip(";")
-    return f"({source})({','.join(json.dumps(argument) for argument in arguments)})"
+    """Return an expression that begins to call *function*, says nothing and never fails: _WAIT hears of the end."""
+    call = f"({_plain(function)})({','.join(json.dumps(argument) for argument in arguments)})"
+    return (
+        f"void (async () => {{ try {{ await {call} }} catch {{}} document.dispatchEvent(new Event('{ANSWERED}')) }})()"
+    )
+
+
+def _plain(source: str) -> str:
+    return re.sub(r"^//.*$", "", source, flags=re.MULTILINE).strip().rstrip(";")
 
 
 @cache

@@ -305,19 +305,14 @@ class Page:
                 await asyncio.sleep(BETWEEN_SECONDS)
         raise DeadlinePassed(_RESTLESS)
 
-    async def evaluate(self, expression: str) -> Any:
-        """Evaluate JavaScript in the page's own world. What comes back is the page's word, and may be anything.
-
-        What it says at length, or not at all, is None.
-        """
-        asked = {"expression": expression, "awaitPromise": True, "returnByValue": True}
+    async def tell(self, expression: str) -> None:
+        """Evaluate JavaScript in the page's own world, and listen to nothing that it says: there it may be anything."""
         try:
-            answer = await self.session.send("Runtime.evaluate", WEIGHED, **asked)
+            await self.session.send("Runtime.evaluate", WEIGHED, expression=expression)
         except ConnectionLost:
             raise
         except ProtocolError:
-            return None
-        return None if "exceptionDetails" in answer else _value(answer)
+            return
 
     async def _own_world(self) -> int:
         made = await asyncio.shield(self._world or self._enter())  # others want it too

@@ -23,6 +23,7 @@ FLOOD_CHUNK = b"more " * (1 << 14)
 TICK_SECONDS = 0.1  # between two signs of life of what never ends
 WEBSOCKET_GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455
 WEBSOCKET_TICK = b"\x81\x04tick"  # one whole text frame
+WEBSOCKET_LONG = b"\x81\x7f"  # the head of one, before eight bytes that say how long it is
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,11 @@ class Answer:
 def page(title: str, body: str, head: str = "") -> bytes:
     """Give a whole HTML document."""
     return f"<!doctype html><html lang=en><meta charset=utf-8><title>{title}</title>{head}{body}\n".encode()
+
+
+def say(visit: Visit) -> Answer:
+    """Say what the query has as `body`."""
+    return Answer(page("said", visit.query["body"], "<style>html { background: rgb(0, 128, 0) }</style>"))
 
 
 # --- statuses and redirects ---------------------------------------------------------------------
@@ -153,11 +159,14 @@ def flood(visit: Visit) -> Answer:
 
 
 def websocket(visit: Visit) -> Answer:
-    """Open a WebSocket, and say something on it for ever."""
+    """Open a WebSocket, and say something on it for ever, after `count` messages of `size` bytes."""
     digest = hashlib.sha1((visit.headers["sec-websocket-key"] + WEBSOCKET_GUID).encode(), usedforsecurity=False)
     accept = base64.b64encode(digest.digest()).decode()
 
     def ticks() -> Iterator[bytes]:
+        size = int(visit.query.get("size", "0"))
+        for _ in range(int(visit.query.get("count", "0"))):
+            yield WEBSOCKET_LONG + size.to_bytes(8) + b"x" * size
         while not visit.closing.wait(TICK_SECONDS):
             yield WEBSOCKET_TICK
 
@@ -239,6 +248,7 @@ def pattern(visit: Visit) -> Answer:
 
 Route = Callable[[Visit], Answer | None]
 ROUTES: dict[str, Route] = {
+    "/say": say,
     "/status/": status,
     "/status-empty/": empty_status,
     "/redirect": redirect,
