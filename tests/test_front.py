@@ -405,6 +405,11 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[tuple[Box, int]]:
         yield box, port or box.port
 
 
+def sign_in_at(port: int, password: str) -> httpx.Response:
+    site = f"http://127.0.0.1:{port}"
+    return httpx.post(f"{site}/admin/sign-in", headers={"Origin": site}, data={"password": password}, timeout=10)
+
+
 @pytest.mark.parametrize("crowd", CROWDS)
 def test_a_crowd_without_a_key_keeps_nobody_out(crowded: tuple[Box, int], crowd: str) -> None:
     box, port = crowded
@@ -414,8 +419,7 @@ def test_a_crowd_without_a_key_keeps_nobody_out(crowded: tuple[Box, int], crowd:
             peer = held.enter_context(socket.create_connection(("127.0.0.1", port)))
             with suppress(OSError):
                 peer.sendall(CROWDS[crowd])
-        form = {"headers": {"Origin": f"http://127.0.0.1:{port}"}, "data": {"password": "wrong"}, "timeout": 10}
-        assert httpx.post(f"http://127.0.0.1:{port}/admin/sign-in", **form).status_code in {401, 429}
+        assert sign_in_at(port, "wrong").status_code in {401, 429}
         assert httpx.get(f"{box.url}/v1/usage", headers=key, timeout=10).status_code == 200
 
 
@@ -427,8 +431,7 @@ def test_a_stranger_has_few_seconds_for_a_body(crowded: tuple[Box, int]) -> None
 
 
 def test_a_stranger_has_few_bytes_for_a_body(crowded: tuple[Box, int]) -> None:
-    form = {"headers": {"Origin": f"http://127.0.0.1:{crowded[1]}"}, "data": {"password": "x" * strangers.LARGEST}}
-    assert httpx.post(f"http://127.0.0.1:{crowded[1]}/admin/sign-in", **form).status_code == 413
+    assert sign_in_at(crowded[1], "x" * strangers.LARGEST).status_code == 413
 
 
 @pytest.mark.anyio

@@ -788,7 +788,7 @@ def test_a_page_whose_names_take_too_long_gets_no_more_of_them() -> None:
 
         door = await stage.door(resolve=slow, bounds=Bounds(looking=0.005))
         for number in range(3):
-            assert await (await stage.client(door)).tunnel(f"h{number}.example:443") == b"502"
+            assert await (await stage.client(door)).ask(f"h{number}.example:443") == Reply.UNREACHABLE
         assert asked == ["h0.example"]
         assert "more host names than are answered" in door.refusals["h2.example", 443].message
 
@@ -806,13 +806,13 @@ def test_a_name_that_is_still_looked_up_counts_as_well() -> None:
 
         door = await stage.door(resolve=slow, bounds=Bounds(lookups=2))
         clients = [await stage.client(door) for _ in range(2)]
-        first = asyncio.ensure_future(clients[0].tunnel("h0.example:443"))
+        first = asyncio.ensure_future(clients[0].ask("h0.example:443"))
         await until(lambda: len(asked) == 1)
         door._begun["h0.example"] -= door.bounds.looking
-        second = asyncio.ensure_future(clients[1].tunnel("h1.example:443"))
+        second = asyncio.ensure_future(clients[1].ask("h1.example:443"))
         await until(lambda: second.done() or len(asked) == 2)
         goes_on.set()
-        assert (await first, await second) == (b"502", b"502")
+        assert (await first, await second) == (Reply.UNREACHABLE, Reply.UNREACHABLE)
         assert asked == ["h0.example"]
 
     play(scene)
@@ -832,7 +832,7 @@ def test_a_door_knows_who_kept_a_name_from_being_looked_up(
 
     async def scene(stage: Stage) -> None:
         door = await stage.door(resolve=fail)
-        await (await stage.client(door)).tunnel("some.example:443")
+        await (await stage.client(door)).ask("some.example:443")
         assert (type(door.refusals["some.example", 443]), door.starved) == (kind, starved)
 
     play(scene)
@@ -849,9 +849,9 @@ def test_a_name_is_judged_once_until_addresses_or_the_policy_change() -> None:
         async def both(*_: object) -> list[Address]:
             return [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("192.0.2.9")]
 
-        async def connect(times: int) -> set[bytes]:
+        async def connect(times: int) -> set[Reply]:
             name = f"name.example:{target.port}"
-            return {await (await stage.client(door)).tunnel(name) for _ in range(times)}
+            return {await (await stage.client(door)).ask(name) for _ in range(times)}
 
         allow = (places.read(f"name.example:{target.port}"),)
         policy = Policy(allow, (), ports=frozenset({1}), is_own=note, edition=lambda: editions[0])
@@ -859,13 +859,13 @@ def test_a_name_is_judged_once_until_addresses_or_the_policy_change() -> None:
         stage.closes(made)
         door = await made.open()
         door.admit(vetted("http://192.0.2.1/"), None)
-        assert (await connect(3), len(judged)) == ({b"200"}, 1)
+        assert (await connect(3), len(judged)) == ({Reply.GRANTED}, 1)
         editions[0] = 2
-        assert (await connect(3), len(judged)) == ({b"200"}, 2)
+        assert (await connect(3), len(judged)) == ({Reply.GRANTED}, 2)
         made.obey(policy)
-        assert (await connect(3), len(judged)) == ({b"200"}, 3)
+        assert (await connect(3), len(judged)) == ({Reply.GRANTED}, 3)
         made.obey(dataclasses.replace(policy, allow=()))
-        assert await connect(1) == {b"403"}
+        assert await connect(1) == {Reply.FORBIDDEN}
 
     play(scene)
 

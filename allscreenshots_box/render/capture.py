@@ -378,13 +378,15 @@ async def settle(page: Page) -> _Told:
 
 async def _settled(page: Page, asked: dict[str, Any]) -> _Told:
     """Have the page settle; no longer as a whole once its document has ended in the middle."""
-    settling = asyncio.ensure_future(page.run(_SETTLE, asked, _Told))
+    settling: asyncio.Future[_Told] = asyncio.ensure_future(page.run(_SETTLE, asked, _Told))
     breaking = asyncio.ensure_future(page.until(page.deadline, lambda: page.broken))
     try:
-        await asyncio.wait({settling, breaking}, return_when=asyncio.FIRST_COMPLETED)
+        either: set[asyncio.Future[Any]] = {settling, breaking}
+        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
         if page.broken and not settling.done():
             page.miss("load")
-            return await page.run(_SETTLE, asked | {"whole": False, "load": 0}, _Told)
+            settling.cancel()
+            settling = asyncio.ensure_future(page.run(_SETTLE, asked | {"whole": False, "load": 0}, _Told))
         return await settling
     finally:
         settling.cancel()
