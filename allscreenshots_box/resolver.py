@@ -1,6 +1,7 @@
 """Host names to addresses as this machine has them, in threads that no caller's dead names take from the others."""
 
 import asyncio
+import ctypes
 import errno
 import ipaddress
 import socket
@@ -53,18 +54,47 @@ NO_MEANS = Failure("The box has too few file handles left to look up a host name
 _NO_MEANS = {*NO_HANDLES, errno.ENOMEM, socket.EAI_MEMORY}
 
 
+class _Row(ctypes.Structure):
+    """The addrinfo of getaddrinfo(3), as Linux has it."""
+
+
+_Rows = ctypes.POINTER(_Row)
+_NUMBER = ctypes.c_int
+_Row._fields_ = [
+    *((name, _NUMBER) for name in ("flags", "family", "kind", "protocol")),
+    ("length", ctypes.c_uint32),
+    ("address", ctypes.c_void_p),
+    ("name", ctypes.c_void_p),
+    ("next", _Rows),
+]
+_PLACES = {socket.AF_INET: (4, 4), socket.AF_INET6: (8, 16)}  # where an address lies, and its length in bytes
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
 def ask(host: str) -> Answer:
     """Return what the system says of *host*, by all that it is set up to ask and however long that takes."""
-    try:
-        rows = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
-    except UnicodeError:
-        return UNKNOWN
-    except OSError as error:
-        if error.errno in _NO_MEANS:
-            return NO_MEANS
-        return FAILED if error.errno == socket.EAI_AGAIN else UNKNOWN
-    found = dict.fromkeys(str(row[4][0]).partition("%")[0] for row in rows)
-    return TOO_MANY if len(found) > MOST_ADDRESSES else [ipaddress.ip_address(text) for text in found]
+    code, found = _system(host)
+    if code:
+        return NO_MEANS if code in _NO_MEANS else FAILED if code == socket.EAI_AGAIN else UNKNOWN
+    return TOO_MANY if len(found) > MOST_ADDRESSES else found
+
+
+def _system(host: str) -> tuple[int, list[Address]]:
+    """Return the system's error, and the addresses of *host*, at most one more than may be.
+
+    Python's own getaddrinfo makes objects of all that there are, and the event loop stands still for that.
+    """
+    rows = _Rows()
+    code = _libc.getaddrinfo(host.encode(), None, ctypes.byref(_Row(kind=socket.SOCK_STREAM)), ctypes.byref(rows))
+    if code:
+        return (ctypes.get_errno() if code == socket.EAI_SYSTEM else code), []
+    found, row = dict[Address, None](), rows
+    while row and len(found) <= MOST_ADDRESSES:
+        if place := _PLACES.get(row.contents.family):
+            found[ipaddress.ip_address(ctypes.string_at(row.contents.address + place[0], place[1]))] = None
+        row = row.contents.next
+    _libc.freeaddrinfo(rows)
+    return 0, list(found)
 
 
 @dataclass(frozen=True, eq=False)
