@@ -53,7 +53,7 @@ def page(title: str, body: str, head: str = "") -> bytes:
 
 def say(visit: Visit) -> Answer:
     """Say what the query has as `body`."""
-    return Answer(page("said", visit.query["body"], "<style>html { background: rgb(0, 128, 0) }</style>"))
+    return Answer(page("said", "<body>" + visit.query["body"], "<style>html { background: rgb(0, 128, 0) }</style>"))
 
 
 # --- statuses and redirects ---------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""One page during one shot, and what it may have the browser tell of it."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+
+from allscreenshots_box.errors import PageTooLarge
+from allscreenshots_box.outbound import Scope, Target, Vetted
+from allscreenshots_box.render.browser import Tab
+from allscreenshots_box.render.cdp import DROPPED, FLOODED
+from allscreenshots_box.render.page import MOST_FLOODS, Page
+from allscreenshots_box.render.shot import Milestone, Shot
+from tests.wire import Wire, wired
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    async with wired() as opened:
+        yield opened
+
+
+def opened(wire: Wire, wait_until: Milestone = "load") -> Page:
+    """Return a page whose browser is the test."""
+    url = "http://page.test/"
+    nothing: Any = None  # it goes nowhere
+    tab = Tab("C", "T", wire.connection.session("P"), nothing, nothing)
+    vetted = Vetted(Target(url, "page.test", 80), (), Scope())
+    return Page(tab, Shot(url=url, wait_until=wait_until), vetted, asyncio.get_running_loop().time() + 30)
+
+
+def methods(wire: Wire) -> list[str]:
+    return [asked["method"] for asked in wire.asked()]
+
+
+async def test_a_page_that_floods_the_pipe_is_too_large(wire: Wire) -> None:
+    page = opened(wire)
+    page.session.tell(FLOODED, {})
+    assert isinstance(page.gone.result(), PageTooLarge)
+
+
+async def test_a_network_that_floods_the_pipe_is_listened_to_no_more(wire: Wire) -> None:
+    page = opened(wire, "networkidle")
+    page.count_requests()
+    page.session.tell(FLOODED, {})
+    assert methods(wire) == ["Network.enable", "Network.disable"]
+    assert not await page.be_quiet(20)
+    for _ in range(MOST_FLOODS - 1):
+        page.session.tell(FLOODED, {})
+    assert not page.gone.done()
+    page.session.tell(FLOODED, {})
+    assert isinstance(page.gone.result(), PageTooLarge)
+
+
+async def test_a_network_is_listened_to_until_the_last_wait_for_it(wire: Wire) -> None:
+    page = opened(wire, "networkidle")
+    page.count_requests()
+    assert await page.be_quiet(20)
+    assert methods(wire) == ["Network.enable", "Network.disable"]
+
+
+async def test_a_dialog_that_says_too_much_is_closed(wire: Wire) -> None:
+    page = opened(wire)
+    page.session.tell(DROPPED, {"method": "Page.javascriptDialogOpening", "size": 1 << 21, "head": ""})
+    page.session.tell(DROPPED, {"method": "Page.frameNavigated", "size": 1 << 21, "head": ""})
+    assert methods(wire) == ["Page.handleJavaScriptDialog"]
