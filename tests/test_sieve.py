@@ -15,6 +15,7 @@ import httpx
 import pytest
 import trustme
 
+from allscreenshots_box.render.sieve import MOST_ASKED
 from tests.box import Box
 from tests.camera import SMALL, WHITE, good, is_all, picture
 
@@ -27,12 +28,20 @@ KINDS = {  # how a page loads a path from elsewhere
     "script": "<script src='{}'></script>",
     "image": "<img alt='' src='{}'>",
     "style": "<link rel=stylesheet href='{}'>",
-    "font": "<style>@font-face {{ font-family: f; src: url({}) }}</style><p style='font-family: f'>text</p>",
+    "font": "<script>all.push(new FontFace('f', 'url({})').load().catch(() => 0))</script>",
     "media": "<video preload=auto src='{}'></video>",
     "frame": "<iframe src='{}' style='border: 0'></iframe>",
-    "fetch": "<script>fetch('{}').catch(() => 0)</script>",
-    "worker": "<script>new Worker(URL.createObjectURL(new Blob([`fetch('{}')`])))</script>",
+    "fetch": "<script>all.push(fetch('{}').catch(() => 0))</script>",
+    "worker": "<script>all.push(asked_by_worker('{}'))</script>",
 }
+BEFORE = """<!doctype html><script>
+const all = [new Promise(done => addEventListener('load', done))];
+const asked_by_worker = url => new Promise(done => {
+  const code = `fetch('${url}').catch(() => 0).then(() => postMessage(0))`;
+  new Worker(URL.createObjectURL(new Blob([code]))).onmessage = done;
+});
+</script><body>"""
+AFTER = "<script>Promise.all(all).then(() => document.body.id = 'done')</script>"
 EVERYTHING = {"blockAds": False, "blockCookieBanners": False, "blockPopups": False}
 
 Ask = partial[httpx.Response]
@@ -42,11 +51,11 @@ class Handler(BaseHTTPRequestHandler):
     server: "Host"
 
     def do_GET(self) -> None:
-        """Answer the page with what it is to load, and all else with nothing of use."""
-        path = self.path
-        self.server.seen.append(path)
-        body = self.server.pages.get(path, "")
-        self.send_response(200)
+        """Answer the page with what it is to load, or with where it is, and all else with nothing of use."""
+        self.server.seen.append(self.path)
+        body = self.server.pages.get(self.path, "")
+        self.send_response(302 if body.startswith("http") else 200)
+        self.send_header("Location", body)
         self.send_header("Content-Type", "text/html")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -97,14 +106,14 @@ class World:
         places = ",".join(host.place for host in (self.page, self.other, self.blocked))
         options = ("--allow", places, "--insecure-hosts", places, "--block-rules", str(above / "rules"))
         box = stack.enter_context(Box(above / "data", *options))
-        self.shoot = partial(box.shoot, box.key("sieve"), viewport=SMALL, waitUntil="networkidle")
+        self.shoot = partial(box.shoot, box.key("sieve"), viewport=SMALL, timeout=50_000)
 
     def seen(self, body: str, **options: Any) -> tuple[list[str], httpx.Response]:
         """Shoot a page of that body; return what the others were asked for."""
-        self.page.pages["/"] = f"<!doctype html><body>{body}"
+        self.page.pages["/"] = BEFORE + body + AFTER
         self.other.seen.clear()
         self.blocked.seen.clear()
-        answer = good(self.shoot(self.page.origin + "/", **options))
+        answer = good(self.shoot(self.page.origin + "/", waitFor="#done", **options))
         return [*self.other.seen, *self.blocked.seen], answer
 
 
@@ -147,7 +156,22 @@ def test_the_page_itself_is_never_refused(world: World) -> None:
     assert good(world.shoot(f"{world.page.origin}/banner/pictures/")).headers["x-target-status"] == "200"
 
 
+def test_a_way_that_leads_through_what_is_refused_arrives(world: World) -> None:
+    world.page.pages["/way"] = f"{world.blocked.origin}/counter"
+    world.blocked.pages["/counter"] = f"{world.page.origin}/there"
+    assert good(world.shoot(f"{world.page.origin}/way")).headers["x-target-url"] == f"{world.page.origin}/there"
+
+
 def test_a_flood_of_requests_is_not_asked_about_for_ever(world: World) -> None:
-    many = f"for (let n = 0; n < 2500; n++) new Image().src = '{world.other.origin}/banner/' + n;"
-    seen, _ = world.seen(f"<script>{many}</script>", waitUntil="load", timeout=30_000)
-    assert 400 <= len(seen) <= 600
+    if world.page.origin.startswith("https"):
+        pytest.skip("it is the same there, and takes as long")
+    flood = (
+        "all.push(new Promise(done => {"
+        f"  for (let left = {MOST_ASKED + 200}, n = left; n; n--) {{"
+        f"    const it = Object.assign(new Image(), {{src: '{world.other.origin}/banner/' + n}});"
+        "    it.onload = it.onerror = () => --left || done();"
+        "  }"
+        "}));"
+    )
+    seen, _ = world.seen(f"<script>{flood}</script>")
+    assert 150 <= len(seen) <= 250
