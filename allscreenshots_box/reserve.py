@@ -28,7 +28,7 @@ def keep(data_dir: Path) -> None:
     """Take the reserve, or as much of it as there is."""
     path, size = data_dir / NAME, SIZE
     with suppress(OSError):
-        if path.stat().st_blocks * 512 >= SIZE:
+        if path.stat().st_size >= SIZE:
             return
     while size >= LEAST and not _taken(path, size):
         size //= 2
