@@ -405,6 +405,12 @@ def crowded(request: pytest.FixtureRequest) -> Iterator[tuple[Box, int]]:
         yield box, port or box.port
 
 
+def try_to_sign_in(port: int, password: str) -> int:
+    page = f"http://127.0.0.1:{port}"
+    form, headers = {"password": password}, {"Origin": page}
+    return httpx.post(f"{page}/admin/sign-in", data=form, headers=headers, timeout=10).status_code
+
+
 @pytest.mark.parametrize("crowd", CROWDS)
 def test_a_crowd_without_a_key_keeps_nobody_out(crowded: tuple[Box, int], crowd: str) -> None:
     box, port = crowded
@@ -414,8 +420,7 @@ def test_a_crowd_without_a_key_keeps_nobody_out(crowded: tuple[Box, int], crowd:
             peer = held.enter_context(socket.create_connection(("127.0.0.1", port)))
             with suppress(OSError):
                 peer.sendall(CROWDS[crowd])
-        form = {"headers": {"Origin": f"http://127.0.0.1:{port}"}, "data": {"password": "wrong"}, "timeout": 10}
-        assert httpx.post(f"http://127.0.0.1:{port}/admin/sign-in", **form).status_code in {401, 429}
+        assert try_to_sign_in(port, "wrong") in {401, 429}
         assert httpx.get(f"{box.url}/v1/usage", headers=key, timeout=10).status_code == 200
 
 
@@ -427,8 +432,7 @@ def test_a_stranger_has_few_seconds_for_a_body(crowded: tuple[Box, int]) -> None
 
 
 def test_a_stranger_has_few_bytes_for_a_body(crowded: tuple[Box, int]) -> None:
-    form = {"headers": {"Origin": f"http://127.0.0.1:{crowded[1]}"}, "data": {"password": "x" * strangers.LARGEST}}
-    assert httpx.post(f"http://127.0.0.1:{crowded[1]}/admin/sign-in", **form).status_code == 413
+    assert try_to_sign_in(crowded[1], "x" * strangers.LARGEST) == 413
 
 
 @pytest.mark.anyio
