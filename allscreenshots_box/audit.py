@@ -24,13 +24,15 @@ class Actor:
 COMMAND_LINE = Actor("command line")
 
 
-def record(db: sqlite_utils.Database, by: Actor, act: str, subject: str) -> None:  # inside the act's own transaction
-    """Note that *by* did *act* to *subject*, such as "create key" and "ask_12345678 (billing)"."""
+def record(db: sqlite_utils.Database, by: Actor, act: str, subject: str) -> int:  # in the act's transaction
+    """Note that *by* did *act* to *subject*, such as "create key" and "ask_12345678 (billing)"; return its id."""
     cursor = db.execute(
         "insert into audit (moment, actor, address, act, subject) values (?, ?, ?, ?, ?)",
         [stamps.now(), by.name, by.address, act, subject],
     )
-    db.execute("delete from audit where id <= ?", [(cursor.lastrowid or 0) - KEPT])
+    entry = cursor.lastrowid or 0
+    db.execute("delete from audit where id <= ?", [entry - KEPT])
+    return entry
 
 
 def recent(

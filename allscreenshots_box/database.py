@@ -11,7 +11,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 
-from . import logs, snapshot
+from . import logs, reserve, snapshot
 from .errors import OperatorError
 
 P = ParamSpec("P")
@@ -326,6 +326,21 @@ def writing(db: sqlite_utils.Database, *, patience: int | None = None) -> Iterat
     except BaseException:
         db.conn.rollback()
         raise
+
+
+@contextmanager
+def acting(db: sqlite_utils.Database) -> Iterator[None]:
+    """One transaction of somebody who acts, such as who stops a key: on a full disk it has the reserve."""
+    path = Path(db.conn.execute("pragma database_list").fetchone()[2])
+    if not path.name:  # it lies in memory
+        with writing(db):
+            yield
+        return
+    with reserve.at_hand(path.parent) as short:
+        with writing(db):
+            yield
+        if short:  # what the journal took becomes free, and the reserve can be kept again
+            db.conn.execute("pragma wal_checkpoint(truncate)")
 
 
 def beat(db: sqlite_utils.Database, patience: int) -> None:

@@ -10,7 +10,8 @@ import re
 import secrets
 import string
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
@@ -22,7 +23,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from . import places
 from .audit import COMMAND_LINE, Actor, record
-from .database import writing
+from .database import acting, writing
 from .errors import OperatorError
 from .limits import Plan, no_plan, plans
 from .places import Place
@@ -275,7 +276,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
 ) -> tuple[Key, str]:
     """Make a key called *name*; return it with its secret, which is never seen again.
 
-    *deliver* is given both before anything is final: what it raises undoes all.
+    *deliver* is given both once they are stored for good: what it raises undoes all.
     Raises OperatorError if the name is taken by a live key, or there is no such plan.
     """
     _require_life(lifetime)
@@ -286,7 +287,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
     now = datetime.now(UTC)
     hosts = _checked_hosts(allow_hosts)
     fresh = minted(hasher)  # slow, and so before the write lock
-    with writing(db):
+    with acting(db):
         _require_free_name(db, name)
         _require_plan(db, plan)
         row = {"name": name, "plan": plan, "environment": environment, "organization": organization}
@@ -294,7 +295,8 @@ def create(  # noqa: PLR0913 - each is one option of the command
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         cursor = db.execute(f"insert into keys ({columns}) values ({marks})", list(row.values()))
         new = _add_secret(db, fresh, cursor.lastrowid)
-        record(db, by, "create key", _named(new[0]))
+        act = record(db, by, "create key", _named(new[0]))
+    with _undone(db, act, new[0]):
         deliver(*new)
     return new
 
@@ -314,10 +316,11 @@ def rotate(  # noqa: PLR0913 - each is one option of the command
     """
     now = datetime.now(UTC)
     fresh = minted(hasher)
-    with writing(db):
+    with acting(db):
         old = find(db, wanted)
         if not old.is_live(now):
             raise OperatorError(f"Key {old.prefix} is {old.state(now)}: make a new one.")
+        before = [(key.retires_at, key.revoked_at, key.prefix) for key in secrets_of(db, old.id)]
         retires_at = _later(now, grace or timedelta())
         db.execute(
             "update secrets set retires_at = min(coalesce(retires_at, ?1), ?1)"
@@ -326,15 +329,34 @@ def rotate(  # noqa: PLR0913 - each is one option of the command
         )
         stop_retired(db, now)
         new = _add_secret(db, fresh, old.id)
-        record(db, by, "rotate key", f"{_named(old)} to {new[0].prefix}")
+        act = record(db, by, "rotate key", f"{_named(old)} to {new[0].prefix}")
+    with _undone(db, act, new[0], before):
         deliver(*new)
     return new
+
+
+@contextmanager
+def _undone(
+    db: sqlite_utils.Database, act: int, new: Key, before: Sequence[tuple[str | None, str | None, str]] = ()
+) -> Iterator[None]:
+    """Undo what an *act* stored, if the block fails: a secret that nobody got must not stay behind."""
+    try:
+        yield
+    except BaseException:
+        with acting(db):
+            db.execute("delete from secrets where prefix = ?", [new.prefix])
+            db.execute(
+                "delete from keys where id = ?1 and not exists (select 1 from secrets where key_id = ?1)", [new.id]
+            )
+            db.conn.executemany("update secrets set retires_at = ?, revoked_at = ? where prefix = ?", before)
+            db.execute("delete from audit where id = ?", [act])
+        raise
 
 
 def revoke(db: sqlite_utils.Database, wanted: str | int, *, by: Actor = COMMAND_LINE) -> list[Key]:
     """Stop a secret by its 12 characters, or all of a key's by its name or id; return what was stopped."""
     now = datetime.now(UTC)
-    with writing(db):
+    with acting(db):
         found = find(db, wanted)
         of_key = [key for key in reversed(secrets_of(db, found.id)) if key.is_live(now)]
         doomed = [found] if found.prefix == wanted else of_key
@@ -359,7 +381,7 @@ def edit(
     *require* is given the key as it is until then: what it raises leaves that so.
     """
     now = datetime.now(UTC)
-    with writing(db):
+    with acting(db):
         key = find(db, wanted)
         require(key)
         name = changes.get("name", key.name)
@@ -396,7 +418,7 @@ def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMA
         edge = stamp(now - older_than)
     except OverflowError:
         raise OperatorError("--older-than is longer ago than the calendar goes.") from None
-    with writing(db):
+    with acting(db):
         dead = [key for key in every(db) if not key.is_live(now) and _ended(key, now) <= edge]
         for key in dead:
             db.execute("delete from secrets where prefix = ?", [key.prefix])
@@ -432,8 +454,13 @@ def _require_life(span: timedelta | None) -> None:
         raise OperatorError("A key must live for at least 1s; to stop one now, revoke it.", field="expires")
 
 
+def is_label(text: str) -> bool:
+    """Say whether *text* may name something."""
+    return 0 < len(text) <= NAME_LENGTH and text.isprintable() and text == text.strip()
+
+
 def _require_label(label: str, text: str) -> None:
-    if not text or not text.isprintable() or len(text) > NAME_LENGTH or text != text.strip():
+    if not is_label(text):
         raise OperatorError(
             f"The {label} must be 1 to {NAME_LENGTH} printable characters without spaces around them.", field=label
         )

@@ -10,7 +10,7 @@ from typing import Any, Literal
 import sqlite_utils
 
 from .audit import COMMAND_LINE, Actor, record
-from .database import writing
+from .database import acting
 from .errors import OperatorError
 
 Kind = Literal["screenshot", "general"]
@@ -127,7 +127,7 @@ def set_plan(  # noqa: PLR0913 - each says something else of the same change
         raise OperatorError(
             "The name of a plan must be 1 to 100 printable characters without spaces around them.", field="name"
         )
-    with writing(db):
+    with acting(db):
         known = {plan.name: plan for plan in plans(db)}
         require(known.get(name))
         if anew and name in known:
@@ -137,7 +137,7 @@ def set_plan(  # noqa: PLR0913 - each says something else of the same change
         base = asdict(known.get(name) or known["default"])
         said = {field: None if value == UNLIMITED else value for field, value in _given(changes).items()}
         plan = Plan(**base | said | {"name": name})
-        _require_sane(plan)
+        require_sane(plan)
         row = asdict(plan)
         columns, marks = ", ".join(row), ", ".join("?" * len(row))
         updates = ", ".join(f"{column} = excluded.{column}" for column in row)
@@ -156,7 +156,7 @@ def _given(changes: dict[str, Any]) -> dict[str, Any]:
 
 def remove_plan(db: sqlite_utils.Database, name: str, *, by: Actor = COMMAND_LINE) -> None:
     """Forget a plan. Raises OperatorError if there is none, or keys are on it."""
-    with writing(db):
+    with acting(db):
         if name == "default":
             raise OperatorError("The plan 'default' stays: change its limits instead.")
         known = [plan.name for plan in plans(db)]
@@ -179,7 +179,8 @@ def no_plan(name: str, known: Sequence[str]) -> str:
     return f"There is no plan {name!r}: the plans are {', '.join(known)}.{hint}"
 
 
-def _require_sane(plan: Plan) -> None:
+def require_sane(plan: Plan) -> None:
+    """Raise OperatorError unless all numbers of *plan* are in range."""
     for field, value in asdict(plan).items():
         largest = _LARGEST.get(field, LARGEST)
         if isinstance(value, int) and not 1 <= value <= largest:

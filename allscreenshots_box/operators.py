@@ -18,7 +18,7 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
 from .audit import COMMAND_LINE, Actor, record
-from .database import writing
+from .database import acting, writing
 from .errors import OperatorError
 from .stamps import stamp
 
@@ -84,7 +84,7 @@ def password_hash(db: sqlite_utils.Database) -> str | None:
 
 def set_password(db: sqlite_utils.Database, hashed: str, *, by: Actor = COMMAND_LINE, now: datetime) -> int:
     """Set the password; say how many sessions that ended, which is all of them."""
-    with writing(db):
+    with acting(db):
         return _set_password(db, hashed, "by command", by, now)
 
 
@@ -93,7 +93,7 @@ def change_password(db: sqlite_utils.Database, proven: str, hashed: str, *, by: 
 
     None if the password has changed since it was proven.
     """
-    with writing(db):
+    with acting(db):
         if password_hash(db) != proven:
             return None
         _set_password(db, hashed, "on the page", by, now)
@@ -124,15 +124,26 @@ def _set_password(db: sqlite_utils.Database, hashed: str, how: str, by: Actor, n
 def make_link(db: sqlite_utils.Database, deliver: Deliver, *, by: Actor = COMMAND_LINE, now: datetime) -> datetime:
     """Make a token that sets the password once, and return until when; the one before it works no more.
 
-    *deliver* gets the token before anything is final: what nobody got must not stay behind.
+    *deliver* gets the token once it is stored for good: what it raises undoes all, for what nobody got must not stay.
     """
     token, ends = _mint(LINK_SCHEME), now + LINK_LIFETIME
-    with writing(db):
-        db.execute("delete from links")
-        db.execute("insert into links (digest, expires_at) values (?, ?)", [_digest(token), stamp(ends)])
-        record(db, by, "make link", f"until {ends:%H:%M} UTC")
+    with acting(db):
+        before = db.execute("select digest, expires_at from links").fetchall()
+        _set_links(db, [(_digest(token), stamp(ends))])
+        act = record(db, by, "make link", f"until {ends:%H:%M} UTC")
+    try:
         deliver(token)
+    except BaseException:
+        with acting(db):
+            _set_links(db, before)
+            db.execute("delete from audit where id = ?", [act])
+        raise
     return ends
+
+
+def _set_links(db: sqlite_utils.Database, links: Sequence[tuple[str, str]]) -> None:
+    db.execute("delete from links")
+    db.conn.executemany("insert into links (digest, expires_at) values (?, ?)", links)
 
 
 def link_works(db: sqlite_utils.Database, token: str, *, now: datetime) -> bool:
@@ -146,7 +157,7 @@ def use_link(db: sqlite_utils.Database, token: str, hashed: str, *, by: Actor, n
 
     None if the link works no more: of two who use it at once, the second gets that.
     """
-    with writing(db):
+    with acting(db):
         if not link_works(db, token, now=now):
             return None
         _set_password(db, hashed, "by one-time link", by, now)
@@ -160,7 +171,7 @@ def sign_in(
     db: sqlite_utils.Database, proven: str, *, by: Actor, now: datetime, instead_of: Session | None = None
 ) -> str | None:
     """Return the token of a new session for whoever proved the hash *proven*; None if it has changed since."""
-    with writing(db):
+    with acting(db):
         if password_hash(db) != proven:
             return None
         if instead_of is not None:
@@ -196,14 +207,14 @@ def sessions(db: sqlite_utils.Database, *, now: datetime) -> list[Session]:
 
 def sign_out(db: sqlite_utils.Database, session: Session, *, by: Actor) -> None:
     """End one session."""
-    with writing(db):
+    with acting(db):
         if db.execute("delete from sessions where digest = ?", [session.digest]).rowcount:
             record(db, by, "sign out", "one session")
 
 
 def sign_out_everywhere(db: sqlite_utils.Database, *, by: Actor = COMMAND_LINE, now: datetime) -> int:
     """End all sessions, and say how many there were."""
-    with writing(db):
+    with acting(db):
         number = len(sessions(db, now=now))
         db.execute("delete from sessions")
         record(db, by, "sign out", f"everywhere ({number})")

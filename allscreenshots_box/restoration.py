@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import sqlite_utils
 
-from . import database, keys, predecessor, snapshot, stamps
+from . import database, keys, predecessor, scrutiny, snapshot, stamps
 from .audit import COMMAND_LINE, record
 from .database import migrations
 from .errors import OperatorError
@@ -104,6 +104,7 @@ def _made_ready(new: Path, replaced: Predecessor | None, *, revive: bool) -> Res
         changes = [migration.name for migration in migrations.pending(db)]
         with database.writing(db):
             migrations.apply(db)
+            scrutiny.require_ours(db)
             told = _carried_over(db, replaced, revive=revive)
             for table in ("sessions", "links"):
                 db.execute(f"delete from {table}")
@@ -115,7 +116,7 @@ def _made_ready(new: Path, replaced: Predecessor | None, *, revive: bool) -> Res
 def _refuse_strange(db: sqlite_utils.Database) -> None:
     """Refuse what no version, or a newer one, made. Triggers and views could do more than hold data."""
     kinds = {kind for (kind,) in db.execute("select type from sqlite_master")}
-    if "m001_keys" not in {migration.name for migration in migrations.applied(db)} or kinds & {"trigger", "view"}:
+    if kinds & {"trigger", "view"} or "m001_keys" not in {migration.name for migration in migrations.applied(db)}:
         raise OperatorError(
             "The backup is a database, but none of allscreenshots-box: name a file that `allscreenshots-box backup` "
             "made."

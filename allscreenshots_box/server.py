@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 from litestar import Litestar
 
-from . import __version__, certificate, changes, identity, invocation, keys, logs, operators, privacy, tenancy
+from . import __version__, certificate, changes, identity, invocation, keys, logs, operators, privacy, reserve, tenancy
 from .app import create_app, obey
 from .certificate import Certificate
 from .config import Settings, spelled
@@ -43,6 +43,7 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
     privacy.hide_memory()
     with tenancy.serving(settings.data_dir, settings.page_url or ""):
         privacy.close_directory(settings.data_dir)
+        reserve.keep(settings.data_dir)
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
         try:

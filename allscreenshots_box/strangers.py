@@ -12,6 +12,7 @@ from .errors import RequestTimeout, RequestTooLarge, ServiceUnavailable
 
 MOST_AT_ONCE = 16  # bodies on their way; a browser's form is one segment, and here as soon as its head
 SECONDS = 5.0  # for all of a body
+LEAST_SECONDS = 1.0  # that every body has: who gives way at once comes back at once, and costs more than one who waits
 LARGEST = 16 * 1024  # bytes: two passwords of the largest kind, each byte of them written as three
 RETRY_SECONDS = 1
 
@@ -20,7 +21,7 @@ class Strangers:
     """Bounds the bodies that strangers send, all together.
 
     Where all places are taken, whoever comes gets that of the network with the most of them, and there of the one that
-    has waited the longest: so nobody is kept out by those who only wait.
+    has waited the longest, which has a second in all then: so nobody is kept out by those who only wait.
     """
 
     def __init__(self) -> None:
@@ -32,8 +33,8 @@ class Strangers:
         body = _Body(receive, network)
 
         async def receive_some() -> ReceiveMessage:
-            if not body.arrived and body.deadline is None:
-                body.deadline = asyncio.get_running_loop().time() + SECONDS
+            if not body.arrived and body.begun is None:
+                body.begun = asyncio.get_running_loop().time()
                 self._make_room(body)
             message = await body.next()
             if body.arrived:
@@ -61,7 +62,7 @@ class _Body:
 
     receive: Receive
     network: str
-    deadline: float | None = None  # once somebody asks for it
+    begun: float | None = None  # once somebody asks for it
     arrived: bool = False
     taken: int = 0  # bytes
     gives_way: bool = False
@@ -72,7 +73,7 @@ class _Body:
         if self.arrived:
             return await self.receive()
         try:
-            async with asyncio.timeout_at(0 if self.gives_way else self.deadline) as self.clock:
+            async with asyncio.timeout_at(self._end()) as self.clock:
                 message = await self.receive()
         except TimeoutError:
             raise self._refusal() from None
@@ -85,10 +86,13 @@ class _Body:
         return message
 
     def give_way(self) -> None:
-        """Be waited for no more."""
+        """Be waited for no more than everybody is."""
         self.gives_way = True
         if self.clock is not None:
-            self.clock.reschedule(0)
+            self.clock.reschedule(self._end())
+
+    def _end(self) -> float:
+        return (self.begun or 0) + (LEAST_SECONDS if self.gives_way else SECONDS)
 
     def _refusal(self) -> RequestTimeout | ServiceUnavailable:
         if self.gives_way:

@@ -18,7 +18,7 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import audit, delivery, keys, operators, restoration, snapshot, tenancy
+from allscreenshots_box import audit, captures, delivery, keys, limits, operators, restoration, snapshot, tenancy
 from allscreenshots_box.database import migrations, open_database, writing
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.restoration import Restored
@@ -428,14 +428,15 @@ def test_sessions_of_the_page_are_not_restored(store: Store) -> None:
 
 @pytest.mark.parametrize(("since", "kept"), [("2026-01-02", "new"), ("2025-12-31", "old")])
 def test_the_newer_password_stays(store: Store, since: str, kept: str) -> None:
+    old, new = (HASHER.hash(word) for word in ("old", "new"))
     with store.opened() as db, writing(db):
-        db.execute("insert into password values (1, 'old', '2026-01-01')")
+        db.execute("insert into password values (1, ?, '2026-01-01T00:00:00.000Z')", [old])
     store.save()
     with store.opened() as db, writing(db):
-        db.execute("update password set hash = 'new', changed_at = ?", [since])
+        db.execute("update password set hash = ?, changed_at = ?", [new, f"{since}T00:00:00.000Z"])
     store.restore()
     with store.opened() as db:
-        assert next(db.query("select hash from password"))["hash"] == kept
+        assert next(db.query("select hash from password"))["hash"] == {"old": old, "new": new}[kept]
 
 
 def test_a_password_that_was_set_since_stays_whatever_the_clock_said(store: Store) -> None:
@@ -473,6 +474,74 @@ def test_a_restore_is_audited_after_all_that_was_done_before(store: Store) -> No
     store.restore()
     with store.opened() as db:
         assert [entry["act"] for entry in audit.recent(db)] == ["restore backup", "revoke key", "create key"]
+
+
+A_MOMENT = "2026-01-01T00:00:00.000Z"
+FORGERIES = {
+    "a name that moves the cursor": "update keys set name = 'a' || char(27) || '[2K'",
+    "a name that turns the line round": "update keys set name = 'a' || char(8238)",
+    "a name without end": "update keys set name = printf('%.*c', 5000, 'x')",
+    "no hash": "update secrets set hash = 'x'",
+    "no prefix": "update secrets set prefix = 'ask_1'",
+    "no moment": "update keys set expires_at = '~'",
+    "no hosts": "update keys set allow_hosts = 'a b'",
+    "a plan without a bound": "update plans set screenshots_per_hour = 0",
+    "a negative use": "insert into usage values (1, '2026-01-01', -1, 0, 0)",
+    "no code": "insert into failures values (1, '2026-01-01', 'a' || char(10), 1)",
+    "an act without end": f"insert into audit values (99, '{A_MOMENT}', 'x', null, 'x', printf('%.*c', 5000, 'x'))",
+    "the last number": "update sqlite_sequence set seq = 9223372036854775807",
+    "another column": "alter table keys add column extra text default 'x'",
+    "another table": "create table extra (x)",
+    "another index": "create index extra on keys (name)",
+    "a column of other rules": "alter table plans rename column weight to heft",
+    "a view": "create view extra as select 1",
+    "a trigger": "create trigger extra after insert on keys begin delete from audit; end",
+}
+
+
+@pytest.mark.parametrize("forgery", FORGERIES)
+def test_a_backup_with_what_no_version_writes_is_refused(store: Store, forgery: str) -> None:
+    store.create("svc")
+    store.save()
+    with closing(sqlite3.connect(store.backup)) as db, db:
+        db.execute(FORGERIES[forgery])
+    before = store.path.read_bytes()
+    with pytest.raises(OperatorError, match="The backup is"):
+        store.restore()
+    assert store.path.read_bytes() == before
+
+
+def test_a_backup_with_all_that_we_write_is_taken(store: Store) -> None:
+    store.create("svc", environment="prod", allow_hosts=["*.example", "10.0.0.0/8:443"], lifetime=timedelta(days=1))
+    with store.opened() as db:
+        key = keys.rotate(db, HASHER, "svc", grace=timedelta(hours=1))[0]
+        keys.touch(db, key.prefix, datetime.now(UTC))
+        operators.set_password(db, HASHER.hash("x"), now=datetime.now(UTC))
+        limits.set_plan(db, "größe", {"screenshots_per_month": 5})
+        captures.add(
+            db,
+            [
+                captures.Entry(
+                    moment=A_MOMENT,
+                    request="x",
+                    caller="x",
+                    target="\u202e",
+                    status=422,
+                    code="timeout",
+                    milliseconds=1,
+                    bytes=0,
+                )
+            ],
+            patience=50,
+        )
+        with writing(db):
+            db.execute("insert into usage values (1, '2026-01-01', 1, 2, 0.5)")
+            db.execute("insert into usage_by_month values (1, '2026-01', 1, 2)")
+            db.execute("insert into failures values (1, '2026-01-01', 'timeout', 1)")
+        db.execute("analyze")
+        db.conn.commit()
+    store.save()
+    assert store.restore().working
 
 
 def test_a_backup_of_an_older_version_is_brought_up_to_date(store: Store) -> None:

@@ -10,6 +10,7 @@ from litestar import MediaType, Request, Response
 from .. import __version__
 from ..audit import Actor
 from ..config import Settings
+from ..escapes import escaped_lines
 from . import charts, moments
 
 SECTIONS = {
@@ -34,9 +35,15 @@ HEADERS = {
 }
 
 
+def _seen(value: Any) -> Any:
+    """Return what a template inserts, with all of it to be seen: who reads it must not take it for something else."""
+    return escaped_lines(value) if type(value) is str else value  # markup is ours
+
+
 _TEMPLATES = jinja2.Environment(
     loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
     autoescape=True,
+    finalize=_seen,
     undefined=jinja2.StrictUndefined,
     trim_blocks=True,
     lstrip_blocks=True,

@@ -1,6 +1,5 @@
 """The command line: parse, call, print."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -10,7 +9,7 @@ import click
 from .. import __version__, config, heap
 from ..signals import Signals
 from . import admin, backup, completion, keys, lists, plans, shot
-from .terminal import JSON, Commands, load, settings_options, table
+from .terminal import JSON, Commands, load, say, say_json, settings_options, table
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -68,11 +67,12 @@ def doctor_command(context: click.Context, /, *, as_json: bool, **flags: Any) ->
 
     def tell(finding: doctor.Finding) -> None:
         if not as_json:
-            click.echo("\n".join(doctor.lines(finding)))
+            for line in doctor.lines(finding):
+                say(line)
 
     findings = doctor.examine(lambda: load(context, flags), tell)
     if as_json:
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
+        say_json([asdict(finding) for finding in findings])
     context.exit(int(any(finding.state == "failed" for finding in findings)))
 
 

@@ -10,7 +10,7 @@ import click
 from .. import operators, tenancy
 from ..config import Settings
 from ..errors import OperatorError
-from .terminal import Commands, hand_over, hasher, opened
+from .terminal import Commands, hand_over, hasher, opened, say
 
 _LONGEST_LINE = 4 * operators.LARGEST_PASSWORD  # bytes; what is longer is no password in any case
 _EVERYWHERE = ("://0.0.0.0:", "://[::]:")  # what is listened on is no place to go to
@@ -35,7 +35,7 @@ def set_password(*, from_stdin: bool) -> None:
         asked = sys.stdin.isatty() and not from_stdin
         password = operators.readable(_asked() if asked else _piped())
         ended = operators.set_password(db, hasher(settings).hash(password), now=datetime.now(UTC))
-    click.echo(f"The password of the page is set; {ended} signed out.", err=True)
+    say(f"The password of the page is set; {ended} signed out.", err=True)
 
 
 @admin_group.command("link")
@@ -51,7 +51,7 @@ def make_link(url: str | None) -> None:
             db, lambda token: hand_over(None, f"{base}/admin/link/{token}"), now=datetime.now(UTC)
         )
     hint = "" if url else " If your browser finds the box elsewhere, say --url."
-    click.echo(f"It works once, until {ends:%H:%M} UTC; the server must run.{hint}", err=True)
+    say(f"It works once, until {ends:%H:%M} UTC; the server must run.{hint}", err=True)
 
 
 @admin_group.command("sign-out")
@@ -59,7 +59,7 @@ def sign_out() -> None:
     """Sign out everybody from the page; the password stays."""
     with opened() as (db, _):
         ended = operators.sign_out_everywhere(db, now=datetime.now(UTC))
-    click.echo(f"{ended} signed out.", err=True)
+    say(f"{ended} signed out.", err=True)
 
 
 def _asked() -> str:
@@ -67,7 +67,7 @@ def _asked() -> str:
         password, again = (click.prompt(word, hide_input=True, err=True) for word in ("New password", "The same again"))
         if password == again:
             return str(password)
-        click.echo("The two passwords differ: type both again.", err=True)
+        say("The two passwords differ: type both again.", err=True)
 
 
 def _piped() -> str:

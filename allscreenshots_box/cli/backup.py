@@ -14,7 +14,7 @@ from .. import delivery, identity, regular, restoration, snapshot, tenancy
 from ..config import Settings
 from ..errors import OperatorError
 from ..restoration import Restored
-from .terminal import YES, confirm, load, require_box
+from .terminal import YES, confirm, load, require_box, say
 
 STRETCH = 1 << 20  # bytes read at a time
 SHOWN = 20  # keys named in one line
@@ -35,7 +35,7 @@ def backup_command(file: Path, *, force: bool) -> None:
             raise click.UsageError("A backup is nothing for a terminal: name a file, or send it into a pipe.")
         with _copied(settings) as copy:
             _to_stdout(copy)
-            click.echo(_summary(settings, copy, "standard output"), err=True)
+            say(_summary(settings, copy, "standard output"), err=True)
         return
     delivery.refuse_within(settings.data_dir, [file])
     with (
@@ -44,7 +44,7 @@ def backup_command(file: Path, *, force: bool) -> None:
     ):
         _into(file, out, copy)
         told = _summary(settings, copy, str(file))
-    click.echo(told, err=True)
+    say(told, err=True)
 
 
 @contextmanager
@@ -113,11 +113,11 @@ def restore_command(file: Path, *, revive: bool, yes: bool) -> None:
             restoration.prepared(backup, path, revive=revive) as (new, restored),
         ):
             for line in _foreseen(restored, revive=revive):
-                click.echo(line, err=True)
+                say(line, err=True)
             confirm(f"Put it in the place of {path}?", yes=yes)
             kept = restoration.put(new, path)
     ending = f"; what was there is {kept}" if kept else ""
-    click.echo(f"{path} is the backup now{ending}. Start the server.", err=True)
+    say(f"{path} is the backup now{ending}. Start the server.", err=True)
 
 
 @contextmanager

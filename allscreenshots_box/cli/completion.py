@@ -10,6 +10,7 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from ..escapes import escaped
 from ..invocation import PROGRAM
 from .terminal import load
 
@@ -44,9 +45,12 @@ def of_keys(context: click.Context, _: click.Parameter, begun: str) -> list[Comp
     """Offer the live keys: by name, and by prefix once that has begun or where the name is no plain word."""
     found = []
     for prefix, name in _asked(context, _LIVE):
+        if not (isinstance(name, str) and _WORD.fullmatch(str(prefix))):
+            continue  # no version wrote that
         by_name = name.startswith(begun) and _WORD.fullmatch(name)
         if by_name or prefix.startswith(begun):
-            found.append(CompletionItem(name, help=prefix) if by_name else CompletionItem(prefix, help=name))
+            offered, told = (name, prefix) if by_name else (prefix, escaped(name))
+            found.append(CompletionItem(offered, help=told))
     return found
 
 

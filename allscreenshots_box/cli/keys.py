@@ -1,6 +1,5 @@
 """The commands that make, list, rotate and revoke keys."""
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,6 +20,8 @@ from .terminal import (
     hasher,
     moment,
     opened,
+    say,
+    say_json,
     shown,
     table,
     until,
@@ -78,7 +79,7 @@ def create(  # noqa: PLR0913 - each is one option
             lifetime=expires,
             deliver=hand_over,
         )
-    click.echo(f"Key {key.prefix} ({key.name}) is made; it {until(key)}. The secret is not shown again.", err=True)
+    say(f"Key {key.prefix} ({key.name}) is made; it {until(key)}. The secret is not shown again.", err=True)
 
 
 @keys_group.command("list")
@@ -110,11 +111,11 @@ def show(key: str, *, as_json: bool) -> None:
     now = datetime.now(UTC)
     facts = keys.describe(found, now) | {"limits": asdict(found.plan)}
     if as_json:
-        click.echo(json.dumps(facts, indent=2))
+        say_json(facts)
         return
     limits_of_plan = facts.pop("limits")
     for name, value in (facts | {key: value for key, value in limits_of_plan.items() if key != "name"}).items():
-        click.echo(f"{name.replace('_', ' '):24}{shown(value)}")
+        say(f"{name.replace('_', ' '):24}{shown(value)}")
 
 
 @keys_group.command("rotate")
@@ -125,7 +126,7 @@ def rotate(key: str, grace: timedelta | None) -> None:
     with opened() as (db, settings):
         new, _ = keys.rotate(db, hasher(settings), key, grace=grace, deliver=hand_over)
     ending = f"the old secret works until {moment(grace)}" if grace else "the old secret has stopped working"
-    click.echo(
+    say(
         f"Key {new.prefix} ({new.name}) has a new secret; {ending}. It {until(new)}. The secret is not shown again.",
         err=True,
     )
@@ -141,7 +142,7 @@ def revoke(key: str, *, yes: bool) -> None:
         confirm(f"Revoke {found.prefix} ({found.name})? Whoever uses it gets 401 from now on.", yes=yes)
         stopped = keys.revoke(db, key)
     for one in stopped:
-        click.echo(f"Key {one.prefix} ({one.name}) is revoked.", err=True)
+        say(f"Key {one.prefix} ({one.name}) is revoked.", err=True)
 
 
 @keys_group.command("edit")
@@ -165,7 +166,7 @@ def edit(key: str, **changes: Any) -> None:
         changed["expires"] = None
     with opened() as (db, _):
         edited = keys.edit(db, key, changed)
-    click.echo(
+    say(
         f"Key {edited.prefix} is {edited.name!r} on plan {edited.plan.name!r}, "
         f"environment {edited.environment or 'none'}, for {edited.allow_hosts or 'all hosts'}; it {until(edited)}.",
         err=True,
@@ -186,5 +187,5 @@ def prune(older_than: timedelta, *, yes: bool) -> None:
         )
         gone = keys.prune(db, older_than=older_than)
     for key in gone:
-        click.echo(f"Key {key.prefix} ({key.name}) is forgotten.", err=True)
-    click.echo(f"{len(gone)} forgotten.", err=True)
+        say(f"Key {key.prefix} ({key.name}) is forgotten.", err=True)
+    say(f"{len(gone)} forgotten.", err=True)

@@ -7,7 +7,7 @@ import click
 
 from .. import identity, lists
 from ..errors import OperatorError
-from .terminal import JSON, Commands, Duration, load, table
+from .terminal import JSON, Commands, Duration, load, say, table
 
 
 @click.group("lists", cls=Commands)
@@ -30,7 +30,7 @@ def update_lists(names: tuple[str, ...], mirror: str | None, timeout: timedelta)
     outcomes = []
     for outcome in lists.update(_folder_of_lists(), names, mirror=mirror, seconds=timeout.total_seconds()):
         outcomes.append(outcome)
-        click.echo(f"{outcome.name}: {outcome.problem or f'{outcome.entries} entries'}", err=True)
+        say(f"{outcome.name}: {outcome.problem or f'{outcome.entries} entries'}", err=True)
     if failed := [f"{outcome.name}: {outcome.problem}" for outcome in outcomes if outcome.problem]:
         raise OperatorError(
             f"{len(failed)} of {len(outcomes)} lists were not updated: the old ones stay in use; try again later, or "

@@ -1,6 +1,5 @@
 """The commands that say how much keys may ask for, and what they used."""
 
-import json
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
@@ -9,7 +8,7 @@ import click
 
 from .. import invocation, keys, ledger, limits
 from . import completion
-from .terminal import JSON, YES, Commands, confirm, given, opened, shown, table
+from .terminal import JSON, YES, Commands, confirm, given, opened, say, say_json, shown, table
 
 
 class Quota(click.ParamType[Any]):
@@ -63,7 +62,7 @@ def set_plan(name: str, **changes: Any) -> None:
         raise click.UsageError("Say at least one limit, such as --screenshots-per-hour 500.")
     with opened(make=True) as (db, _):
         plan = limits.set_plan(db, name, changes)
-    click.echo(
+    say(
         f"Plan {plan.name!r}: {plan.screenshots_per_hour} screenshots an hour (burst {plan.screenshots_burst}), "
         f"{plan.requests_per_hour} other requests (burst {plan.requests_burst}), "
         f"{shown(plan.screenshots_per_month, 'unlimited')} screenshots and "
@@ -80,7 +79,7 @@ def remove_plan(name: str, *, yes: bool) -> None:
     with opened() as (db, _):
         confirm(f"Forget the plan {name!r}?", yes=yes)
         limits.remove_plan(db, name)
-    click.echo(f"Plan {name!r} is forgotten.", err=True)
+    say(f"Plan {name!r} is forgotten.", err=True)
 
 
 @click.command("usage")
@@ -97,7 +96,7 @@ def usage_command(key: str | None, *, as_json: bool) -> None:
         only = None if key is None else keys.find(db, key).id
         found = ledger.report(db, datetime.now(UTC), only, details=as_json or only is not None)
     if as_json:
-        click.echo(json.dumps(found if only is None else found[0], indent=2))
+        say_json(found if only is None else found[0])
         return
     columns = ["prefix", "name", "organization", "plan", "screenshots", "of", "bytes", "of_bytes"]
     table(
@@ -107,7 +106,7 @@ def usage_command(key: str | None, *, as_json: bool) -> None:
         empty=f"There are no keys: `{invocation.typed(settings.data_dir, 'keys create NAME')}` makes one.",
     )
     if only is not None and found[0]["days"]:
-        click.echo()
+        say()
         days = [day | {"failures": _counted(day["failures"])} for day in found[0]["days"]]
         table(days, ["day", "screenshots", "bytes", "render_seconds", "failures"], as_json=False, empty="")
 

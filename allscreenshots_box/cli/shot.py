@@ -17,7 +17,7 @@ import click
 from .. import delivery, identity, privacy, regular
 from ..config import Settings
 from ..errors import BoxError, InvalidRequest, OperatorError, TargetNotAllowed
-from .terminal import load, settings_options
+from .terminal import load, say, settings_options
 
 SUFFIXES = {"jpg": "jpeg", "htm": "html", "md": "markdown"} | {
     word: word for word in ("png", "jpeg", "webp", "pdf", "html", "markdown", "json")
@@ -217,7 +217,7 @@ def _checked(body: dict[str, Any], asked: set[str]) -> Any:
     except InvalidRequest as error:
         raise click.UsageError(_by_option(error, asked)) from error
     if ignored:
-        click.echo(f"Ignored, because the API has no such fields: {', '.join(ignored)}.", err=True)
+        say(f"Ignored, because the API has no such fields: {', '.join(ignored)}.", err=True)
     return shot
 
 
@@ -298,7 +298,7 @@ async def _render(settings: Settings, shot: Any) -> Any:
         async with render.running(equipment, outbound.policy_of(settings)) as renderer:
             return await renderer.render(shot)
     except asyncio.CancelledError:
-        click.echo("Stopped; nothing was written.", err=True)
+        say("Stopped; nothing was written.", err=True)
         raise click.exceptions.Exit(128 + caught[0] if caught else 1) from None  # as a shell counts what a signal ended
 
 
@@ -318,7 +318,7 @@ def _tell(rendering: Any, places: list[str]) -> None:
         told.append("cut before the page ends")
     if rendering.refused:
         told.append(f"refused: {rendering.refused[0]}" + (", and more" if len(rendering.refused) > 1 else ""))
-    click.echo("; ".join(told), err=True)
+    say("; ".join(told), err=True)
 
 
 def _described(place: str, product: Any) -> str:

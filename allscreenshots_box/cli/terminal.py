@@ -14,9 +14,10 @@ from typing import Any, TypeVar
 import click
 import sqlite_utils
 
-from .. import config, database, identity, invocation, keys, tenancy
+from .. import config, database, identity, invocation, keys, reserve, tenancy
 from ..config import Loaded, Settings
 from ..errors import OperatorError
+from ..escapes import escaped, escaped_lines
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -54,12 +55,28 @@ class Commands(click.Group):
             ctx.fail("An argument is not text in UTF-8.")
         return super().parse_args(ctx, args)
 
+    def make_context(self, *args: Any, **extra: Any) -> click.Context:
+        """Begin, with what is wrong about the words told in letters that can be seen."""
+        with _visible():
+            return super().make_context(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command."""
-        try:
-            return super().invoke(ctx)
-        except OperatorError as error:
-            raise click.ClickException(str(error)) from error
+        with _visible():
+            try:
+                return super().invoke(ctx)
+            except OperatorError as error:
+                raise click.ClickException(escaped(str(error))) from error
+
+
+@contextmanager
+def _visible() -> Iterator[None]:
+    """Escape what an error says: it may repeat what stands in the database, or what somebody pasted."""
+    try:
+        yield
+    except click.ClickException as error:
+        error.message = escaped_lines(error.message)  # type: ignore[misc]  # click lists choices line by line
+        raise
 
 
 def _everywhere() -> list[click.Option]:
@@ -135,7 +152,7 @@ def opened(*, make: bool = False) -> Iterator[tuple[sqlite_utils.Database, Setti
     if not make:
         require_box(settings)
     identity.enter(settings)
-    with tenancy.visiting(settings.data_dir):
+    with tenancy.visiting(settings.data_dir), reserve.at_hand(settings.data_dir):
         db = database.open_database(settings.database_path, tell_changes)
         try:
             with database.explained(settings.database_path):
@@ -156,12 +173,23 @@ def require_box(settings: Settings) -> None:
 
 def tell_changes(changes: list[str], copy: Path) -> None:
     """Say that the database was brought up to date, and where it is as it was before."""
-    click.echo(
-        f"The database was changed for this version ({', '.join(changes)}); it is kept as it was: {copy}", err=True
-    )
+    say(f"The database was changed for this version ({', '.join(changes)}); it is kept as it was: {copy}", err=True)
 
 
 # --- printing -----------------------------------------------------------------------------------
+
+
+def say(text: str = "", *, err: bool = False) -> None:
+    """Print one line: all that commands print but secrets, files and scripts passes here, and none of it is raw.
+
+    Names may come from a restored database, and texts from pages: neither may move the cursor or forge a line.
+    """
+    click.echo(escaped(text), err=err)
+
+
+def say_json(value: Any) -> None:
+    """Print *value* as JSON."""
+    click.echo(escaped_lines(json.dumps(value, indent=2)))
 
 
 def hasher(settings: Settings) -> Any:
@@ -170,7 +198,7 @@ def hasher(settings: Settings) -> Any:
 
 
 def hand_over(_: keys.Key | None, secret: str) -> None:
-    """Print the secret, alone on stdout, before the key is final: a secret that nobody got must not stay behind."""
+    """Print the secret, alone on stdout, once the key is stored; if that fails it is undone, for nobody got it."""
     try:
         sys.stdout.write(f"{secret}\n")
         sys.stdout.flush()
@@ -184,9 +212,9 @@ def confirm(question: str, *, yes: bool) -> None:
     if yes:
         return
     if not sys.stdin.isatty():
-        click.echo("Error: this cannot be undone: say --yes.", err=True)
+        say("Error: this cannot be undone: say --yes.", err=True)
         raise SystemExit(USAGE)
-    click.confirm(question, abort=True, err=True)
+    click.confirm(escaped(question), abort=True, err=True)
 
 
 def until(key: keys.Key) -> str:
@@ -202,16 +230,16 @@ def moment(span: timedelta) -> str:
 def table(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empty: str) -> None:
     """Print rows in columns, or as JSON; *empty* on stderr if there are none."""
     if as_json:
-        click.echo(json.dumps(rows, indent=2))
+        say_json(rows)
         return
     if not rows:
-        click.echo(empty, err=True)
+        say(empty, err=True)
         return
     heads = [column.removesuffix("_at").replace("_", " ").upper() for column in columns]
-    table = [heads, *([shown(row[column]) for column in columns] for row in rows)]
+    table = [heads, *([escaped(shown(row[column])) for column in columns] for row in rows)]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table)
-    click.echo("\n".join(lines))  # in one piece: each of its own would be written by itself
+    say("\n".join(lines))  # in one piece: each of its own would be written by itself
 
 
 def shown(value: Any, nothing: str = "-") -> str:
