@@ -280,11 +280,13 @@ def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(
             server.begin()
             stack.callback(server.end)
         hosts = ",".join(server.address for server in crowd)
-        options = ["--allow", f"{site.addresses},{hosts}", "--slots", "1", "--line-wait", "50"]
+        options = ["--allow", f"{site.addresses},{hosts}", "--slots", "1", "--line-wait", "50s"]
         box = stack.enter_context(Box(data_dir, *options, "--browser", browser_with(data_dir, "--site-per-process")))
         secret = box.key("svc")
         with starved(), Neighbour(box, site) as neighbour:
-            answer = box.shoot(secret, site.url(f"/crowd.html?hosts={hosts}"), delay=6000, viewport=SMALL)
+            answer = box.shoot(
+                secret, site.url(f"/crowd.html?hosts={hosts}"), delay=6000, timeout=45_000, viewport=SMALL
+            )
         assert answer.status_code == 200, answer.text
         assert picture(answer.content).getpixel((399, 299)) == GREEN
         assert bounds_broken(box) == {"processes"}

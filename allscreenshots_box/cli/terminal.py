@@ -239,7 +239,7 @@ def table(rows: list[dict[str, Any]], columns: list[str], *, as_json: bool, empt
     table = [heads, *([escaped(shown(row[column])) for column in columns] for row in rows)]
     widths = [max(map(len, cells)) for cells in zip(*table, strict=True)]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in table)
-    say("\n".join(lines))  # in one piece: each of its own would be written by itself
+    click.echo(escaped_lines("\n".join(lines)))  # in one piece: each of its own would be written by itself
 
 
 def shown(value: Any, nothing: str = "-") -> str:

@@ -19,7 +19,9 @@ NO_CAPABILITIES = "0000000000000000"
 LOOKS, BETWEEN_SECONDS = 40, 0.05  # a page's process shuts itself in a moment after its start
 # What all pages need and whose end is felt in a picture; others come and go with a sound or a file.
 SERVING = (b"--type=gpu-process", b"network.mojom.NetworkService", b"storage.mojom.StorageService")
-PAGE_NICENESS = 5  # a third of the weight of the browser's own processes, which all pages wait for
+# Two thirds of the weight of the browser's own processes, which all pages wait for; not less, as others on this machine
+# are before them too.
+PAGE_NICENESS = 2
 # Who has used much goes further back: seconds of processor time, and the niceness from then on. A page that has the
 # machine to itself is as quick as ever.
 RANKS = ((3.0, 10), (10.0, 19))
