@@ -6,7 +6,7 @@ from typing import Any
 
 OK = frozenset({"200"})
 TIGHT = "tight"  # the plan of one screenshot an hour
-LATE = OK | {"timeout"}  # a page that never rests may be taken as far as it is, or be late
+LATE = OK | {"timeout", "page_crashed"}  # a page that never rests is taken as far as it is, late, or ended
 
 Act = Callable[[int, float], dict[str, int]]  # the box's port, for how long; gives what was answered, and how often
 

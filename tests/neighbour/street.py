@@ -19,7 +19,6 @@ from tests.box import PROGRAM, Box, environment
 from tests.neighbour.cases import TIGHT
 
 ROOT = Path(__file__).parent.parent.parent
-READY_SECONDS = 20
 # Resolved as on a plain machine, with the system's own patience, by files of the box's own that nobody else sees.
 RESOLVER = {
     "resolv.conf": f"nameserver {NAME_SERVER}\n",
