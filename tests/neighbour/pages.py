@@ -27,6 +27,7 @@ LARGE = OK | {"page_too_large"}
 
 _HALF = "const half = '\\ud83d', whole = '\\u{1f600}';"
 _WORKER = "const work = (code) => new Worker(URL.createObjectURL(new Blob([code])));"
+_BUSY = "setInterval(() => fetch('/nothing').catch(() => 0), 200);"  # so that the network is not quiet
 _WASM_LOOP = "new WebAssembly.Instance(new WebAssembly.Module(new Uint8Array([0,97,115,109,1,0,0,0,1,4,1,96,0,0,3,2,1,0,7,8,1,4,108,111,111,112,0,0,10,9,1,7,0,3,64,12,0,11,11]))).exports.loop()"
 
 
@@ -58,8 +59,8 @@ SIZES = [
     Case("console lines without end", script("setInterval(() => { for (let i = 0; i < 500; i++) console.log('x', i, {a: i}, document.body) }, 0)"), hears=LARGE | LATE),
     Case("alerts of 32 MB", script("for (let i = 0; i < 8; i++) alert('x'.repeat(32 << 20))"), hears=LARGE | LATE),
     Case("an error of 64 MB", script("throw new Error('x'.repeat(64 << 20))"), hears=LARGE | LATE),
-    Case("messages of 32 MB on a WebSocket", script("new WebSocket('ws://w.example/web-socket?many=12&size=' + (32 << 20))"), options={"waitUntil": "networkidle"}, hears=LARGE | LATE, brief=True),
-    Case("a flood of messages on WebSockets", script("for (let i = 0; i < 8; i++) new WebSocket('ws://w.example/web-socket?many=2000000&size=1')"), options={"waitUntil": "networkidle"}, hears=LARGE | LATE),
+    Case("messages of 32 MB on a WebSocket", script(f"{_BUSY} new WebSocket('ws://w.example/web-socket?many=12&size=' + (32 << 20))"), options={"waitUntil": "networkidle"}, hears=LARGE | LATE, brief=True),
+    Case("a flood of messages on WebSockets", script(f"{_BUSY} for (let i = 0; i < 8; i++) new WebSocket('ws://w.example/web-socket?many=2000000&size=1')"), options={"waitUntil": "networkidle"}, hears=LARGE | LATE),
     Case("a flood of sent messages on a WebSocket", script("const s = new WebSocket('ws://w.example/web-socket?many=1'); s.onopen = () => setInterval(() => { for (let i = 0; i < 2000 && s.bufferedAmount < 1e8; i++) s.send('x'.repeat(100)) }, 0)"), hears=LARGE | LATE),
     Case("requests for addresses of 1 MB", script("for (let i = 0; i < 40; i++) fetch('/x?' + i + 'x'.repeat(1 << 20)).catch(() => 0)"), options={"waitUntil": "networkidle"}, hears=LARGE | LATE, brief=True),
     Case("requests without end", script("const on = (i) => fetch('/nothing?' + i).catch(() => 0).then(() => on(i + 1)); for (let i = 0; i < 50; i++) on(i * 1e6)"), options={"waitUntil": "networkidle"}, hears=LATE),
@@ -132,8 +133,8 @@ WEIGHTS = [
 ]  # fmt: skip
 
 LIES = [
-    Case("arrays that answer the consent step with millions", script("const big = new Array(3e6).fill(0); for (const name of ['flatMap', 'filter', 'map']) Array.prototype[name] = () => big; Array.prototype.some = () => true"), hears=LARGE | LATE, brief=True),
-    Case("numbers that nobody counts to", script("Array.prototype.flatMap = () => [1e308, -1, 0.5, 'x', null, {}, NaN]; Array.prototype.some = () => true"), hears=LARGE | LATE, brief=True),
+    Case("arrays that answer the consent step with millions", script("const big = new Array(3e6).fill(0); Array.prototype.flatMap = () => big"), hears=LARGE | LATE, brief=True),
+    Case("numbers that nobody counts to", script("Array.prototype.flatMap = () => [1e308, -1, 0.5, 'x', null, {}, NaN]"), hears=LARGE | LATE, brief=True),
     Case("answers of 32 MB to whatever is asked", script("const big = 'x'.repeat(32 << 20); Object.defineProperty(Object.prototype, 'known', {get: () => [big], set() {}}); Object.prototype.toJSON = () => big; Array.prototype.toJSON = () => big; Array.prototype.flatMap = () => Array(4).fill(big)"), hears=LARGE | LATE, brief=True),
     Case("a language that is broken", script("window.Promise = window.setTimeout = window.requestAnimationFrame = window.JSON = window.Symbol = undefined; Document.prototype.querySelector = () => { throw 1 }; Object.defineProperty(document, 'fonts', {get() { throw 1 }})"), options=WHOLE, hears=LATE),
     Case("sizes that a page makes up", script("for (const name of ['scrollHeight', 'clientHeight', 'offsetHeight', 'scrollWidth']) Object.defineProperty(Element.prototype, name, {get: () => 1e15}); window.innerHeight = -1; Element.prototype.getBoundingClientRect = () => ({x: NaN, y: -1e300, width: 1e300, height: 1e300})"), options={"fullPage": True, "maxHeight": 5000}, hears=LARGE | LATE),
