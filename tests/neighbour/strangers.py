@@ -4,10 +4,12 @@ import selectors
 import socket
 import time
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, suppress
 
 CONNECTIONS = 1150  # more than a box has by default
 TRICKLE_SECONDS = 0.5  # between two bytes of each
+PAUSE_SECONDS = 0.05  # after a byte on each
 LEAST_SECONDS = 3.0
 BATCH = 100  # made at once, then the box gets a breath: its queue of new ones is not what is tried
 
@@ -26,28 +28,43 @@ def hold(port: int, seconds: float, start: str) -> dict[str, int]:
     """Open connections, say *start* on each, then a byte now and then; open another where one is closed."""
     end = time.monotonic() + max(seconds, LEAST_SECONDS)
     seen: Counter[str] = Counter()
-    with ExitStack() as stack, selectors.DefaultSelector() as selector:
-        stack.callback(lambda: [key.fileobj.close() for key in list(selector.get_map().values())])  # type: ignore[union-attr]
+    peers: set[socket.socket] = set()
+    with selectors.DefaultSelector() as selector, ExitStack() as stack:
+        stack.callback(lambda: [peer.close() for peer in peers])
         while (now := time.monotonic()) < end:
-            for _ in range(min(BATCH, CONNECTIONS - len(selector.get_map()))):
-                with suppress(OSError):
-                    selector.register(_opened(port, start), selectors.EVENT_READ)
+            for peer in _more(port, start, CONNECTIONS - len(peers)):
+                peers.add(peer)
+                selector.register(peer, selectors.EVENT_READ, peer)
             for key, _ in selector.select(timeout=0.02):
-                assert isinstance(key.fileobj, socket.socket)
-                seen[_heard(key.fileobj)] += 1
-                selector.unregister(key.fileobj)
-                key.fileobj.close()
-            if now % TRICKLE_SECONDS < 0.05:
-                for key in list(selector.get_map().values()):
-                    with suppress(OSError):
-                        key.fileobj.send(b"x")  # type: ignore[union-attr]
-                time.sleep(0.05)
+                seen[_heard(key.data)] += 1
+                selector.unregister(key.data)
+                peers.discard(key.data)
+                key.data.close()
+            if now % TRICKLE_SECONDS < PAUSE_SECONDS:
+                _trickle(peers)
     return seen
+
+
+def _more(port: int, start: str, wanted: int) -> Iterator[socket.socket]:
+    for _ in range(min(BATCH, wanted)):
+        with suppress(OSError):
+            yield _opened(port, start)
+
+
+def _trickle(peers: Iterable[socket.socket]) -> None:
+    for peer in peers:
+        with suppress(OSError):
+            peer.send(b"x")
+    time.sleep(PAUSE_SECONDS)
 
 
 def _opened(port: int, start: str) -> socket.socket:
     peer = socket.create_connection(("127.0.0.1", port), timeout=1)
-    peer.sendall(start.encode())
+    try:
+        peer.sendall(start.encode())
+    except OSError:
+        peer.close()
+        raise
     peer.setblocking(False)
     return peer
 
