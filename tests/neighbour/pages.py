@@ -50,7 +50,7 @@ SIZES = [
     Case("class names of 1 MB, a hundred", script("document.body.className = Array.from({length: 100}, (_, i) => i + 'x'.repeat(1 << 20)).join(' ')"), options=MARKDOWN | PATIENT, hears=LARGE | LATE, brief=True),
     Case("ids of 50 MB", script("for (let i = 0; i < 4; i++) document.body.append(Object.assign(document.createElement('p'), {id: i + 'x'.repeat(50 << 20)}))"), options=EVERYTHING | PATIENT, hears=LARGE | LATE, brief=True),
     Case("a hundred thousand class names", script("document.body.innerHTML = Array.from({length: 100000}, (_, i) => `<i class='c${i} d${i}' id='i${i}'></i>`).join('')"), options=EVERYTHING | PATIENT, hears=LARGE | LATE),
-    Case("a window name of 64 MB", script("window.name = 'x'.repeat(64 << 20)"), hears=LARGE, brief=True),
+    Case("a window name of 64 MB", script("window.name = 'x'.repeat(64 << 20)"), hears=LARGE | LATE, brief=True),
     Case("a title of 64 MB", script("document.title = 'x'.repeat(64 << 20)"), options=EVERYTHING | PATIENT, hears=LARGE | LATE),
     Case("names of frames of 16 MB", script("for (let i = 0; i < 8; i++) document.body.append(Object.assign(document.createElement('iframe'), {name: i + 'x'.repeat(16 << 20)}))"), hears=ENDS | LARGE | LATE, brief=True),
     Case("addresses of 2 MB, again and again", script("let n = 0; setInterval(() => history.replaceState(0, '', '#' + n++ + 'x'.repeat(2000000)), 10)"), hears=LARGE | LATE, brief=True),

@@ -30,7 +30,7 @@ def hold(port: int, seconds: float, start: str) -> dict[str, int]:
     seen: Counter[str] = Counter()
     peers: set[socket.socket] = set()
     with selectors.DefaultSelector() as selector, ExitStack() as stack:
-        stack.callback(lambda: [peer.close() for peer in peers])
+        stack.callback(_close, peers)
         while (now := time.monotonic()) < end:
             for peer in _more(port, start, CONNECTIONS - len(peers)):
                 peers.add(peer)
@@ -49,6 +49,11 @@ def _more(port: int, start: str, wanted: int) -> Iterator[socket.socket]:
     for _ in range(min(BATCH, wanted)):
         with suppress(OSError):
             yield _opened(port, start)
+
+
+def _close(peers: Iterable[socket.socket]) -> None:
+    for peer in peers:
+        peer.close()
 
 
 def _trickle(peers: Iterable[socket.socket]) -> None:

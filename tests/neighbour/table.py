@@ -53,7 +53,7 @@ NAMES = [
         "pages with five hundred hosts that are never answered",
         "".join(f'<img src="http://dead-{number}.h{number}.example/">' for number in range(500)),
         options=IDLE,
-        hears=LATE,
+        hears=LATE | BUSY,
         callers=3,
         brief=True,
     ),
