@@ -56,6 +56,7 @@ BROWSER_SUITES = {
 # Where two workers share the files, the longest go first: else one of them would be at work on it alone in the end.
 LONGEST = (
     "test_serve.py",
+    "test_neighbour.py",
     "test_doctor.py",
     "test_wall.py",
     "test_front.py",

@@ -1,0 +1,63 @@
+"""What one page, key, name or stranger can cost somebody else: no picture, no browser, and little time."""
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests.chaos.processes import in_full
+from tests.neighbour.beside import Beside, try_together
+from tests.neighbour.cases import Case
+from tests.neighbour.street import Street
+from tests.neighbour.table import CASES
+
+pytestmark = pytest.mark.browser
+
+BRIEF = [case for case in CASES if case.brief]
+AT_ONCE = 2  # of three slots
+FULL_SECONDS = 8.0
+MOST = 10  # times the bound, for the median beside two attacks on a machine that others test on
+
+
+@pytest.fixture(scope="session")
+def street() -> Iterator[Street]:
+    if os.geteuid() != 0:
+        pytest.skip("the street needs root: it makes network namespaces, and puts the box into one")
+    try:
+        opened = Street()
+    except PermissionError as error:
+        if os.environ.get("CI"):  # where nobody reads what was skipped
+            raise
+        pytest.skip(f"the street needs network namespaces, and the system makes none: {error}")
+    with opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def together(request: pytest.FixtureRequest, street: Street) -> dict[str, Beside]:
+    """Return what was seen beside each case that this run asks for, two of them at a time."""
+    items = [item for item in request.session.items if isinstance(item, pytest.Function)]
+    asked = [item.callspec.params.get("case") for item in items if "together" in item.fixturenames]
+    with street.box() as box:
+        return try_together(box, [case for case in asked if isinstance(case, Case)], at_once=AT_ONCE)
+
+
+def test_each_case_has_a_name_of_its_own() -> None:
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", BRIEF, ids=str)
+def test_nobody_loses_a_picture_or_a_browser_by(case: Case, together: dict[str, Beside]) -> None:
+    beside = together[case.name]
+    assert beside.faults() == []
+    assert beside.median < MOST * beside.bound
+
+
+@in_full
+@pytest.mark.chaos
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_the_neighbour_hardly_notices(case: Case, street: Street) -> None:
+    with street.box() as box:
+        beside = try_together(box, [case], FULL_SECONDS)[case.name]
+    assert beside.faults() == []
+    assert beside.p95 <= beside.bound
