@@ -9,7 +9,7 @@ from .cdp import DROPPED
 from .page import Page
 from .shot import Header
 
-MOST_ASKED = 1000  # questions of one shot; then it goes by hosts alone
+MOST_ASKED = 500  # questions of one shot; then it goes by hosts alone
 LONGEST_ASKED = 8192  # characters of an address, as long as any that rules are about
 
 # What is asked about, as the browser and as rules call it. It has no body: the browser would send us that, too.
