@@ -21,9 +21,14 @@ apparmor_file=/etc/apparmor.d/allscreenshots-box-browser
 completion_file=/usr/share/bash-completion/completions/allscreenshots-box
 userns_switch=/proc/sys/kernel/apparmor_restrict_unprivileged_userns # Ubuntu's
 browser_package=chromium-headless-shell
+browser_commands="chromium-headless-shell chrome-headless-shell headless_shell chromium google-chrome" # as the box looks
 tool_packages=libnss3-tools # tells the browser of the authorities in ca_dir
 font_packages="fonts-liberation fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji"
 python_packages="python3 python3-venv"
+test_packages="iproute2 openssl curl" # networks and certificates of the tests' own, and the examples
+serving_room=400 # MiB that a new environment takes while it is made
+testing_room=1000
+only_for_building="pip setuptools faker" # faker: data for tests, which a dependency brings and the box never imports
 
 usage() {
     cat <<'EOF'
@@ -35,6 +40,7 @@ Usage: sudo ./install.sh                   install as a service under /opt/allsc
 
 Environment: INSTALL_PYTHON=PYTHON     the interpreter to use, 3.11 or newer
              INSTALL_SKIP_PACKAGES=1   do not install the browser and the fonts with apt
+             ALLSCREENSHOTS_BOX_...    settings of --serve: ..._BROWSER names the browser
 EOF
 }
 
@@ -50,9 +56,24 @@ is_root() { [ "$(id -u)" -eq 0 ]; }
 # Shows what a command said only if it failed.
 quietly() {
     if ! "$@" >"$scratch/log" 2>&1; then
-        cat "$scratch/log" >&2
+        tail -n 15 "$scratch/log" >&2
         return 1
     fi
+}
+
+# Be the only installer at work on a folder, however many were started; it ends with us and with what we started.
+take_turn() {
+    command -v flock >/dev/null || return 0
+    exec 9<"$1"
+    flock -n 9 || die "another install.sh is at work on $1: wait for its end, then run this again."
+}
+
+end_turn() { exec 9<&-; }
+
+need_room() {
+    # shellcheck disable=SC2046 # a line of words
+    set -- "$1" "$2" $(df -Pm "$1" | tail -n 1)
+    [ "$6" -ge "$2" ] || die "$6 MiB are free in $1, and $2 are needed: make room, then run this again."
 }
 
 # --- who ------------------------------------------------------------------------------------------------------
@@ -96,6 +117,31 @@ is_installed() { [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" 
 
 apt_knows() { [ -n "$(apt-cache show --no-all-versions "$1" 2>/dev/null)" ]; }
 
+# Ubuntu's packages of that kind bring a program that the box cannot drive.
+is_snap() { apt-cache depends "$1" 2>/dev/null | grep -q 'Depends: snapd$'; }
+
+# Sets sudo to what makes a command root's, or dies with what root has to run.
+need_root_for_apt() {
+    sudo=
+    ! is_root || return 0
+    sudo=sudo
+    if ! command -v sudo >/dev/null; then
+        why="there is no sudo here"
+    elif (: </dev/tty) 2>/dev/null; then
+        ! sudo env true || return 0
+        why="sudo does not let $(id -un) install them"
+    else
+        ! sudo -n env true 2>/dev/null || return 0
+        why="sudo does not let $(id -un) install them without a terminal to ask on"
+    fi
+    # What apt does not have, nobody is told to install; before its first update it knows nothing.
+    unreachable=
+    ! apt_knows python3 || choose_browser_package
+    die "packages are missing, and $why. As root, run:
+    apt-get update && apt-get install --yes --no-install-recommends $missing
+then run this again; or set INSTALL_SKIP_PACKAGES=1 to go on without them."
+}
+
 # Installs what is missing of the browser, the fonts and the packages named in "$@".
 install_packages() {
     [ "${INSTALL_SKIP_PACKAGES:-}" != 1 ] || return 0
@@ -103,37 +149,74 @@ install_packages() {
         say "No apt here: see to it that there are Chromium ($browser_package or chromium) and fonts ($font_packages)."
         return 0
     fi
-    missing="$*"
-    # A host whose apt has no headless shell keeps its plain Chromium.
-    if ! is_installed "$browser_package" && { ! is_installed chromium || apt_knows "$browser_package"; }; then
-        missing="$missing $browser_package"
-    fi
-    for package in $font_packages $tool_packages; do
+    missing=
+    for package in "$@" $font_packages $tool_packages; do
         is_installed "$package" || missing="$missing $package"
     done
-    # A bare Debian has no curl, and the line that we print for the first key is made of it; nothing else needs it.
-    if is_root && ! command -v curl >/dev/null; then missing="$missing curl"; fi
-    missing=$(printf '%s' "$missing" | sed 's/^ *//')
+    # A host whose apt has no headless shell keeps its plain Chromium, or whatever else was named.
+    if ! is_installed "$browser_package" && { ! has_browser || apt_knows "$browser_package"; }; then
+        missing="$missing $browser_package"
+    fi
+    # The line that we print for the first key is made of it; nothing else needs it, and nobody is asked for it alone.
+    case "$missing " in
+    *" curl "*) ;;
+    *) command -v curl >/dev/null || { ! is_root && [ -z "$missing" ]; } || missing="$missing curl" ;;
+    esac
+    missing=${missing# }
     [ -n "$missing" ] || return 0
 
-    if is_root; then
-        sudo=
-    elif command -v sudo >/dev/null; then
-        sudo=sudo
-    else
-        die "packages are missing and there is no sudo here. As root, run:
-    apt-get update && apt-get install --yes --no-install-recommends $missing
-or set INSTALL_SKIP_PACKAGES=1 to go on without them."
-    fi
+    need_root_for_apt
     say "Installing with apt: $missing"
-    quietly $sudo apt-get update || say "apt-get update failed; going on with the package lists that are here."
+    unreachable=
+    quietly $sudo apt-get -o APT::Update::Error-Mode=any update || unreachable=yes
+    choose_browser_package
+    [ -n "$missing" ] || return 0
     case " $missing " in
-    *" $browser_package "*)
-        apt_knows "$browser_package" || missing=$(printf '%s' "$missing" | sed "s/$browser_package/chromium/") ;;
+    *" $browser_package "* | *" chromium "*) ;;
+    *) has_browser || die_without_browser "There is no browser here, and apt has none$(! is_snap chromium-browser || printf ' but as a snap')." ;;
     esac
     # shellcheck disable=SC2086 # a list of package names
     quietly $sudo env DEBIAN_FRONTEND=noninteractive apt-get install --yes --no-install-recommends \
-        -o DPkg::Lock::Timeout=300 $missing || die "apt-get could not install: $missing"
+        -o DPkg::Lock::Timeout=300 $missing && return 0
+    [ -z "$unreachable" ] || die "apt cannot reach its mirrors: mend the network, or what /etc/apt names, and run this again." \
+        "It was to install: $missing"
+    die "apt-get could not install what is missing; its words are above. It was to install: $missing"
+}
+
+# Puts into missing the browser that apt has: the headless shell, else Chromium, else none.
+choose_browser_package() {
+    case " $missing " in
+    *" $browser_package "*) ;;
+    *) return 0 ;;
+    esac
+    if apt_knows "$browser_package"; then return 0; fi
+    substitute=
+    if apt_knows chromium; then
+        is_snap chromium || substitute=chromium
+    elif [ -n "$unreachable" ]; then
+        return 0 # who is to be blamed is apt
+    fi
+    missing=$(printf '%s' "$missing" | sed "s/ *$browser_package/${substitute:+ $substitute}/; s/^ //")
+}
+
+# Whether there is anything that may be a browser. Whether it works, only its start can tell.
+has_browser() {
+    [ -z "${ALLSCREENSHOTS_BOX_BROWSER:-}" ] || return 0
+    grep -qs '^ *browser *=' "${ALLSCREENSHOTS_BOX_CONFIG:-$config_file}" && return 0
+    for command in $browser_commands; do
+        ! command -v "$command" >/dev/null || return 0
+    done
+    return 1
+}
+
+die_without_browser() {
+    say "$1 What helps, any of:"
+    say "  - Debian 12 or newer: its apt has $browser_package, and this installs it"
+    say "  - Google Chrome, or any Chromium from version 120 on that is no snap; if it is not on PATH, name it:"
+    say "    ALLSCREENSHOTS_BOX_BROWSER=/PATH ./install.sh --serve; for the service, browser = \"/PATH\" in $config_file"
+    say "  - Playwright's own download, where the network allows it, named in the same way:"
+    say "    PLAYWRIGHT_BROWSERS_PATH=/opt/playwright npx playwright install --with-deps --only-shell chromium"
+    die "no browser, no box: 'The browser' in docs/install.md says more. ${2:-}Then run this again."
 }
 
 # Tells Chromium to take emoji from the colour font; see the file itself.
@@ -160,22 +243,6 @@ lay_browser_profile() {
     install -D -m 0644 "$here/systemd/apparmor.profile" "$apparmor_file"
     quietly apparmor_parser -r "$apparmor_file" ||
         say "AppArmor did not take $apparmor_file; if the browser cannot build its sandbox, see docs/install.md."
-}
-
-# Lets bash complete the command. Other shells: docs/install.md.
-lay_completion() {
-    if "$venv/bin/allscreenshots-box" completion bash >"$scratch/completion" 2>/dev/null; then
-        install -D -m 0644 "$scratch/completion" "$completion_file"
-    else
-        say "There is no completion for bash: allscreenshots-box completion bash says why."
-    fi
-}
-
-# Brings the database up to date while no server has it open; the command says what it changed and where the copy is.
-change_database() {
-    [ -e "$data_dir/box.db" ] || return 0
-    "$command_link" plans list >/dev/null ||
-        die "Installed, but the database could not be changed for this version: see above. Then run this again."
 }
 
 # --- the interpreter ------------------------------------------------------------------------------------------
@@ -206,17 +273,19 @@ find_python() {
     return 1
 }
 
+# With all packages that the mode takes: "$@" are those beside the browser's.
 need_python() {
     if find_python; then
-        install_packages
+        install_packages "$@"
     else
         [ -z "${INSTALL_PYTHON:-}" ] || die "INSTALL_PYTHON=$INSTALL_PYTHON does not fit: it must be Python 3.11 or" \
             "newer with its venv and ensurepip modules, and $(server_name) must be able to run it."
         # shellcheck disable=SC2086 # a list of package names
-        install_packages $python_packages
+        install_packages $python_packages "$@"
         find_python || die "there is no Python 3.11 or newer that $(server_name) can run, with its venv and ensurepip" \
             "modules${passed_over:+ (tried $passed_over)}. On Debian 12 or newer: apt-get install $python_packages"
     fi
+    has_browser || die_without_browser "There is no browser here."
     say "Python: $python (${python_identity##* })${passed_over:+; passed over, as not for $(server_name), which is no problem: $passed_over}."
 }
 
@@ -229,6 +298,7 @@ server_name() {
 }
 
 # --- the environment ------------------------------------------------------------------------------------------
+# $venv is a link to one of the folders $venv-XXXXXX. A new one is made beside it; the link turns when it works.
 
 server_can_read_checkout() {
     # shellcheck disable=SC2016 # expanded by the inner shell
@@ -250,91 +320,183 @@ choose_venv() {
     fi
 }
 
-# Whether the environment is there, works for the server, and stands on the interpreter that we chose.
-venv_fits() {
-    [ -x "$venv/bin/python" ] || return 1
-    described=$(as_server "$venv/bin/python" -I -c '
-import sys, pip
-print(sys.base_prefix, "%d.%d" % sys.version_info[:2])
-' 2>/dev/null) || return 1
-    [ "$described" = "$python_identity" ]
+# Prints the commit that this source is of, if it tells.
+commit_of_source() {
+    "$python" -I -c 'import runpy, sys
+print(runpy.run_path(sys.argv[1])["of_source"](sys.argv[2]) or "")' "$here/allscreenshots_box/commit.py" "$here"
 }
 
 # A number that changes when pip has work to do. Edits to an editable install's sources are none.
 fingerprint() {
     {
         cd "$here"
+        printf '%s\n' "$python_identity"
         if [ -n "$editable" ]; then
             printf 'editable %s\n' "$here"
             sha256sum pyproject.toml allscreenshots_box/__init__.py
         else
+            commit_of_source
             find pyproject.toml README.md allscreenshots_box -type f ! -path '*/__pycache__/*' -exec sha256sum {} + |
                 LC_ALL=C sort
         fi
+        sed -n '/^lay_command()/,/^}/p' install.sh
     } | sha256sum | cut -c 1-64
 }
 
-# Builds $venv where it does not fit, and installs the package into it, with the test extra for "test".
-fill_venv() {
-    extra=${1:-}
-    stamp=$venv/.installed
-    if ! venv_fits; then
-        if [ -e "$venv" ]; then
-            [ -w "$venv" ] || die "$venv belongs to somebody else; remove it and run this again."
-            say "Rebuilding $venv: it does not stand on $python."
-            rm -rf "$venv"
-        fi
-        "$python" -m venv "$venv" || die "could not make the environment $venv"
-    fi
-    print=$(fingerprint)
-    # Set up for tests is set up for serving too.
-    if [ "$(cat "$stamp-test" 2>/dev/null)" = "$print" ]; then return 0; fi
-    if [ -z "$extra" ] && [ "$(cat "$stamp" 2>/dev/null)" = "$print" ]; then return 0; fi
-    [ -w "$venv" ] || die "$venv belongs to somebody else; remove it and run this again."
+# Whether a folder holds an environment that was finished, is of this source, and works for the server.
+# Set up for tests is set up for serving too.
+environment_fits() {
+    case $(cat "$1/.installed" 2>/dev/null) in
+    "$print test") ;;
+    "$print serve") [ -z "$extra" ] || return 1 ;;
+    *) return 1 ;;
+    esac
+    described=$(as_server "$1/bin/python" -I -c '
+import sys, allscreenshots_box, litestar
+print(sys.base_prefix, "%d.%d" % sys.version_info[:2])
+' 2>/dev/null) && [ "$described" = "$python_identity" ]
+}
 
-    rm -f "$stamp" "$stamp-test"
-    say "Installing Python packages into $venv ..."
+# Whether a program of that environment runs. grep reads the pattern from a file, or it would find itself.
+in_use() {
+    printf '%s/bin/' "$1" >"$scratch/pattern"
+    grep -qsFf "$scratch/pattern" /proc/[0-9]*/cmdline
+}
+
+# Removes the environments that nobody needs any more: neither the link, nor we, nor a running program.
+sweep() {
+    for old in "$venv"-*; do
+        [ -d "$old" ] && [ "$old" != "$fresh" ] && [ "$old" != "$(readlink -f "$venv")" ] || continue
+        in_use "$old" || rm -rf "$old" 2>/dev/null || say "$old is of no use any more, and could not be removed."
+    done
+}
+
+# Sets fresh to an environment of this source, with the extra that was asked for; makes one where none fits.
+make_environment() {
+    print=$(fingerprint)
+    for fresh in "$(readlink -f "$venv")" "$venv"-*; do
+        ! environment_fits "$fresh" || return 0
+    done
+    fresh=
+    sweep
+    [ -w "${venv%/*}" ] || die "$(id -un) may not write in ${venv%/*}: copy the folder to a place of your own, or be root."
+    if [ -n "$extra" ]; then need_room "${venv%/*}" "$testing_room"; else need_room "${venv%/*}" "$serving_room"; fi
+
+    unfinished=$(mktemp -d "$venv-XXXXXX") || die "no folder could be made in ${venv%/*}: see above."
+    chmod 755 "$unfinished"
+    say "Installing Python packages into $unfinished: a minute, or more where the network is slow ..."
+    quietly "$python" -m venv "$unfinished" || die_of_pip "the environment $unfinished could not be made"
     if [ -n "$editable" ]; then
         set -- --editable "$here${extra:+[$extra]}"
     else
         # Built from a copy, so that the build leaves nothing of root's in the checkout.
         mkdir "$scratch/source"
-        (cd "$here" && tar --exclude=./.git --exclude=./.venv --exclude='.*_cache' --exclude=__pycache__ -cf - .) |
-            (cd "$scratch/source" && tar -xf -)
+        (cd "$here" && tar --exclude='./.git' --exclude='./.venv*' --exclude='.*_cache' --exclude=__pycache__ -cf - .) |
+            (cd "$scratch/source" && tar -xf -) || die "the source could not be copied to $scratch; see above."
         set -- "$scratch/source${extra:+[$extra]}"
     fi
     PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore \
-        "$venv/bin/python" -I -m pip install -qq --no-input "$@" || die "pip could not install the package"
-    printf '%s\n' "$print" >"$stamp"
-    [ -z "$extra" ] || printf '%s\n' "$print" >"$stamp-test"
+        quietly "$unfinished/bin/python" -I -m pip install -qq --no-input "$@" || die_of_pip "pip could not install the packages"
+    if [ -z "$extra" ]; then
+        # shellcheck disable=SC2086 # a list of package names
+        quietly "$unfinished/bin/python" -I -m pip uninstall -qq --yes $only_for_building ||
+            die_of_pip "what only the installation needs could not be removed"
+    fi
+    finish_environment || die_of_pip "$unfinished could not be finished"
+    environment_fits "$unfinished" || die "$(server_name) cannot run what was installed into $unfinished."
+    fresh=$unfinished
+    unfinished=
 }
 
+finish_environment() {
+    lay_command "$unfinished" || return 1
+    [ -n "$editable" ] || commit_of_source >"$unfinished/commit" || return 1
+    printf '%s %s\n' "$print" "${extra:-serve}" >"$unfinished/.installed"
+}
+
+# Says in a sentence why the environment could not be made, as far as the words in the log tell.
+die_of_pip() {
+    kept=
+    [ ! -e "$venv" ] || kept=" What was installed before is as it was."
+    if grep -qiE 'no space left|disk quota' "$scratch/log" || [ "$(df -Pk "${venv%/*}" | awk 'END {print $4}')" -lt 1024 ]; then
+        die "$1, since a disk is full: make room in ${venv%/*} and ${TMPDIR:-/tmp}, then run this again.$kept"
+    fi
+    if grep -qE 'onnection|etwork|resol|imed out|HTTP|No matching distribution|HASHES|BadZip|IncompleteRead' "$scratch/log"; then
+        die "$1: the registry does not answer, or not with all. Mend the network, or what PIP_INDEX_URL names, then run" \
+            "this again.$kept"
+    fi
+    die "$1; see above.$kept"
+}
+
+# Lays the command over pip's: it says what to do where its Python has changed below it. Two languages in one file.
+lay_command() {
+    cat >"$1/bin/allscreenshots-box" <<'EOF' # which is executable, and stays so
+#!/bin/sh
+''':'
+# To here sh and Python agree; sh reads on, and Python only after the next three quotes.
+python=$(PATH=/usr/bin:/bin && dirname "$(readlink -f "$0")")/python
+[ ! -x "$python" ] || exec "$python" "$0" "$@"
+echo "allscreenshots-box: the Python that it was installed with is gone, as after an upgrade of the distribution." \
+    "Run its installer again, in the folder of its source: sudo ./install.sh (a try: ./install.sh --serve)." \
+    "Keys and data stay as they are." >&2
+exit 1
+'''
+import sys
+
+try:
+    from allscreenshots_box.cli import main
+except ImportError as error:
+    sys.exit(
+        f"allscreenshots-box: {error}. The Python that it was installed with has changed, as after an upgrade of the "
+        "distribution. Run its installer again, in the folder of its source: sudo ./install.sh (a try: ./install.sh "
+        "--serve). Keys and data stay as they are."
+    )
+sys.exit(main())
+EOF
+}
+
+# Lets the link lead to a folder, from one moment to the next.
+turn_to() {
+    [ "$(readlink "$venv")" != "${1##*/}" ] || return 0 # and need not be ours to write
+    if [ -d "$venv" ] && [ ! -L "$venv" ]; then # an older installer's
+        ! in_use "$venv" || die "a program runs from $venv: stop it, then run this again."
+        mv -T "$venv" "$venv-before"
+    fi
+    ln -sfn "${1##*/}" "$venv.new"
+    mv -fT "$venv.new" "$venv"
+}
+
+# "$@" are packages that the browser does not need.
 set_up_checkout() {
     make_user
-    need_python
+    take_turn "$here"
+    need_python "$@"
     choose_venv
+    make_environment
+    turn_to "$fresh"
+    sweep
+    end_turn
     if [ -n "$editable" ]; then
         say "Environment: $venv."
     else
         say "Environment: $venv, because $(server_name) cannot read all of $here."
     fi
-    fill_venv "$@"
     lay_font_settings
     lay_browser_profile
 }
 
-# --- the modes ------------------------------------------------------------------------------------------------
+# --- a try ----------------------------------------------------------------------------------------------------
 
 # Gives the serve arguments that matter to a first key to every command, by way of the environment.
 export_serve_settings() {
     while [ $# -gt 0 ]; do
         case $1 in
-        --data-dir | --host | --port | --config | --allow)
+        --data-dir | --host | --port | --config | --browser | --allow)
             [ $# -gt 1 ] || return 0 # serve itself will complain
             flag=$1 value=$2
             shift
             ;;
-        --data-dir=* | --host=* | --port=* | --config=* | --allow=*) flag=${1%%=*} value=${1#*=} ;;
+        --data-dir=* | --host=* | --port=* | --config=* | --browser=* | --allow=*) flag=${1%%=*} value=${1#*=} ;;
         --help | -h)
             wants_key=
             flag=
@@ -346,6 +508,7 @@ export_serve_settings() {
         --host) export ALLSCREENSHOTS_BOX_HOST="$value" ;;
         --port) export ALLSCREENSHOTS_BOX_PORT="$value" ;;
         --config) export ALLSCREENSHOTS_BOX_CONFIG="$value" ;;
+        --browser) export ALLSCREENSHOTS_BOX_BROWSER="$value" ;;
         --allow)
             case $value in
             *[!A-Za-z0-9.:-]*) ;; # more than one HOST:PORT
@@ -357,25 +520,41 @@ export_serve_settings() {
     done
 }
 
+# Prints the process that serves the service's data, if one does: the kernel's list of locks tells.
+server_of_data() {
+    inode=$(stat -c %i "$data_dir/serve.lock" 2>/dev/null) || return 0
+    sed -n "s/.* FLOCK .* \([0-9]*\) [0-9a-f]*:[0-9a-f]*:$inode .*/\1/p" /proc/locks | head -n 1
+}
+
+# What would end the start anyway is said before a minute of setting up, as far as it can be known by then.
+refuse_first() {
+    [ -z "${ALLSCREENSHOTS_BOX_CONFIG:-}" ] || return 0
+    if [ "${ALLSCREENSHOTS_BOX_DATA_DIR:-$data_dir}" = "$data_dir" ] && [ -d "$data_dir" ]; then
+        elsewhere="Give this one a place and a port of its own: ./install.sh --serve --data-dir DIR --port 8081"
+        [ -w "$data_dir" ] || die "a box is installed here, and its data in $data_dir are not $(id -un)'s. $elsewhere"
+        running=$(server_of_data)
+        [ -z "$running" ] || die "a box serves the data in $data_dir already (process $running). $elsewhere"
+    fi
+    [ ! -r "$config_file" ] && command -v python3 >/dev/null || return 0
+    python3 -I -c '
+import errno, socket, sys
+host, port = sys.argv[1:]
+try:
+    socket.create_server((host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET).close()
+except OSError as error:
+    sys.exit(error.errno == errno.EADDRINUSE)
+except ValueError:
+    pass
+' "${ALLSCREENSHOTS_BOX_HOST:-127.0.0.1}" "${ALLSCREENSHOTS_BOX_PORT:-8080}" 2>/dev/null ||
+        die "port ${ALLSCREENSHOTS_BOX_PORT:-8080} is taken: choose another with --port; ss -ltnp shows who has it."
+}
+
 # Runs a line or more of Python that knows the settings.
 in_settings() {
     "$venv/bin/python" -P -c "
 from allscreenshots_box.config import load
 settings = load({}).settings
 $1"
-}
-
-# Before a first key is made: a key of a box that then cannot start would only mislead.
-refuse_taken_port() {
-    in_settings '
-import sys
-from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.listener import bind
-try:
-    bind(settings.host, settings.port).close()
-except OperatorError as error:
-    sys.exit(f"install.sh: {error} No key was made.")
-' || exit 1
 }
 
 # Prints the address that a client on this machine uses.
@@ -387,42 +566,80 @@ print(f"{scheme}://" + (f"[{host}]" if ":" in host else host) + f":{settings.por
 '
 }
 
+# How the command is typed for the data that we serve.
+typed() { printf '%s' "$venv/bin/allscreenshots-box${ALLSCREENSHOTS_BOX_DATA_DIR:+ --data-dir \"$ALLSCREENSHOTS_BOX_DATA_DIR\"} $1"; }
+
+has_keys() {
+    database=$(in_settings 'print(settings.database_path)') || die "could not read the settings; see above."
+    [ -e "$database" ] || return 1
+    keys=$("$venv/bin/allscreenshots-box" keys list --json) || die "could not read the keys; see above."
+    [ "$(printf '%s' "$keys" | tr -d '[:space:]')" != "[]" ]
+}
+
+# Waits for the server that this shell has become; fails if it ends before it serves.
+await_server() {
+    in_settings "
+import os, sys, time
+from allscreenshots_box.doctor.service import health
+end = time.monotonic() + 120
+while health(settings).get('status') != 'ok':
+    try:
+        os.kill($$, 0)
+    except ProcessLookupError:
+        sys.exit(1)
+    if time.monotonic() > end:
+        sys.exit('It does not answer, so no key was made.')
+    time.sleep(0.2)
+"
+}
+
 # The secret stays in this shell: printf is a builtin, so it is never an argument that other users can see.
 make_first_key() {
-    box=$venv/bin/allscreenshots-box
-    database=$(in_settings 'print(settings.database_path)') || die "could not read the settings"
-    keys=[]
-    if [ -e "$database" ]; then keys=$("$box" keys list --json) || die "could not read the keys"; fi
-    if [ "$(printf '%s' "$keys" | tr -d '[:space:]')" != "[]" ]; then
-        say "There are keys already. To make another:" \
-            "$box${ALLSCREENSHOTS_BOX_DATA_DIR:+ --data-dir \"$ALLSCREENSHOTS_BOX_DATA_DIR\"} keys create NAME"
-        return 0
-    fi
-    url=$(base_url) || die "could not read the settings"
-    refuse_taken_port
-    secret=$("$box" keys create first) || die "could not make a first key"
-    printf '\nThis is your first API key. It is shown this once:\n\n    %s\n\nWhen the server is up, try:\n\n' "$secret"
+    url=$(base_url) || die "could not read the settings; see above."
+    secret=$("$venv/bin/allscreenshots-box" keys create first) || die "no key was made; see above. Then: $(typed 'keys create NAME')"
+    printf '\nIt serves. This is its first API key, shown this once:\n\n    %s\n\nTry:\n\n' "$secret"
     printf 'curl -X POST "%s/v1/screenshots" \\\n' "$url"
     printf '    -H "X-API-Key: %s" \\\n' "$secret"
     printf '    -H "Content-Type: application/json" \\\n'
     printf '    -d '\''{"url": "%s"}'\'' \\\n' "$target"
     printf '    --output screenshot.png\n\n'
     unset secret
+    command -v curl >/dev/null || printf 'There is no curl here: apt-get install curl, as root.\n'
+    printf 'Another key, in a second terminal: %s\nStop: Ctrl-C\n\n' "$(typed 'keys create NAME')"
 }
 
 serve() {
-    set_up_checkout
     wants_key=yes
     target=https://example.com
     export_serve_settings "$@"
-    [ -z "$wants_key" ] || make_first_key
+    [ -z "$wants_key" ] || refuse_first
+    extra=
+    set_up_checkout
+    if [ -n "$wants_key" ]; then
+        if has_keys; then
+            say "There are keys already. Another one: $(typed 'keys create NAME')"
+        else
+            # A grandchild, whose end is no business of the server's.
+            ( (trap '' INT && await_server && make_first_key) & )
+        fi
+    fi
     clean_up
     umask "$callers_umask"
     exec "$venv/bin/allscreenshots-box" serve "$@"
 }
 
+# --- the tests ------------------------------------------------------------------------------------------------
+
 run_tests() {
-    set_up_checkout test
+    extra="test"
+    [ "$#" -gt 0 ] || say "All tests take under ten minutes on two cores that do nothing else, once they are set up, and" \
+        "their packages 700 MiB. Some of them: ./install.sh --test tests/test_api.py"
+    # shellcheck disable=SC2086 # a list of package names
+    set_up_checkout $test_packages
+    if is_root && [ ! -e /etc/hosts ]; then # as in a root that was only bootstrapped
+        printf '127.0.0.1 localhost\n::1 localhost\n' >/etc/hosts
+        say "Made /etc/hosts, where the tests look localhost up."
+    fi
     clean_up
     umask "$callers_umask"
     cd "$here"
@@ -433,18 +650,40 @@ run_tests() {
     exec "$venv/bin/python" -m pytest "$@"
 }
 
-install_service() {
-    is_root || die "installing the service takes root: sudo ./install.sh (for a try without: ./install.sh --serve)"
-    if [ -e "$command_link" ] && [ ! -L "$command_link" ]; then
-        die "$command_link is in the way: it is not a link of ours."
-    fi
-    make_user
-    need_python
-    install -d -m 0755 "$prefix"
-    venv=$prefix/venv
-    editable=
-    fill_venv
+# --- the service ----------------------------------------------------------------------------------------------
 
+has_systemd() { [ -d /run/systemd/system ]; }
+
+refuse_foreign_server() {
+    running=$(server_of_data)
+    [ -n "$running" ] || return 0
+    if has_systemd && [ "$(systemctl show --property=MainPID --value allscreenshots-box)" = "$running" ]; then return 0; fi
+    die "a box that systemd does not know of serves $data_dir: stop it (kill $running), then run this again. Nothing was changed."
+}
+
+# What the check of a browser needs of the service, and the operator to mend it. Nothing of it changes one that runs.
+lay_ground() {
+    lay_font_settings
+    lay_browser_profile
+    install -d -m 0700 -o "$box_user" -g "$box_user" "$data_dir"
+    # The folder is open and the file is not, so that another user's command finds "not for you", and uses the defaults.
+    install -d -m 0755 "${config_file%/*}"
+    [ -e "$config_file" ] || install -m 0640 -o root -g "$box_user" "$here/systemd/config.toml" "$config_file"
+}
+
+# Starts the browser as the service would, and has its sandbox proven; the operator may have said that it is off.
+prove_browser() {
+    say "Starting the browser in its sandbox ..."
+    checks="browser sandbox"
+    ! "$fresh/bin/python" -P -c 'import sys
+from allscreenshots_box.config import load
+sys.exit(not load({}).settings.dangerously_disable_sandbox)' 2>/dev/null || checks=browser
+    # shellcheck disable=SC2086 # names of checks
+    quietly "$fresh/bin/allscreenshots-box" doctor $checks ||
+        die_without_browser "The browser does not start as it must." "${before:+What was installed before serves on. }"
+}
+
+lay_program() {
     rm -rf "$prefix/docs"
     if [ -d "$here/docs" ]; then
         cp -R "$here/docs" "$prefix/docs"
@@ -453,36 +692,110 @@ install_service() {
     install -m 0755 "$here/uninstall.sh" "$prefix/uninstall.sh"
     install -d /usr/local/bin
     ln -sfn "$venv/bin/allscreenshots-box" "$command_link"
-    lay_font_settings
-    lay_browser_profile
     lay_completion
+}
 
-    install -d -m 0700 -o "$box_user" -g "$box_user" "$data_dir"
-    # The folder is open and the file is not, so that another user's command finds "not for you", and uses the defaults.
-    install -d -m 0755 "${config_file%/*}"
-    [ -e "$config_file" ] || install -m 0640 -o root -g "$box_user" "$here/systemd/config.toml" "$config_file"
+# Lets bash complete the command. Other shells: docs/install.md.
+lay_completion() {
+    if "$venv/bin/allscreenshots-box" completion bash >"$scratch/completion" 2>/dev/null; then
+        install -D -m 0644 "$scratch/completion" "$completion_file"
+    else
+        say "There is no completion for bash: allscreenshots-box completion bash says why."
+    fi
+}
+
+# Brings the database up to date while no server has it open; the command says what it changed and where the copy is.
+change_database() {
+    copy=
+    [ -e "$data_dir/box.db" ] || return 0
+    "$venv/bin/allscreenshots-box" plans list >/dev/null 2>"$scratch/changed" || {
+        cat "$scratch/changed" >&2
+        return 1
+    }
+    cat "$scratch/changed" >&2
+    copy=$(sed -n 's/.*it is kept as it was: //p' "$scratch/changed")
+}
+
+# Turns to the new version. Where that does not come to serve, the one before does again.
+change_over() {
+    trap '' HUP INT TERM # what stops the service starts it, too
+    [ ! -e "$unit_file" ] || cp "$unit_file" "$scratch/unit"
+    if ! has_systemd; then
+        refuse_foreign_server # that started meanwhile
+    elif [ -e "$unit_file" ]; then
+        say "Stopping the service: running shots finish first."
+        systemctl stop allscreenshots-box
+    fi
+    turn_to "$fresh"
     install -D -m 0644 "$here/systemd/allscreenshots-box.service" "$unit_file"
+    change_database || go_back "the database could not be changed for this version"
+    has_systemd || return 0
+    systemctl daemon-reload
+    systemctl enable --quiet allscreenshots-box
+    # It comes back when the box serves, or cannot.
+    systemctl start allscreenshots-box || go_back "it does not start: journalctl -u allscreenshots-box -n 20 says why"
+}
 
-    if [ -d /run/systemd/system ]; then
-        systemctl daemon-reload
-        systemctl enable --quiet allscreenshots-box
-        systemctl stop allscreenshots-box # running shots finish first
-        change_database
-        # It comes back when the box serves, or cannot.
-        systemctl start allscreenshots-box ||
-            die "Installed and enabled, but it does not start: journalctl -u allscreenshots-box -n 20 says why."
+# Ends an upgrade that failed ("$1" says why) with the version before, as far as it can read the database.
+go_back() {
+    [ -n "$before" ] || die "Installed and enabled, but $1."
+    ! has_systemd || systemctl stop allscreenshots-box || :
+    [ "$before" != "$venv" ] || before=$venv-before
+    turn_to "$before"
+    [ ! -e "$scratch/unit" ] || install -m 0644 "$scratch/unit" "$unit_file"
+    ! has_systemd || systemctl daemon-reload
+    if [ -n "$copy" ]; then
+        die "the new version is not in use: $1. The database was changed for it already, so the version before needs the" \
+            "copy from before: allscreenshots-box restore $copy && systemctl start allscreenshots-box"
+    fi
+    if ! has_systemd || systemctl start allscreenshots-box; then
+        die "the new version is not in use: $1. The version before is, as it was."
+    fi
+    die "the new version is not in use: $1. The version before does not start either."
+}
+
+install_service() {
+    is_root || die "installing the service takes root: sudo ./install.sh (for a try without: ./install.sh --serve)"
+    if [ -e "$command_link" ] && [ ! -L "$command_link" ]; then
+        die "$command_link is in the way: it is not a link of ours."
+    fi
+    # The service has its file; what is set here would count for the checks below, and not for it.
+    for name in $(env | sed -n 's/^\(ALLSCREENSHOTS_BOX_[A-Z0-9_]*\)=.*/\1/p'); do unset "$name"; done
+    refuse_foreign_server
+    make_user
+    install -d -m 0755 "$prefix"
+    take_turn "$prefix"
+    need_python
+    venv=$prefix/venv
+    editable=
+    extra=
+    before=
+    [ ! -e "$venv" ] || before=$(readlink -f "$venv")
+    make_environment
+    lay_ground
+    prove_browser
+    change_over
+    lay_program
+    sweep
+
+    if has_systemd; then
         say "Installed, enabled and started: systemctl status allscreenshots-box"
     else
-        change_database
         say "Installed. systemd does not run this machine, so start it by hand, as root (it becomes $box_user by itself):"
         say "    $command_link serve"
     fi
-    say "Make the first key, as root:"
-    say "    allscreenshots-box keys create NAME"
+    if [ -e "$data_dir/box.db" ] && [ "$("$command_link" keys list --json | tr -d '[:space:]')" != "[]" ]; then
+        say "Keys and settings are as they were."
+    else
+        say "Make the first key, as root:"
+        say "    allscreenshots-box keys create NAME"
+    fi
     say "Settings: $config_file. To remove it all: $prefix/uninstall.sh"
 }
 
-clean_up() { rm -rf "$scratch"; }
+# --- what was asked for ---------------------------------------------------------------------------------------
+
+clean_up() { rm -rf "$scratch" ${unfinished:+"$unfinished"}; }
 
 mode=${1:-}
 case $mode in
@@ -506,7 +819,8 @@ esac
 
 callers_umask=$(umask)
 umask 022 # what we lay must be readable to the server's user, whatever root's habit is
-scratch=$(mktemp -d)
+unfinished=
+scratch=$(mktemp -d) || die "there is no room in ${TMPDIR:-/tmp}: make some there, or name another folder in TMPDIR."
 trap clean_up EXIT
 trap 'exit 130' INT
 trap 'exit 143' TERM

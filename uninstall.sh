@@ -13,6 +13,7 @@ unit_file=/etc/systemd/system/allscreenshots-box.service
 emoji_file=/etc/fonts/conf.d/50-allscreenshots-box-emoji.conf
 apparmor_file=/etc/apparmor.d/allscreenshots-box-browser
 completion_file=/usr/share/bash-completion/completions/allscreenshots-box
+stop_seconds=90 # as the unit gives it
 
 usage() {
     cat <<'EOF'
@@ -26,6 +27,30 @@ EOF
 }
 
 say() { printf '%s\n' "$*" >&2; }
+
+# Prints the process that serves the service's data, if one does: the kernel's list of locks tells.
+server_of_data() {
+    inode=$(stat -c %i "$data_dir/serve.lock" 2>/dev/null) || return 0
+    sed -n "s/.* FLOCK .* \([0-9]*\) [0-9a-f]*:[0-9a-f]*:$inode .*/\1/p" /proc/locks | head -n 1
+}
+
+# Ends a box that was started by hand. What keeps it alive, if something does, is told; then nothing was removed.
+stop_server() {
+    server=$(server_of_data)
+    [ -n "$server" ] || return 0
+    say "Stopping the box that serves $data_dir (process $server): running shots finish first."
+    kill "$server" 2>/dev/null || :
+    waited=0
+    while [ -n "$(server_of_data)" ]; do
+        if [ "$waited" -ge "$stop_seconds" ]; then
+            say "uninstall.sh: process $(server_of_data) still serves $data_dir: stop it, and what starts it anew; then" \
+                "run this again. Nothing was removed."
+            exit 1
+        fi
+        sleep 1
+        waited=$((waited + 1))
+    done
+}
 
 # One function, read in full before it starts: the file it stands in is among those that it removes.
 main() {
@@ -69,6 +94,7 @@ main() {
     if [ -d /run/systemd/system ] && [ -e "$unit_file" ]; then
         systemctl disable --now --quiet allscreenshots-box || say "The service could not be stopped; going on."
     fi
+    stop_server
     if [ -e "$apparmor_file" ] && command -v apparmor_parser >/dev/null; then
         apparmor_parser -R "$apparmor_file" || say "AppArmor keeps the profile in $apparmor_file until the next boot."
     fi

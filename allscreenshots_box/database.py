@@ -1,6 +1,7 @@
 """The one SQLite file: opening it, its schema, and using it from the event loop."""
 
 import asyncio
+import shlex
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -11,7 +12,7 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 
-from . import logs, reserve, snapshot
+from . import invocation, logs, reserve, snapshot
 from .errors import OperatorError
 
 P = ParamSpec("P")
@@ -285,13 +286,17 @@ def _bring_up_to_date(db: sqlite_utils.Database, path: Path) -> tuple[list[str],
     pending = [migration.name for migration in migrations.pending(db)]
     told = None
     if pending and migrations.applied(db):
-        copy = path.with_name(f"{path.name}.before-{pending[0]}")
+        copy = _copy_before(pending[0], path)
         copy.unlink(missing_ok=True)  # of a start that could not go on
         snapshot.take(path, copy)
         snapshot.prune(path, "before-m")
         told = pending, copy
     migrations.apply(db)
     return told
+
+
+def _copy_before(change: str, path: Path) -> Path:
+    return path.with_name(f"{path.name}.before-{change}")
 
 
 def _enter_wal(db: sqlite_utils.Database) -> None:
@@ -365,9 +370,11 @@ def unknown_changes(db: sqlite_utils.Database) -> list[str]:
 
 def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:
     if unknown := unknown_changes(db):
+        copy = _copy_before(unknown[0], path)
+        back = invocation.typed(path.parent, f"restore {shlex.quote(str(copy) if copy.exists() else 'BACKUP')}")
         raise OperatorError(
             f"The database {path} was made by a newer allscreenshots-box (it has {', '.join(unknown)}): "
-            "install that version again, or use another data directory."
+            f"install that version again; or go back to what was there before, while no server runs: `{back}`."
         )
 
 

@@ -285,6 +285,9 @@ def test_a_newer_database_is_refused(run: Run, data_dir: Path) -> None:
     refused = run("keys", "list")
     assert refused.returncode == 1
     assert re.search(r"newer allscreenshots-box \(it has m999_future\)", refused.stderr)
+    assert f"--data-dir {data_dir} restore BACKUP`" in refused.stderr
+    (data_dir / "box.db.before-m999_future").touch()
+    assert f" restore {data_dir}/box.db.before-m999_future`" in run("keys", "list").stderr
 
 
 def test_a_file_that_is_no_database_is_refused(run: Run, data_dir: Path) -> None:

@@ -53,6 +53,30 @@ def options(used: Path) -> tuple[str, ...]:
     return ("--data-dir", str(used), "--port", str(free_port()))
 
 
+# --- what is asked for --------------------------------------------------------------------------
+
+
+def test_checks_that_are_named_are_made_alone(options: tuple[str, ...]) -> None:
+    code, findings = examined("browser", "disk", *options)
+    assert (code, list(findings)) == (0, ["disk", "browser"])
+
+
+def test_a_check_that_is_named_fails_the_command(options: tuple[str, ...]) -> None:
+    code, findings = examined("sandbox", *options, *WITHOUT_BROWSER)
+    assert (code, list(findings)) == (1, ["sandbox"])
+
+
+def test_settings_that_cannot_be_read_fail_whatever_is_named(options: tuple[str, ...]) -> None:
+    code, findings = examined("disk", *options, ALLSCREENSHOTS_BOX_SLOTS="none")
+    assert (code, list(findings)) == (1, ["settings"])
+
+
+def test_a_check_that_there_is_not_is_refused_with_those_there_are() -> None:
+    done = command("doctor", "nonsense")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'nonsense'. There are: settings, port," in done.stderr
+
+
 # --- healthy ------------------------------------------------------------------------------------
 
 
@@ -202,7 +226,7 @@ def test_a_browser_that_will_not_do_is_found_with_its_cure(
     assert (code, findings["browser"]["state"], findings["sandbox"]["state"]) == (1, state, "failed")
     assert fact in findings["browser"]["fact"]
     assert cure in (findings["browser"]["cure"] or "")
-    assert findings["sandbox"]["cure"] == "apt-get install --reinstall chromium-headless-shell"
+    assert findings["sandbox"]["cure"].startswith("apt-get install --reinstall chromium-headless-shell (on Debian;")
     assert {findings[name]["state"] for name in ("shot", "fonts", "wall")} == {"skipped"}
 
 
@@ -216,7 +240,7 @@ def test_a_missing_browser_is_found_with_its_cure(options: tuple[str, ...]) -> N
 def test_without_any_browser_the_cure_is_to_install_one(options: tuple[str, ...]) -> None:
     code, findings = examined(*options, PATH="/nonexistent")
     assert code == 1
-    assert findings["browser"]["cure"] == "apt-get install chromium-headless-shell"
+    assert findings["browser"]["cure"].startswith("apt-get install chromium-headless-shell (on Debian; elsewhere:")
 
 
 @contextmanager

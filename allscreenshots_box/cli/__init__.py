@@ -1,5 +1,7 @@
 """The command line: parse, call, print."""
 
+import json
+import platform
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -7,6 +9,7 @@ from typing import Any
 import click
 
 from .. import __version__, config, heap
+from ..commit import commit
 from ..signals import Signals
 from . import admin, backup, completion, keys, lists, plans, shot
 from .terminal import JSON, Commands, load, say, say_json, settings_options, table
@@ -54,23 +57,34 @@ def config_command(context: click.Context, /, *, as_json: bool, **flags: Any) ->
     table(rows, ["setting", "value", "from"], as_json=as_json, empty="")
 
 
+@main.command("version")
+def version_command() -> None:
+    """Print which version this is, of which commit, and on which Python."""
+    told = f", commit {known}" if (known := commit()) else ""
+    click.echo(f"allscreenshots-box {__version__}{told}, Python {platform.python_version()}")
+
+
 @main.command("doctor")
+@click.argument("checks", metavar="[CHECK]...", nargs=-1)
 @settings_options()
 @JSON
 @click.pass_context
-def doctor_command(context: click.Context, /, *, as_json: bool, **flags: Any) -> None:
-    """Check this machine and this box, with a server running or not.
+def doctor_command(context: click.Context, /, *, checks: tuple[str, ...], as_json: bool, **flags: Any) -> None:
+    """Check this machine and this box, with a server running or not; all of it, or what each CHECK names.
 
     Each failure names what mends it. The exit code is 1 if there is one.
     """
     from .. import doctor  # the renderer takes a while that no other command needs
+
+    if unknown := sorted(set(checks).difference(doctor.NAMES)):
+        raise click.UsageError(f"There is no check {unknown[0]!r}. There are: {', '.join(doctor.NAMES)}.")
 
     def tell(finding: doctor.Finding) -> None:
         if not as_json:
             for line in doctor.lines(finding):
                 say(line)
 
-    findings = doctor.examine(lambda: load(context, flags), tell)
+    findings = doctor.examine(lambda: load(context, flags), tell, checks or doctor.NAMES)
     if as_json:
         say_json([asdict(finding) for finding in findings])
     context.exit(int(any(finding.state == "failed" for finding in findings)))

@@ -4,7 +4,7 @@ import asyncio
 import inspect
 import logging
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from typing import cast
@@ -18,9 +18,11 @@ from . import browser, machine, service, store
 from .patient import SERVICE, Patient
 from .verdict import Finding, Skipped, State, Verdict, failed, ok
 
-__all__ = ["Finding", "State", "examine", "lines"]
+__all__ = ["NAMES", "Finding", "State", "examine", "lines"]
 
 NAME_WIDTH = 18
+SETTINGS = "settings"
+ALWAYS = {"data directory"}  # made for the others: from then on we are not root
 
 
 @dataclass(frozen=True)
@@ -57,34 +59,43 @@ CHECKS = (
 )
 
 
-def examine(load: Callable[[], Loaded], tell: Callable[[Finding], None]) -> list[Finding]:
-    """Make every check, *tell* each finding as it comes, and return them all. Nothing can be checked without settings.
+NAMES = (SETTINGS, *(check.name for check in CHECKS))
 
-    What the checks write lies in a directory of their own, which goes with them.
+
+def examine(
+    load: Callable[[], Loaded], tell: Callable[[Finding], None], only: Collection[str] = NAMES
+) -> list[Finding]:
+    """Make the checks named in *only*, *tell* each finding as it comes, and return them all.
+
+    Nothing can be checked without settings. What the checks write lies in a directory of their own, which goes with
+    them.
     """
     logging.getLogger("allscreenshots_box").addHandler(logging.NullHandler())  # what went wrong stands in the findings
-    return uvloop.run(_examine(load, tell))
+    return uvloop.run(_examine(load, tell, only))
 
 
-async def _examine(load: Callable[[], Loaded], tell: Callable[[Finding], None]) -> list[Finding]:
+async def _examine(load: Callable[[], Loaded], tell: Callable[[Finding], None], only: Collection[str]) -> list[Finding]:
     findings = []
-    async for finding in _findings(load):
-        tell(finding)
-        findings.append(finding)
+    async for finding in _findings(load, only):
+        if finding.name in only or (finding.name == SETTINGS and finding.state == "failed"):
+            tell(finding)
+            findings.append(finding)
     return findings
 
 
-async def _findings(load: Callable[[], Loaded]) -> AsyncIterator[Finding]:
+async def _findings(load: Callable[[], Loaded], only: Collection[str]) -> AsyncIterator[Finding]:
     try:
         loaded = load()
     except OperatorError as error:
         cure = f"mend it where it stands; `{SERVICE} config` shows what is in force, `{SERVICE} doctor` then goes on"
-        yield _finding(1, "settings", failed(str(error), cure))
+        yield _finding(1, SETTINGS, failed(str(error), cure))
         return
-    yield _finding(1, "settings", ok(_told(loaded)))
+    yield _finding(1, SETTINGS, ok(_told(loaded)))
     patient = Patient(loaded)
     async with patient.stack:
         for number, check in enumerate(CHECKS, start=2):
+            if check.name not in only and check.name not in ALWAYS:
+                continue
             yield _finding(number, check.name, await _made(check, patient))
 
 

@@ -27,6 +27,7 @@ VERSION_SECONDS = 8.0
 SHOT_SECONDS = 15.0
 INK = (30, 120, 200)  # the colour of the page that is shot
 NEAR = 3  # steps of colour
+INSTALL = "apt-get install chromium-headless-shell (on Debian; elsewhere: 'The browser' in docs/install.md)"
 UPGRADE = "apt-get update && apt-get install --only-upgrade chromium-headless-shell"
 FONTS = "apt-get install fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji"
 NAMESPACES = "sysctl kernel.unprivileged_userns_clone=1"
@@ -114,7 +115,7 @@ def executable(patient: Patient) -> Verdict:
         path = patient.settings.browser or find_executable()
         told = _said_version(path)
     except OperatorError as error:
-        return failed(str(error), "apt-get install chromium-headless-shell")
+        return failed(str(error), INSTALL)
     except (OSError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or "it does not answer"
         return failed(f"{patient.settings.browser} cannot be run by {identity.name()} ({why})", name)
@@ -181,7 +182,7 @@ def _cure_of_start(told: str) -> str:
         return " && ".join(cure for _, _, cure in _obstacles()) or NAMESPACES
     if "ca_dir" in told or "your rules" in told:  # what the operator names, and the browser is started with
         return f"mend what it names; `{SERVICE} config` shows where it is set"
-    return "apt-get install --reinstall chromium-headless-shell"
+    return INSTALL.replace("install", "install --reinstall", 1)
 
 
 def namespaces(patient: Patient) -> Verdict:

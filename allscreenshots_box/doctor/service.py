@@ -55,10 +55,10 @@ def _bind(settings: Settings) -> None:
 
 
 def _taken(patient: Patient, where: str) -> Verdict:
-    health = _health(patient.settings)
-    version = health.get("version")
+    told = health(patient.settings)
+    version = told.get("version")
     show = f"ss -ltnp 'sport = :{patient.settings.port}' shows who; stop it, or set another port"
-    if health.get("status") != "ok" or not isinstance(version, str):
+    if told.get("status") != "ok" or not isinstance(version, str):
         return failed(f"{where} is taken by another program", show)
     if not patient.server:
         return failed(f"{where} is taken by another {SERVICE}, with another data directory", show)
@@ -73,7 +73,7 @@ def _restart(patient: Patient) -> str:
     return f"kill {patient.server}, and start it again"
 
 
-def _health(settings: Settings) -> Mapping[str, object]:
+def health(settings: Settings) -> Mapping[str, object]:
     """Return what answers at /health says; nothing when that is not JSON over HTTP."""
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(settings.host, settings.host)  # noqa: S104 - compared
     asked = http.client.HTTPConnection(host, settings.port, timeout=ASKING_SECONDS)

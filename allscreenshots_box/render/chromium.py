@@ -229,7 +229,8 @@ def find_executable() -> Path:
             inner = WRAPPED.get(found)
             return inner if inner is not None and inner.is_file() else Path(found)
     raise OperatorError(
-        "No Chromium was found: `apt-get install chromium-headless-shell`, or name one with the setting browser."
+        "No Chromium was found: on Debian `apt-get install chromium-headless-shell`; elsewhere 'The browser' in "
+        "docs/install.md says what helps. One that is not on PATH is named with the setting browser."
     )
 
 
@@ -242,5 +243,5 @@ def _advice(text: str, executable: Path) -> str:
         )
     return (
         f"The browser {executable} does not start: run it by hand with --headless --version to see "
-        "why, or name another with the setting browser."
+        "why, or name another with the setting browser ('The browser' in docs/install.md says which; no snap)."
     )
