@@ -1,6 +1,5 @@
 """The command line: parse, call, print."""
 
-import json
 import platform
 from dataclasses import asdict
 from pathlib import Path
