@@ -143,6 +143,16 @@ def test_the_page_that_used_most_of_the_processor_is_ended_and_no_other(
         eventually(lambda: tree.alive() == left)
 
 
+def test_the_process_for_graphics_is_ended_if_most_of_the_processor_went_there() -> None:
+    with Tree(REST) as tree:
+        eventually(lambda: tree.cell.ailment() is None and tree.graphics in tree.cell.workers())
+        now = tree.cell.used()
+        killed = tree.cell.end_greediest(now | {tree.graphics: now[tree.graphics] - 2 * GREEDY_SECONDS})
+        assert killed is not None
+        assert (killed.bound, killed.pid, killed.is_page) == ("graphics_processor", tree.graphics, False)
+        assert tree.alive() == [0]
+
+
 def test_a_page_that_is_too_large_is_ended_and_no_other() -> None:
     with Tree(REST, LARGE) as tree:
         grow(tree.pages[1])

@@ -15,7 +15,7 @@ from .. import logs, outbound
 from ..allowance import NO_HANDLES
 from ..errors import OperatorError
 from .cdp import ConnectionLost, ProtocolError
-from .cell import Cell
+from .cell import Cell, Killed
 from .chromium import Chromium, find_executable
 from .progress import answer
 from .proxy import Proxy
@@ -318,23 +318,21 @@ class Browser:
             logs.event("page_killed", bound="stopped", pid=pid)
         if ailment := cell.ailment():
             self._condemn(life, ailment)
-        elif life.inside:
+        elif life.inside or (life.probing is not None and not life.probing.done()):
             life.looks.append(cell.used())
         else:
             life.looks.clear()
 
     def _cull(self, life: Life, cell: Cell) -> None:
         for killed in cell.cull():
-            logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
-            if not killed.is_page:
-                life.spoil("The page made a process that serves all pages too large.")
+            _tell(life, killed)
 
     def _relieve(self, life: Life) -> None:
         """End the page that the others wait for, where somebody has waited long: it goes before the browser does."""
-        if life.dead or life.inside < 2 or life.cell is None or not life.looks:  # noqa: PLR2004 - it and another
+        if life.dead or life.cell is None or not life.looks or life.is_lonely:  # who is alone costs nobody anything
             return
-        if killed := life.cell.end_greediest(life.looks[0]):
-            logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
+        if killed := life.cell.end_greediest(life.looks[0], pages=life.inside > 1):
+            _tell(life, killed)
 
     def _warm_up(self, life: Life) -> None:
         life.warm.append(self._in_background(self._open(life)))
@@ -427,6 +425,13 @@ class Browser:
         self._ending.discard(task)
         if not task.cancelled():
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
+
+
+def _tell(life: Life, killed: Killed) -> None:
+    """Tell of a process that was ended, and those inside if all of them needed it."""
+    logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
+    if not killed.is_page:
+        life.spoil("The page took too much of a process that serves all pages.")
 
 
 def _require_alive(life: Life) -> None:

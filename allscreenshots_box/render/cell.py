@@ -31,7 +31,7 @@ THREADS, SOON_SECONDS = 8, 1.0
 GREEDY_SECONDS = 1.5  # of processor time, while others waited, below which nobody is to blame for that
 YOUNG_SECONDS = 1.0
 CLAIM_SECONDS = 2.0  # after a page's process was ended, for its tab to hear of it
-GRAPHICS, HELPER = "graphics_memory", "helper_memory"  # bounds, as the log has them
+GRAPHICS, HELPER, DRAWING = "graphics_memory", "helper_memory", "graphics_processor"  # bounds, as the log has them
 UNMADE, HALTED = AILMENTS = "the process that makes pages has ended", "one of its processes was stopped"
 BLAMED = {"page_memory", "processor"}  # the bounds that a page breaks by itself
 
@@ -46,7 +46,7 @@ class Killed(NamedTuple):
     @property
     def is_page(self) -> bool:
         """Whether it served one page, and not all of them."""
-        return self.bound not in {GRAPHICS, HELPER}
+        return self.bound not in {GRAPHICS, HELPER, DRAWING}
 
 
 class Cell:
@@ -118,15 +118,21 @@ class Cell:
             self._end(pid, "stopped")
         return stopped
 
-    def end_greediest(self, before: dict[int, float]) -> Killed | None:
-        """End the page's process that used most of the processor since *before*, if one did; see `used`."""
+    def end_greediest(self, before: dict[int, float], *, pages: bool = True) -> Killed | None:
+        """End the page's process that used most of the processor since *before*, if one did; see `used`.
+
+        Or, and without *pages* only, the one for graphics: all pages draw there, and a shader that does not end keeps
+        it from all others, also when its page has long been closed.
+        """
         spent = {pid: used - before.get(pid, 0.0) for pid, used in self.used().items()}
-        pages = {pid: spent.get(pid, 0.0) for pid in self._pages()}
-        pid = max(pages, key=pages.__getitem__, default=0)
-        if not pid or pages[pid] < GREEDY_SECONDS or pages[pid] < sum(spent.values()) / 2:
+        bounds = dict.fromkeys(self._pages() if pages else (), "processor")
+        bounds |= {pid: DRAWING for pid in self._helpers if self._bound(pid) == GRAPHICS}
+        pid = max(bounds, key=lambda pid: spent.get(pid, 0.0), default=0)
+        most = spent.get(pid, 0.0)
+        if most < GREEDY_SECONDS or most < sum(spent.values()) / 2:
             return None
-        self._end(pid, "processor")
-        return Killed("processor", pid, processes.resident(pid))
+        self._end(pid, bounds[pid])
+        return Killed(bounds[pid], pid, processes.resident(pid))
 
     def claim(self, tab: int) -> str:
         """Return the bound for which we have just ended the process *tab* or, if that is not it, one of no tab's."""

@@ -13,7 +13,7 @@ TARGETS = [
     Case("a chunk's extension without end", url="http://t.example/chunk-extensions", hears=UNREACHED),
     Case("trailers without end", url="http://t.example/endless-trailers", hears=UNREACHED),
     Case("interim answers without end", url="http://t.example/early-hints", hears=UNREACHED, callers=2, brief=True),
-    Case("a head without end", url="http://t.example/huge-head", hears=UNREACHED, callers=2, brief=True),
+    Case("a head without end", url="http://t.example/huge-head", hears=UNREACHED, callers=2),
     Case("a head letter by letter", url="http://t.example/slow-head", hears=UNREACHED),
     Case(
         "pieces of a page in chunks of one byte",
@@ -23,9 +23,8 @@ TARGETS = [
         ),
         options=IDLE,
         hears=UNREACHED,
-        brief=True,
     ),
-    Case("as many cookies as fit", url="http://t.example/many-cookies", hears=LATE, brief=True),
+    Case("as many cookies as fit", url="http://t.example/many-cookies", hears=LATE),
     Case("a page without end", url="http://t.example/endless-page", hears=UNREACHED | {"page_crashed"}),
     Case(
         "events without end",
@@ -35,9 +34,9 @@ TARGETS = [
     ),
     Case("ten gigabytes that do not come", url="http://t.example/long-claim", hears=UNREACHED),
     Case("a gigabyte in a megabyte", url="http://t.example/gzip-bomb", hears=UNREACHED | {"page_crashed"}, brief=True),
-    Case("redirects without end", url="http://t.example/around", hears=UNREACHED, brief=True),
+    Case("redirects without end", url="http://t.example/around", hears=UNREACHED),
     Case("a password asked for without end", url="http://t.example/who-are-you", hears=UNREACHED),
-    Case("a download of 100 MB", url="http://t.example/download", hears=frozenset({"not_a_page"}), brief=True),
+    Case("a download of 100 MB", url="http://t.example/download", hears=frozenset({"not_a_page"})),
     Case("frames that are downloads", '<iframe src="/download"></iframe>' * 40, hears=LATE),
 ]
 NAMES = [
@@ -55,7 +54,6 @@ NAMES = [
         options=IDLE,
         hears=LATE | BUSY,
         callers=3,
-        brief=True,
     ),
     Case(
         "a name with four thousand addresses",
@@ -95,7 +93,6 @@ KEYS = [
         callers=60,
         most=4,
         plan=TIGHT,
-        brief=True,
     ),
     Case("forty callers at once", "<p>here", options=pages.WHOLE, hears=OK | BUSY, callers=40),
     Case(
@@ -104,7 +101,6 @@ KEYS = [
         hears=UNREACHED | BUSY | {"ReadTimeout"},
         callers=20,
         patience=0.5,
-        brief=True,
     ),
     Case(
         "pictures as large as can be",
