@@ -11,7 +11,7 @@ from typing import Any
 from allscreenshots_box import outbound
 from allscreenshots_box.cli import main
 from allscreenshots_box.outbound import Scope, Target, Vetted
-from allscreenshots_box.render import browser, chromium
+from allscreenshots_box.render import chromium, tabs
 from allscreenshots_box.render.door import Door
 
 
@@ -74,12 +74,12 @@ def webrtc() -> None:
 
 def loopback_by_proxy() -> None:
     """Let Chromium go to loopback and link-local by itself, as it does beside any proxy."""
-    replace(browser, "NO_PROXY_FOR_NOTHING", "")
+    replace(tabs, "NO_PROXY_FOR_NOTHING", "")
 
 
 def proxy() -> None:
     """Let Chromium go everywhere by itself."""
-    replace(browser, "NO_PROXY_FOR_NOTHING", "*")
+    replace(tabs, "NO_PROXY_FOR_NOTHING", "*")
 
 
 def replace(where: Any, name: str, what: Any) -> None:
