@@ -114,10 +114,12 @@ class Memory:
 
 @contextmanager
 def held_connections(box: Box, number: int) -> Iterator[None]:
-    """Hold connections to *box*, each with half a request, which it has to bear for some seconds."""
+    """Hold connections to *box*, each with a request and a half: who has asked once is borne for some seconds."""
     with ExitStack() as held:
         for _ in range(number):
             client = held.enter_context(socket.create_connection(("127.0.0.1", box.port)))
+            client.sendall(b"GET /health HTTP/1.1\r\nHost: box\r\n\r\n")
+            client.recv(4096)
             client.sendall(b"GET /health HTTP/1.1\r\n")
         yield
 
