@@ -163,7 +163,7 @@ class _Told(TypedDict):
 
     scripted: bool
     missed: list[str]
-    status: Annotated[int, msgspec.Meta(ge=0, le=999)]
+    status: Annotated[int, msgspec.Meta(ge=0, le=65_535)]  # as odd as a server likes
     url: str
     classes: NotRequired[list[str]]
     ids: NotRequired[list[str]]
