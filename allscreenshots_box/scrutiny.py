@@ -17,6 +17,7 @@ _DIGIT = "[0-9]"
 _DAY = f"{_DIGIT * 4}-{_DIGIT * 2}-{_DIGIT * 2}"
 _IS_DAY = f"{{}} glob '{_DAY}'"
 _IS_MOMENT = f"{{}} glob '{_DAY}T{_DIGIT * 2}:{_DIGIT * 2}:{_DIGIT * 2}.{_DIGIT * 3}Z'"
+_IS_MONTH = f"{{}} || '-01' glob '{_DAY}'"
 _IS_CODE = "length({0}) between 1 and 50 and {0} not glob '*[^a-z_]*'"
 _IS_SHORT = f"length({{}}) <= {LONGEST}"
 _IS_ID = f"{{}} between 1 and {LARGEST_ID}"
@@ -39,9 +40,11 @@ _RULES = {
     "password": {"hash": "is_hash({})", "changed_at": _IS_MOMENT},
     "usage": {"day": _IS_DAY, **dict.fromkeys(("screenshots", "bytes", "render_seconds"), _COUNTS)},
     "usage_by_day": {"day": _IS_DAY, "screenshots": _COUNTS, "bytes": _COUNTS},
-    "usage_by_month": {"month": "{} || '-01' glob '" + _DAY + "'", "screenshots": _COUNTS, "bytes": _COUNTS},
+    "usage_by_month": {"month": _IS_MONTH, **dict.fromkeys(("screenshots", "bytes", "render_seconds"), _COUNTS)},
+    "usage_by_organization": {"organization": "is_label({})", "day": _IS_DAY, "screenshots": _COUNTS, "bytes": _COUNTS},
     "failures": {"day": _IS_DAY, "code": _IS_CODE, "number": _COUNTS},
     "failures_by_day": {"day": _IS_DAY, "code": _IS_CODE, "number": _COUNTS},
+    "failures_by_month": {"month": _IS_MONTH, "code": _IS_CODE, "number": _COUNTS},
     "audit": {
         "id": _IS_ID,
         "moment": _IS_MOMENT,

@@ -536,8 +536,10 @@ def test_a_backup_with_all_that_we_write_is_taken(store: Store) -> None:
         )
         with writing(db):
             db.execute("insert into usage values (1, '2026-01-01', 1, 2, 0.5)")
-            db.execute("insert into usage_by_month values (1, '2026-01', 1, 2)")
+            db.execute("insert into usage_by_month values (1, '2026-01', 1, 2, 0.5)")
+            db.execute("insert into usage_by_organization values ('default', '2026-01-01', 1, 2)")
             db.execute("insert into failures values (1, '2026-01-01', 'timeout', 1)")
+            db.execute("insert into failures_by_month values (1, '2026-01', 'timeout', 1)")
         db.execute("analyze")
         db.conn.commit()
     store.save()

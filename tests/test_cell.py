@@ -16,6 +16,7 @@ import pytest
 
 from tests.box import Box, command, free_port
 from tests.camera import GREEN, SMALL, WHITE, Camera, is_all, open_camera, picture
+from tests.chaos.processes import in_full
 from tests.site.server import Server, Site
 from tests.test_serve import below, eventually, log_lines, statuses
 
@@ -253,6 +254,7 @@ class Neighbour:
             self.answers.append("200" if answer.status_code == 200 else answer.text)
 
     def __enter__(self) -> Self:
+        self._box.shoot(self._secret, self._url, viewport=SMALL)  # the proof of a key takes a core, and once will do
         self._thread.start()
         return self
 
@@ -283,7 +285,7 @@ def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(
         options = ["--allow", f"{site.addresses},{hosts}", "--slots", "1", "--line-wait", "50s"]
         box = stack.enter_context(Box(data_dir, *options, "--browser", browser_with(data_dir, "--site-per-process")))
         secret = box.key("svc")
-        with starved(), Neighbour(box, site) as neighbour:
+        with Neighbour(box, site) as neighbour, starved():
             answer = box.shoot(
                 secret, site.url(f"/crowd.html?hosts={hosts}"), delay=6000, timeout=45_000, viewport=SMALL
             )
@@ -294,6 +296,8 @@ def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(
         assert lost(box) == []
 
 
+@in_full
+@pytest.mark.chaos
 def test_a_page_with_sixty_busy_threads_costs_nobody_else_a_picture(data_dir: Path, site: Site) -> None:
     with Box(data_dir, "--allow", site.addresses, "--slots", "2") as box:
         secret = box.key("svc")

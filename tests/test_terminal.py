@@ -52,7 +52,7 @@ def forged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         )
         db.execute("insert into keys values (1, ?, ?, ?, ?, '2026-01-01', null, ?)", [MISCHIEF] * 5)
         db.execute("insert into secrets values ('ask_00000000', 1, 'x', '2026-01-01', null, null, null)")
-        db.execute("insert into usage_by_month values (1, strftime('%Y-%m'), 1, 1)")
+        db.execute("insert into usage_by_month values (1, strftime('%Y-%m'), 1, 1, 0.5)")
         db.commit()
     return data_dir
 
