@@ -6,7 +6,7 @@ import sqlite3
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
 from typing import Concatenate, ParamSpec, TypeVar
 
@@ -345,7 +345,8 @@ def acting(db: sqlite_utils.Database) -> Iterator[None]:
         with writing(db):
             yield
         if short:  # what the journal took becomes free, and the reserve can be kept again
-            db.conn.execute("pragma wal_checkpoint(truncate)")
+            with suppress(sqlite3.Error):  # what was done is done
+                db.conn.execute("pragma wal_checkpoint(truncate)")
 
 
 def beat(db: sqlite_utils.Database, patience: int) -> None:

@@ -117,7 +117,7 @@ class Usage:
         *listing*, so that others' requests have their turns between.
         """
         async with self._reconciling:
-            found = await self._database.look(ledger.stretch, organization, after, KEYS_AT_ONCE, month)
+            found = await self._database.run(ledger.stretch, organization, after, KEYS_AT_ONCE, month)
             used = {holder.id: (lately, in_all) for holder, lately, in_all in found}
             for (key_id, day), counts in self._waiting_of(used):
                 lately, in_all = used[key_id]

@@ -195,27 +195,31 @@ class Renderer:
             raise too_late from error
 
     async def _try(self, work: _Work, *, apart: bool) -> Rendering:
+        tabs: list[Tab] = []  # that it was given, one at most
         try:
-            rendering = await self._attempt(work, apart=apart)
+            rendering = await self._attempt(work, tabs, apart=apart)
         except PagesBlamed as error:
-            self._suspects.note(work.name, alone=error.alone)
-            if error.alone:
+            alone = error.alone or apart
+            self._suspects.note(work.name, alone=alone)
+            if alone:
                 logs.event("page_blamed", reason=str(error))
                 raise PageEnded("The page ended the browser that it was in.") from error
             raise
         except PageEnded:
             raise
         except (BoxError, TimeoutError):
-            self._suspects.clear(work.name)  # whatever it was, the browser lives
+            if tabs:
+                self._suspects.clear(work.name)  # whatever it was, the browser lives
             raise
         self._suspects.clear(work.name)
         return rendering
 
-    async def _attempt(self, work: _Work, *, apart: bool) -> Rendering:
+    async def _attempt(self, work: _Work, tabs: list[Tab], *, apart: bool) -> Rendering:
         _require_handles()
         tab = None
         try:
             async with asyncio.timeout_at(work.deadline), self._browser.tab(apart=apart) as tab:
+                tabs.append(tab)
                 rendering = await self._captured(tab, work)
                 if tab.door.starved:  # it lacks something that the page has
                     raise _too_few_handles()

@@ -71,6 +71,7 @@ class Browser:
         self._room = room
         self._cores = os.cpu_count() or 1
         self._life: Life | None = None
+        self._lives: set[Life] = set()  # it, and those that are begun, seen out, or apart
         self._recycle_at = -math.inf  # not before
         self._launch_at = -math.inf  # not before
         self._closed = False
@@ -118,6 +119,7 @@ class Browser:
         for task in self._tasks - self._ending:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*(self._end(life) for life in list(self._lives)), return_exceptions=True)
 
     @asynccontextmanager
     async def tab(self, *, apart: bool = False) -> AsyncIterator[Tab]:
@@ -269,6 +271,7 @@ class Browser:
         profile = Path(tempfile.mkdtemp(prefix="browser-"))
         chromium = Chromium(path, profile, sandbox=self._sandbox)
         life = Life(chromium, self._proxy)
+        self._lives.add(life)
         try:
             cell = await answer(
                 self._begin(life, profile, self._warm if warm is None else warm), seconds, life.progress()
@@ -276,8 +279,8 @@ class Browser:
             evidence = await cell.prove() if self._sandbox else "OFF"
             _require_alive(life)  # else a dead one would be put into service
         except BaseException as error:
-            lost, life.dead = life.dead, True
-            await chromium.end()
+            lost = life.dead
+            await self._end(life)
             if lost and isinstance(error, OperatorError):  # no pages were found, for there is nothing any more
                 raise ConnectionLost(ENDED) from error
             raise
@@ -293,7 +296,11 @@ class Browser:
         life.cell = Cell(life.chromium.pid, self._page_memory, PROCESSES_A_SHOT * self._warm)
         while len(life.warm) < warm:
             self._warm_up(life)
-        await asyncio.gather(*life.warm)
+        try:
+            await asyncio.gather(*life.warm)
+        except asyncio.CancelledError:
+            _require_alive(life)  # if its own end has cancelled them
+            raise
         return life.cell
 
     async def _watch(self, life: Life, cell: Cell) -> None:
@@ -302,15 +309,20 @@ class Browser:
         while not life.dead:
             await asyncio.sleep(WATCH_SECONDS)
             looks += 1
-            if looks % round(LOOK_SECONDS / WATCH_SECONDS) == 0:
-                self._look_after(life, cell)
-            if not life.inside:
-                continue
-            self._room.note(cell.largest_page())
-            cell.rank_pages()
-            self._cull(life, cell)
-            if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
-                self._condemn(life, TOO_LARGE)
+            try:
+                if looks % round(LOOK_SECONDS / WATCH_SECONDS) == 0:
+                    self._look_after(life, cell)
+                if life.inside:
+                    self._bound(life, cell)
+            except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
+                logs.fault("supervision_failed", error)
+
+    def _bound(self, life: Life, cell: Cell) -> None:
+        self._room.note(cell.largest_page())
+        cell.rank_pages()
+        self._cull(life, cell)
+        if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
+            self._condemn(life, TOO_LARGE)
 
     def _look_after(self, life: Life, cell: Cell) -> None:
         """Find out at once what a shot or a probe would only hear by waiting: processes that are stopped or gone."""
@@ -406,12 +418,14 @@ class Browser:
 
     async def _end(self, life: Life) -> None:
         life.dead = True
-        for task in life.warm:
+        warm = list(life.warm)
+        life.warm.clear()
+        for task in warm:
             task.cancel()
             if task.done() and not task.cancelled() and task.exception() is None:
                 await task.result().door.close()
-        life.warm.clear()
         await life.chromium.end()
+        self._lives.discard(life)
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # It outlives the request that it was begun in, and its lines in the log are not that one's.

@@ -17,9 +17,10 @@ _STATE, _USER, _SYSTEM, _STARTED = 0, 11, 12, 19
 def children(pid: int) -> set[int]:
     """Return the processes that *pid* has started and that still exist."""
     found: set[int] = set()
-    for listing in Path(f"/proc/{pid}/task").glob("*/children"):
-        with suppress(OSError):
-            found |= {int(child) for child in listing.read_text().split()}
+    with suppress(OSError):  # it may end while we look
+        for listing in Path(f"/proc/{pid}/task").glob("*/children"):
+            with suppress(OSError):
+                found |= {int(child) for child in listing.read_text().split()}
     return found
 
 
