@@ -301,6 +301,7 @@ class Browser:
         except asyncio.CancelledError:
             _require_alive(life)  # if its own end has cancelled them
             raise
+        life.cell.ailment()  # to know from the start what is missed if it ends
         return life.cell
 
     async def _watch(self, life: Life, cell: Cell) -> None:
