@@ -1,7 +1,10 @@
 """What reaches a terminal: letters that can be seen, whatever stands in the database or was pasted."""
 
 import json
+import shutil
 import sqlite3
+import tempfile
+from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -37,11 +40,10 @@ def test_lines_stay_lines() -> None:
 
 
 @pytest.fixture(scope="module")
-def forged(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def forged() -> Iterator[Path]:
     """Return the data directory of a box with names that no command would take."""
-    above = tmp_path_factory.mktemp("forged")
-    for folder in (above, *above.parents[:2]):
-        folder.chmod(0o755)
+    above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))  # where whoever the program becomes can reach it
+    above.chmod(0o755)
     data_dir = above / "data"
     found(data_dir)
     with closing(sqlite3.connect(data_dir / "box.db")) as db:
@@ -54,7 +56,8 @@ def forged(tmp_path_factory: pytest.TempPathFactory) -> Path:
         db.execute("insert into secrets values ('ask_00000000', 1, 'x', '2026-01-01', null, null, null)")
         db.execute("insert into usage_by_month values (1, strftime('%Y-%m'), 1, 1, 0.5)")
         db.commit()
-    return data_dir
+    yield data_dir
+    shutil.rmtree(above)
 
 
 @pytest.mark.parametrize(
