@@ -8,12 +8,14 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
+from allscreenshots_box import keys
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
 
@@ -103,6 +105,9 @@ class Box:
 
     def key(self, name: str, *options: str) -> str:
         """Make a key and return its secret."""
+        if not options:  # as the command does, but for its start
+            with closing(open_database(self.data_dir / "box.db")) as db:
+                return keys.create(db, keys.hasher_of(Settings.argon2_memory, Settings.argon2_passes), name)[1]
         made = self.run("keys", "create", name, *options)
         assert made.returncode == 0, made.stderr
         return made.stdout.strip()

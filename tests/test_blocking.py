@@ -262,6 +262,13 @@ async def until(claim: Callable[[], bool]) -> None:
             await asyncio.sleep(0.02)
 
 
+async def test_lists_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
+    blocking = Blocking.load(tmp_path)
+    for blocked, names in ((NONE, set[str]()), (ADS, {"ads"})):
+        await blocking.ready(blocked)
+        assert set(blocking._loaded.names) == names
+
+
 async def test_fresher_lists_are_used_without_a_restart(tmp_path: Path) -> None:
     blocking = Blocking.load(tmp_path, look_again=0)
     assert blocking.refuses("https://www.google-analytics.com/", PAGE, ADS)

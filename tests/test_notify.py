@@ -14,6 +14,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
+from queue import Queue
+from threading import Thread
 
 import httpx
 import pytest
@@ -53,6 +55,27 @@ def systemd(address: str) -> Iterator[socket.socket]:
 
 def heard(ear: socket.socket) -> dict[str, str]:
     return dict(line.split("=", 1) for line in ear.recv(4096).decode().splitlines())
+
+
+@contextmanager
+def listening(address: str) -> Iterator["Queue[dict[str, str]]"]:
+    """Hear all that is said, as systemd does: a socket holds ten words, and drops those that nobody fetches."""
+    words: Queue[dict[str, str]] = Queue()
+    ended = {"ENDED": "1"}
+    with systemd(address) as ear:
+
+        def listen() -> None:
+            while (told := heard(ear)) != ended:
+                words.put(told)
+
+        ear.settimeout(None)
+        listener = Thread(target=listen)
+        listener.start()
+        try:
+            yield words
+        finally:
+            Notifier(address)._tell("ENDED=1")
+            listener.join()
 
 
 # --- the words ----------------------------------------------------------------------------------
@@ -195,8 +218,8 @@ def test_a_server_that_may_no_longer_read_its_file_does_not_go_back_to_defaults(
 class Supervised:
     """A box as systemd runs it: with a socket to speak to, and a file of settings."""
 
-    def __init__(self, above: Path, site: Site, ear: socket.socket) -> None:
-        self.above, self.ear = above, ear
+    def __init__(self, above: Path, site: Site, words: "Queue[dict[str, str]]") -> None:
+        self.above, self.words = above, words
         self.file = above / "config.toml"
         self.authority = trustme.CA()
         self.port = free_port()
@@ -224,7 +247,7 @@ class Supervised:
 
     def until(self, word: str) -> str:
         """Wait until systemd has heard *word*."""
-        while word not in (told := heard(self.ear)):
+        while word not in (told := self.words.get(timeout=30)):
             pass
         return told[word]
 
@@ -236,11 +259,11 @@ class Supervised:
 def supervised(site: Site) -> Iterator[Supervised]:
     above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))
     above.chmod(0o755)
-    with systemd(f"@box-supervised-{os.getpid()}") as ear, pytest.MonkeyPatch.context() as patch:
+    with listening(f"@box-supervised-{os.getpid()}") as words, pytest.MonkeyPatch.context() as patch:
         patch.setenv("NOTIFY_SOCKET", f"@box-supervised-{os.getpid()}")
         patch.setenv("WATCHDOG_USEC", "1500000")
         patch.setenv("HOME", str(above))
-        one = Supervised(above, site, ear)
+        one = Supervised(above, site, words)
         one.write()
         with one.box:
             one.until("READY")

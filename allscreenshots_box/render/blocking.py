@@ -8,7 +8,6 @@ import time
 from array import array
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -159,11 +158,28 @@ class Rules:
 # --- blocking -----------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
 class _Loaded:
-    groups: dict[str, Rules]
-    own: Rules
-    stamps: dict[Path, int]  # modification times of the files that there were
+    """What was read: the operator's rules at once, a group when it is first wanted, and from what files."""
+
+    def __init__(self, fresh: Path | None, own: Path | None) -> None:
+        self._fresh = fresh
+        self.stamps = _stamps(fresh, own)  # modification times of the files that there were
+        self.own = Rules(lists.entries("rules", _own_lines(own)))
+        self._groups: dict[str, Rules] = {}
+        self._reading = threading.Lock()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The groups that have been read."""
+        return tuple(self._groups)
+
+    def group(self, name: str) -> Rules:
+        """Return a group, and read it if nobody has: a fifth of a second and ten megabytes, which few boxes need."""
+        if name not in self._groups:
+            with self._reading:
+                if name not in self._groups:
+                    self._groups[name] = _group(name, self._fresh, self.stamps)
+        return self._groups[name]
 
 
 class Blocking:
@@ -177,11 +193,11 @@ class Blocking:
 
     @classmethod
     def load(cls, fresh: Path | None = None, own: Path | None = None, look_again: float = LOOK_AGAIN) -> "Blocking":
-        """Read the lists: half a second, for a thread.
+        """Read the operator's rules, for a thread; `ready` reads the lists that are asked for.
 
         *fresh* is the folder of fetched lists, *own* the operator's file of rules; OperatorError if that is bad.
         """
-        return cls(fresh, own, _load(fresh, own), look_again)
+        return cls(fresh, own, _Loaded(fresh, own), look_again)
 
     def _use(self, loaded: _Loaded) -> None:
         self._loaded = loaded
@@ -219,7 +235,7 @@ class Blocking:
             hosts is not None and hosts.cover(host, page_host)
         ):
             return True
-        return any(self._loaded.groups[name].refuse(url, host, page_host, kinds, foreign=foreign) for name in groups)
+        return any(self._loaded.group(name).refuse(url, host, page_host, kinds, foreign=foreign) for name in groups)
 
     def _groups(self, blocked: Blocked) -> tuple[str, ...]:
         """Return the groups of rules that count, a level's stand-ins among them."""
@@ -234,7 +250,7 @@ class Blocking:
         wished = _wished(blocked)
         if not wished:
             return []
-        found = [selector for name in wished for selector in self._loaded.groups[name].hide(page_host, *names)]
+        found = [selector for name in wished for selector in self._loaded.group(name).hide(page_host, *names)]
         found += self._loaded.own.hide(page_host, *names)
         shown = self._loaded.own.unhide(page_host)
         return [one for one in dict.fromkeys(found) if one not in shown and not set(one) & {"{", "}"}]
@@ -245,11 +261,14 @@ class Blocking:
         level = blocked.level
         if level != "none" and level not in self._levels and self._level_file(level) in self._loaded.stamps:
             await asyncio.to_thread(self._load_level, level)
+        missing = set(self._groups(blocked)) - set(self._loaded.names)
+        if missing:
+            await asyncio.to_thread(_read, self._loaded, missing)
 
     def obey(self, own: Path | None) -> None:
         """Read the lists again, with the rules of *own*: for a thread. Raises OperatorError, and goes on as before."""
         with self._reloading:
-            loaded = _load(self._fresh, own)
+            loaded = self._read_again(own)
             self._own = own
             self._use(loaded)
 
@@ -265,11 +284,15 @@ class Blocking:
     def _reload(self) -> None:
         with self._reloading:
             try:
-                self._use(_load(self._fresh, self._own))
+                self._use(self._read_again(self._own))
                 logs.event("lists_loaded")
             except OperatorError as error:
                 self._next_look = time.monotonic() + self._look_again
                 logs.event("lists_not_loaded", logging.WARNING, reason=str(error))
+
+    def _read_again(self, own: Path | None) -> _Loaded:
+        """Read what has been read, before it takes the place of that: no shot waits for it."""
+        return _read(_Loaded(self._fresh, own), self._loaded.names)
 
     def _level_file(self, level: str) -> Path:
         return (self._fresh or lists.SHIPPED) / f"{level}.txt"
@@ -297,10 +320,10 @@ def stylesheet(selectors: Iterable[str]) -> str:
 # --- loading ------------------------------------------------------------------------------------
 
 
-def _load(fresh: Path | None, own: Path | None) -> _Loaded:
-    stamps = _stamps(fresh, own)
-    groups = {name: _group(name, fresh, stamps) for name in lists.GROUPS}
-    return _Loaded(groups, Rules(lists.entries("rules", _own_lines(own))), stamps)
+def _read(loaded: _Loaded, names: Iterable[str]) -> _Loaded:
+    for name in names:
+        loaded.group(name)
+    return loaded
 
 
 def _group(name: str, fresh: Path | None, stamps: dict[Path, int]) -> Rules:

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from .. import logs, outbound
 from ..allowance import NO_HANDLES
 from ..errors import OperatorError
+from .carriage import Carriage
 from .cdp import ConnectionLost, ProtocolError
 from .cell import Cell, Killed
 from .chromium import Chromium, find_executable
@@ -176,6 +177,10 @@ class Browser:
             async with asyncio.timeout(VERIFY_SECONDS):
                 await self._prove(life)
         except TimeoutError:
+            if life.cell is not None and (ailment := life.cell.ailment()):
+                self._condemn(life, ailment)
+            if life.dead:
+                raise await life.lost() from None
             return not life.inside
         return True
 
@@ -306,7 +311,7 @@ class Browser:
 
     async def _watch(self, life: Life, cell: Cell) -> None:
         """Hold the browser to its bounds while it has shots, before the kernel runs out of memory and chooses whom."""
-        looks = 0
+        looks, carriage = 0, Carriage()
         while not life.dead:
             await asyncio.sleep(WATCH_SECONDS)
             looks += 1
@@ -315,6 +320,7 @@ class Browser:
                     self._look_after(life, cell)
                 if life.inside:
                     self._bound(life, cell)
+                carriage.share(cell.network, [tab.door for tab in life.used])
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
                 logs.fault("supervision_failed", error)
 

@@ -18,7 +18,8 @@ SECCOMP_FILTER = "2"  # /proc's word for a process that runs under a system call
 NO_CAPABILITIES = "0000000000000000"
 LOOKS, BETWEEN_SECONDS = 40, 0.05  # a page's process shuts itself in a moment after its start
 # What all pages need and whose end is felt in a picture; others come and go with a sound or a file.
-SERVING = (b"--type=gpu-process", b"network.mojom.NetworkService", b"storage.mojom.StorageService")
+NETWORK = b"network.mojom.NetworkService"
+SERVING = (b"--type=gpu-process", NETWORK, b"storage.mojom.StorageService")
 # Two thirds of the weight of the browser's own processes, which all pages wait for; not less, as others on this machine
 # are before them too.
 PAGE_NICENESS = 2
@@ -61,6 +62,7 @@ class Cell:
         self._own = [pid for pid, line in lines.items() if line and b"--type=" not in line]
         self._serving: set[int] = set()  # helpers that serve all pages: network, GPU
         self._helpers: set[int] = set()  # these and others
+        self.network = 0  # the process that carries all that pages load; 0 while it is not known
         self._helper_ended = -math.inf  # when one of those that serve all was last missed
         self._zygotes = [pid for pid, line in lines.items() if b"--type=zygote" in line]
         self._pages_from = [pid for pid in self._zygotes if b"--no-zygote-sandbox" not in lines[pid]]
@@ -194,6 +196,7 @@ class Cell:
         lines = {pid: processes.command_line(pid) for pid in processes.descendants(self._browser)}
         self._serving = {pid for pid, line in lines.items() if any(mark in line for mark in SERVING)}
         self._helpers = {pid for pid, line in lines.items() if b"--type=utility" in line} | self._serving
+        self.network = next((pid for pid, line in lines.items() if NETWORK in line), 0)
 
     def _pages(self) -> list[int]:
         return [pid for zygote in self._pages_from for pid in processes.children(zygote) if _is_page(pid)]

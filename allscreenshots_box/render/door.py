@@ -62,6 +62,8 @@ class End(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(HIGH_WATER)
         self._door.enter(self)
+        if self._door.held:
+            self.steer()
 
     def connection_lost(self, _: Exception | None) -> None:
         if self._rest is not None:
@@ -91,7 +93,7 @@ class End(asyncio.Protocol):
     def steer(self) -> None:
         """Stop to read, or go on."""
         if not self.transport.is_closing():
-            waits = self.must_wait or self._rest is not None
+            waits = self.must_wait or self._rest is not None or self._door.held
             (self.transport.pause_reading if waits else self.transport.resume_reading)()
 
     def tire_by(self, data: bytes) -> None:
@@ -126,6 +128,7 @@ class Door:
         self.received = self.sent = 0  # bytes from and to targets
         self.blocked = 0  # requests
         self.closed = False
+        self.held = False  # see hold
         self.starved = False  # the box had no file handle for one of its connections
         self.exhausted = False  # *largest* bytes have passed, and no more do
         self.refusals: dict[Key, BoxError] = {}
@@ -269,6 +272,22 @@ class Door:
         """Count work that is about to be done, and put it off if there was too much of late."""
         if seconds := self.spend(reads):
             await asyncio.sleep(seconds)
+
+    def hold(self, seconds: float) -> None:
+        """Let nothing through for so long: what has passed keeps others waiting."""
+        if self.held or self.closed:
+            return
+        self.held = True
+        self._steer_all()
+        self._loop.call_later(seconds, self._release)
+
+    def _release(self) -> None:
+        self.held = False
+        self._steer_all()
+
+    def _steer_all(self) -> None:
+        for end in self._ends:
+            end.steer()
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         """Have *call* called after so many seconds."""
