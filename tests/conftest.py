@@ -7,9 +7,11 @@ import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import httpx._transports.default
 import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
@@ -26,6 +28,9 @@ from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf,
 from tests.box import Box
 from tests.operator_in import sign_in
 from tests.site.server import Site
+
+# Asked without a client of one's own, httpx reads all authorities anew: ten times the work of the request.
+httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)
 
 BROWSER_SUITES = {
     "test_admin_door_browser.py",

@@ -33,7 +33,9 @@ VERIFY_SECONDS = 6.0  # that a shot waits for a blank page to tell whose fault i
 LAUNCHES = 3  # at the start, if something ends the browser while it starts
 PAUSE_SECONDS = 0.5  # after a browser that did not start, before the next is tried
 LOOK_SECONDS = 1.0  # between two looks at whether the browser's processes run
-PROVE_SECONDS = 2.0  # without a picture, until a blank page is asked for to prove that there could be one
+# Without a picture, until a blank page is asked for to prove that there could be one: a tenth of a second of processor
+# time. What is stopped or gone is seen sooner, and whoever asks /ready has a younger proof.
+PROVE_SECONDS = 6.0
 RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
