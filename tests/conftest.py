@@ -30,7 +30,7 @@ from tests.operator_in import sign_in
 from tests.site.server import Site
 
 # Asked without a client of one's own, httpx reads all authorities anew: ten times the work of the request.
-httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)
+httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)  # type: ignore[attr-defined] # its own
 
 BROWSER_SUITES = {
     "test_admin_door_browser.py",
