@@ -647,8 +647,8 @@ run_tests() {
     cd "$here"
     # The servers that the tests start must import what is installed, not the checkout that they cannot read.
     [ -n "$editable" ] || export PYTHONSAFEPATH=1
-    # All of them: two files at a time, because half of their time is waiting, and as tests/conftest.py orders them.
-    [ "$#" -gt 0 ] || set -- --numprocesses 2 --dist loadfile --no-loadscope-reorder
+    # All of them: three files at a time, because half of their time is waiting, and as tests/conftest.py orders them.
+    [ "$#" -gt 0 ] || set -- --numprocesses 3 --dist loadgroup --no-loadscope-reorder
     exec "$venv/bin/python" -m pytest "$@"
 }
 

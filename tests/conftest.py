@@ -58,35 +58,52 @@ BROWSER_SUITES = {
     "test_sieve.py",
 }
 
-# Where two workers share the files, the longest go first: else one of them would be at work on it alone in the end.
+# Where workers share the files, the longest go first: else one of them would be at work on it alone in the end.
 LONGEST = (
-    "test_serve.py",
-    "test_neighbour.py",
-    "test_doctor.py",
-    "test_wall.py",
-    "test_front.py",
-    "test_hard_pages.py",
-    "test_option_request.py",
-    "test_notify.py",
-    "test_render.py",
-    "test_cell.py",
     "test_kills.py",
-    "test_wall_without.py",
-    "test_texts.py",
-    "test_fuzz.py",
+    "test_cell.py",
+    "test_neighbour.py",
+    "test_front.py",
+    "test_serve.py",
+    "test_hard_pages.py",
+    "test_doctor.py",
+    "test_option_request.py",
+    "test_render.py",
     "test_cli.py",
-    "test_option_steps.py",
+    "test_admin_pages.py",
+    "test_wall.py",
+    "test_wall_without.py",
+    "test_api.py",
+    "test_notify.py",
+    "test_admin_keys.py",
+    "test_texts.py",
+    "test_shot.py",
+    "test_backup.py",
+    "test_fuzz.py",
 )
+# What kills, starves or floods goes to one worker, one after the other: two at once would be a third thing to try.
+ROUGH = {
+    "test_kills.py",
+    "test_cell.py",
+    "test_neighbour.py",
+    "test_scarcity.py",
+    "test_hanging_up.py",
+    "test_health.py",
+    "test_signals.py",
+    "test_turn.py",
+}
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs Chromium. Alone, run it last: the quick half answers first."""
     for item in items:
         if item.path.name in BROWSER_SUITES:
             item.add_marker("browser")
+        item.add_marker(pytest.mark.xdist_group("rough" if item.path.name in ROUGH else item.path.name))
     if hasattr(config, "workerinput"):
         places = {name: place for place, name in enumerate(LONGEST)}
-        items.sort(key=lambda item: places.get(item.path.name, len(LONGEST)))
+        items.sort(key=lambda item: (item.path.name not in ROUGH, places.get(item.path.name, len(LONGEST))))
     else:
         items.sort(key=lambda item: item.path.name in BROWSER_SUITES)
 

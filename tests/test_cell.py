@@ -321,6 +321,7 @@ def test_a_page_that_takes_the_memory_of_the_graphics_process_hears_of_it_and_no
         assert lost(box) == []
 
 
+@in_full
 def test_the_largest_noise_is_shown_and_no_browser_taken_for_lost(data_dir: Path, site: Site) -> None:
     window = {"width": 2048, "height": 2048, "deviceScaleFactor": 2}
     with Box(data_dir, "--allow", site.addresses, "--slots", "2") as box:

@@ -43,7 +43,7 @@ TEXTS = [
     Case("half a character said to console and dialogs", script(f"{_HALF} console.log(half, {{[half]: half}}); alert(half); prompt(half, half); setTimeout(() => {{ throw new Error(half) }})"), options=EVERYTHING),
     Case("half a character in the names of frames", script(f"{_HALF} window.name = half; const frame = document.createElement('iframe'); frame.name = half; frame.id = half; document.body.append(frame); history.pushState(half, half, '#' + half)"), hears=LARGE),
     Case("half a character in cookies and storage", script(f"{_HALF} document.cookie = 'a=' + half; localStorage[half] = half; sessionStorage[half] = half"), options=EVERYTHING),
-    Case("half a character thrown at whoever looks", script(f"{_HALF} for (const kind of [Element, Document, Node]) for (const name of Object.getOwnPropertyNames(kind.prototype)) try {{ Object.defineProperty(kind.prototype, name, {{get() {{ throw half }}}}) }} catch {{}}"), hears=OK | {"selector_not_found", "timeout", "page_crashed"}, brief=True),
+    Case("half a character thrown at whoever looks", script(f"{_HALF} for (const kind of [Element, Document, Node]) for (const name of Object.getOwnPropertyNames(kind.prototype)) try {{ Object.defineProperty(kind.prototype, name, {{get() {{ throw half }}}}) }} catch {{}}"), hears=OK | {"selector_not_found", "timeout", "page_crashed"}),
 ]  # fmt: skip
 
 SIZES = [
@@ -133,7 +133,7 @@ WEIGHTS = [
 ]  # fmt: skip
 
 LIES = [
-    Case("arrays that answer the consent step with millions", script("const big = new Array(3e6).fill(0); Array.prototype.flatMap = () => big"), hears=LARGE | LATE, brief=True),
+    Case("arrays that answer the consent step with millions", script("const big = new Array(3e6).fill(0); Array.prototype.flatMap = () => big"), hears=LARGE | LATE),
     Case("numbers that nobody counts to", script("Array.prototype.flatMap = () => [1e308, -1, 0.5, 'x', null, {}, NaN]"), hears=LARGE | LATE),
     Case("answers of 32 MB to whatever is asked", script("const big = 'x'.repeat(32 << 20); Object.defineProperty(Object.prototype, 'known', {get: () => [big], set() {}}); Object.prototype.toJSON = () => big; Array.prototype.toJSON = () => big; Array.prototype.flatMap = () => Array(4).fill(big)"), hears=LARGE | LATE),
     Case("a language that is broken", script("window.Promise = window.setTimeout = window.requestAnimationFrame = window.JSON = window.Symbol = undefined; Document.prototype.querySelector = () => { throw 1 }; Object.defineProperty(document, 'fonts', {get() { throw 1 }})"), options=WHOLE, hears=LATE),

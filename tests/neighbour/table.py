@@ -33,7 +33,7 @@ TARGETS = [
         hears=LATE,
     ),
     Case("ten gigabytes that do not come", url="http://t.example/long-claim", hears=UNREACHED),
-    Case("a gigabyte in a megabyte", url="http://t.example/gzip-bomb", hears=UNREACHED | {"page_crashed"}, brief=True),
+    Case("a gigabyte in a megabyte", url="http://t.example/gzip-bomb", hears=UNREACHED | {"page_crashed"}),
     Case("redirects without end", url="http://t.example/around", hears=UNREACHED),
     Case("a password asked for without end", url="http://t.example/who-are-you", hears=UNREACHED),
     Case("a download of 100 MB", url="http://t.example/download", hears=frozenset({"not_a_page"})),
