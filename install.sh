@@ -648,7 +648,7 @@ run_tests() {
     # The servers that the tests start must import what is installed, not the checkout that they cannot read.
     [ -n "$editable" ] || export PYTHONSAFEPATH=1
     # All of them: three files at a time, because half of their time is waiting, and as tests/conftest.py orders them.
-    [ "$#" -gt 0 ] || set -- --numprocesses 3 --dist loadgroup --no-loadscope-reorder
+    [ "$#" -gt 0 ] || set -- --numprocesses 3 --dist loadfile --no-loadscope-reorder
     exec "$venv/bin/python" -m pytest "$@"
 }
 

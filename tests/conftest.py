@@ -17,6 +17,7 @@ import sqlite_utils
 from argon2 import PasswordHasher, profiles
 from litestar import Litestar
 from litestar.testing import TestClient
+from xdist.scheduler.loadfile import LoadFileScheduling  # type: ignore[import-untyped]
 
 from allscreenshots_box import keys
 from allscreenshots_box.app import Rendering as Rendered
@@ -94,13 +95,25 @@ ROUGH = {
 }
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+class Scheduling(LoadFileScheduling):  # type: ignore[misc] # it has no types
+    """A file goes to one worker, and all that are rough to the same one."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = super()._split_scope(nodeid)
+        return "rough" if Path(file).name in ROUGH else file
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
+    """Let workers share the files so."""
+    return Scheduling(config, log)
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs Chromium. Alone, run it last: the quick half answers first."""
     for item in items:
         if item.path.name in BROWSER_SUITES:
             item.add_marker("browser")
-        item.add_marker(pytest.mark.xdist_group("rough" if item.path.name in ROUGH else item.path.name))
     if hasattr(config, "workerinput"):
         places = {name: place for place, name in enumerate(LONGEST)}
         items.sort(key=lambda item: (item.path.name not in ROUGH, places.get(item.path.name, len(LONGEST))))
