@@ -634,7 +634,7 @@ serve() {
 
 run_tests() {
     extra="test"
-    [ "$#" -gt 0 ] || say "All tests take under ten minutes on two cores that do nothing else, once they are set up, and" \
+    [ "$#" -gt 0 ] || say "All tests take a quarter of an hour on two cores that do nothing else, once they are set up, and" \
         "their packages 700 MiB. Some of them: ./install.sh --test tests/test_api.py"
     # shellcheck disable=SC2086 # a list of package names
     set_up_checkout $test_packages
@@ -647,8 +647,8 @@ run_tests() {
     cd "$here"
     # The servers that the tests start must import what is installed, not the checkout that they cannot read.
     [ -n "$editable" ] || export PYTHONSAFEPATH=1
-    # All of them: three files at a time, because half of their time is waiting, and as tests/conftest.py orders them.
-    [ "$#" -gt 0 ] || set -- --numprocesses 3 --dist loadfile --no-loadscope-reorder
+    # All of them: two files at a time, because half of their time is waiting, and as tests/conftest.py orders them.
+    [ "$#" -gt 0 ] || set -- --numprocesses 2 --dist loadfile --no-loadscope-reorder
     exec "$venv/bin/python" -m pytest "$@"
 }
 
