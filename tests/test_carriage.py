@@ -1,26 +1,33 @@
-"""Chromium's one network process: who keeps it busy is held back, and nobody else."""
+"""Chromium's one network process: who keeps it busy is slowed down, and nobody else."""
 
 import asyncio
+import math
 
 import pytest
 
-from allscreenshots_box.render.carriage import Carriage
+from allscreenshots_box.render.carriage import FASTER, PART, SLOWEST, UNBOUND, Carriage
+from allscreenshots_box.render.door import Bounds
 from allscreenshots_box.render.socks import Reply
 from tests.test_proxy import Stage, play
 
+MUCH, LITTLE = 8 << 20, 1 << 10  # bytes
+SLOWED = MUCH * PART  # bytes a second
+FREE = math.inf
+
 
 @pytest.mark.parametrize(
-    ("looks", "passed", "held"),
+    ("looks", "passed", "rates"),
     [
-        ([(7, 1.0), (7, 1.9)], (100, 10), [True, False]),
-        ([(7, 1.0), (7, 1.9)], (10, 100), [False, True]),
-        ([(7, 1.0), (7, 1.4)], (100, 10), [False, False]),  # it had time for more
-        ([(7, 1.0), (8, 1.9)], (100, 10), [False, False]),  # another process
-        ([(7, 1.0), (7, 1.9)], (100,), [False]),  # nobody else waits
+        ([(7, 1.0), (7, 1.9)], (MUCH, LITTLE), [SLOWED, FREE]),
+        ([(7, 1.0), (7, 1.9)], (LITTLE, MUCH), [FREE, SLOWED]),
+        ([(7, 1.0), (7, 1.9)], (LITTLE, 0), [SLOWEST, FREE]),
+        ([(7, 1.0), (7, 1.4)], (MUCH, LITTLE), [FREE, FREE]),  # it had time for more
+        ([(7, 1.0), (8, 1.9)], (MUCH, LITTLE), [FREE, FREE]),  # another process
+        ([(7, 1.0), (7, 1.9)], (MUCH,), [FREE]),  # nobody else waits
     ],
 )
-def test_the_door_that_kept_the_process_busy_is_held(
-    looks: list[tuple[int, float]], passed: tuple[int, ...], held: list[bool]
+def test_the_door_that_kept_the_process_busy_is_slowed_down(
+    looks: list[tuple[int, float]], passed: tuple[int, ...], rates: list[float]
 ) -> None:
     async def scene(stage: Stage) -> None:
         doors = [await stage.door() for _ in passed]
@@ -30,7 +37,7 @@ def test_the_door_that_kept_the_process_busy_is_held(
         for door, number in zip(doors, passed, strict=True):
             door.count(received=number)
         carriage.share(looks[1][0], doors)
-        assert [door.held for door in doors] == held
+        assert [door.rate for door in doors] == rates
 
     play(scene)
 
@@ -41,32 +48,44 @@ def test_what_passed_before_the_last_look_is_forgiven() -> None:
         clock, using = iter([0.0, 1.0, 2.0]), iter([0.0, 0.1, 1.1])
         carriage = Carriage(lambda _: next(using), lambda: next(clock))
         carriage.share(7, [old])
-        old.count(received=1000)
+        old.count(received=MUCH)
         carriage.share(7, [old, new])
-        new.count(received=10)
+        new.count(received=LITTLE)
         carriage.share(7, [old, new])
-        assert (old.held, new.held) == (False, True)
+        assert (old.rate, new.rate) == (FREE, SLOWEST)
 
     play(scene)
 
 
-def test_a_door_that_is_held_lets_all_through_afterwards() -> None:
+@pytest.mark.parametrize(("rate", "then"), [(SLOWEST, SLOWEST * FASTER), (UNBOUND, FREE), (FREE, FREE)])
+def test_it_goes_faster_while_there_is_time(rate: float, then: float) -> None:
+    async def scene(stage: Stage) -> None:
+        door, other = await stage.door(), await stage.door()
+        door.rate = rate
+        clock = iter([0.0, 1.0])
+        carriage = Carriage(lambda _: 0.0, lambda: next(clock))
+        for _ in range(2):
+            door.rate = rate
+            carriage.share(7, [door, other])
+        assert (door.rate, other.rate) == (then, FREE)
+
+    play(scene)
+
+
+def test_a_door_that_is_slowed_down_lets_all_through_in_time() -> None:
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readexactly(3)
-        writer.write(bytes(3000))
+        writer.write(bytes(400_000))
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=talk)
-        door = await stage.door(target)
-        client, late = await stage.client(door), await stage.client(door)
+        door = await stage.door(target, bounds=Bounds(reads=10**6))
+        client = await stage.client(door)
         assert await client.ask(target.at) == Reply.GRANTED
-        door.hold(0.2)
+        door.rate = 1_000_000
+        begun = asyncio.get_running_loop().time()
         await client.say("one")
-        with pytest.raises(TimeoutError):
-            await asyncio.wait_for(client.reader.read(1), 0.05)
-        assert door.sent == 0
-        assert await late.ask(target.at) == Reply.GRANTED
-        assert not door.held
-        assert await client.reader.readexactly(3000) == bytes(3000)
+        assert await client.reader.readexactly(400_000) == bytes(400_000)
+        assert asyncio.get_running_loop().time() - begun > 0.1  # all but the last read was waited for
 
     play(scene)

@@ -1,5 +1,6 @@
-"""Chromium's one network process, which all pages need: who keeps it busy is held back while others load."""
+"""Chromium's one network process, which all pages need: who keeps it busy is slowed down while others load."""
 
+import math
 import time
 from collections.abc import Callable, Collection
 
@@ -9,7 +10,9 @@ from .door import Door
 # Of a core, between two looks. Four pages at a time that load what pages do take a tenth; what is sent in pieces of a
 # few bytes, or without end, takes all of it, and what another page waits for then comes after each of them.
 BUSY = 0.5
-HELD_SECONDS = 0.6  # longer than until the next look, so that others have the process to themselves for a while
+# The greediest goes on at a part of the bytes a second that it had, and faster with each look at which there was time.
+PART, FASTER = 0.1, 1.2
+SLOWEST, UNBOUND = 64 << 10, 16 << 20  # bytes a second: less is not asked of it, and more is no bound
 
 
 class Carriage:
@@ -23,15 +26,18 @@ class Carriage:
         self._passed: dict[Door, int] = {}  # bytes until then
 
     def share(self, process: int, doors: Collection[Door]) -> None:
-        """Look at *process*; if it had no time for more, hold the door through which most has come since the last look.
+        """Look at *process*; if it had no time for more, slow the door down through which most has come since.
 
-        A single door is never held: nobody else waits.
+        A single door is never slowed down: nobody else waits.
         """
-        busy = self._was_busy(process)
+        (known, used, at), self._seen = self._seen, (process, self._used(process), self._now())
+        seconds = self._seen[2] - at
+        busy = known == process and self._seen[1] - used > BUSY * seconds
         before, self._passed = self._passed, {door: door.received + door.sent for door in doors}
         if busy and len(doors) > 1:
-            max(doors, key=lambda door: self._passed[door] - before.get(door, 0)).hold(HELD_SECONDS)
-
-    def _was_busy(self, process: int) -> bool:
-        (known, used, at), self._seen = self._seen, (process, self._used(process), self._now())
-        return known == process and self._seen[1] - used > BUSY * (self._seen[2] - at)
+            moved = {door: self._passed[door] - before.get(door, 0) for door in doors}
+            greediest = max(doors, key=lambda door: moved[door])
+            greediest.rate = max(SLOWEST, min(greediest.rate, moved[greediest] / seconds) * PART)
+        elif not busy:
+            for door in doors:
+                door.rate = door.rate * FASTER if door.rate < UNBOUND else math.inf

@@ -62,8 +62,6 @@ class End(asyncio.Protocol):
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(HIGH_WATER)
         self._door.enter(self)
-        if self._door.held:
-            self.steer()
 
     def connection_lost(self, _: Exception | None) -> None:
         if self._rest is not None:
@@ -93,17 +91,15 @@ class End(asyncio.Protocol):
     def steer(self) -> None:
         """Stop to read, or go on."""
         if not self.transport.is_closing():
-            waits = self.must_wait or self._rest is not None or self._door.held
+            waits = self.must_wait or self._rest is not None
             (self.transport.pause_reading if waits else self.transport.resume_reading)()
 
     def tire_by(self, data: bytes) -> None:
-        """Have done the work of a read."""
-        if len(data) < FULL_READ:
-            self.tire(1 - len(data) / FULL_READ)
+        """Have done the work of a read; rest if it was too much of late, or too many bytes."""
+        if len(data) < FULL_READ or self._door.rate < math.inf:
+            self._rest_for(self._door.spend(max(0.0, 1 - len(data) / FULL_READ), len(data)))
 
-    def tire(self, reads: float) -> None:
-        """Have done the work of so many reads; rest if it was too much of late."""
-        seconds = self._door.spend(reads)
+    def _rest_for(self, seconds: float) -> None:
         if seconds and self._rest is None:
             self._rest = self._door.call_later(seconds, self._rested)
             self.steer()
@@ -128,7 +124,7 @@ class Door:
         self.received = self.sent = 0  # bytes from and to targets
         self.blocked = 0  # requests
         self.closed = False
-        self.held = False  # see hold
+        self.rate = math.inf  # bytes a second: what has passed keeps others waiting, and more of it comes later
         self.starved = False  # the box had no file handle for one of its connections
         self.exhausted = False  # *largest* bytes have passed, and no more do
         self.refusals: dict[Key, BoxError] = {}
@@ -150,6 +146,7 @@ class Door:
         self._refuses: Callable[[str], bool] | None = None
         self._own = ""  # the host of the page
         self._spent, self._spent_at = 0.0, self._loop.time()  # reads
+        self._free_at = 0.0  # when bytes may pass again, where there is a rate for them
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._empty = asyncio.Event()
@@ -259,35 +256,20 @@ class Door:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def spend(self, reads: float) -> float:
-        """Count work; return for how many seconds there should be no more of it."""
+    def spend(self, reads: float, size: int = 0) -> float:
+        """Count work, and bytes; return for how many seconds there should be no more of it."""
         now = self._loop.time()
+        self._free_at = max(self._free_at, now) + size / self.rate
         self._spent = max(0.0, self._spent - (now - self._spent_at) * self.bounds.reads) + reads
         self._spent_at = now
         shortest, longest = REST_SECONDS
-        owed = self._spent / self.bounds.reads - 1
+        owed = max(self._spent / self.bounds.reads - 1, self._free_at - now)
         return min(max(owed, shortest), longest) if owed > 0 else 0.0
 
     async def rest(self, reads: float) -> None:
         """Count work that is about to be done, and put it off if there was too much of late."""
         if seconds := self.spend(reads):
             await asyncio.sleep(seconds)
-
-    def hold(self, seconds: float) -> None:
-        """Let nothing through for so long: what has passed keeps others waiting."""
-        if self.held or self.closed:
-            return
-        self.held = True
-        self._steer_all()
-        self._loop.call_later(seconds, self._release)
-
-    def _release(self) -> None:
-        self.held = False
-        self._steer_all()
-
-    def _steer_all(self) -> None:
-        for end in self._ends:
-            end.steer()
 
     def call_later(self, seconds: float, call: Callable[[], None]) -> asyncio.TimerHandle:
         """Have *call* called after so many seconds."""

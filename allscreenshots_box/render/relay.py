@@ -9,6 +9,9 @@ from .door import CONNECTION_COST, HTTPS_PORT, Door, End
 from .socks import Asked, Handshake, Malformed, Reply
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a close is then a reset
+# Bytes on their way to the browser, which it has yet to take: what it is slow to read keeps other pages waiting, also
+# once its door is slowed down. Not less: of fewer than four segments the last ones wait for a late acknowledgement.
+_UNDER_WAY = 128 * 1024
 _TLS = b"\x16"  # its first byte; whoever says it believes nothing that we could say
 _BLOCKED = b"HTTP/1.1 204 No Content\r\nConnection: close\r\n\r\n"  # an advertisement's frame stays blank
 
@@ -29,7 +32,9 @@ class Inside(End):
         self.until = self._door.soon()
         super().connection_made(transport)
         peer = transport.get_extra_info("peername") or ("", 0)  # none once it is gone again
-        if not self._door.lets_in(peer):
+        if self._door.lets_in(peer):
+            transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _UNDER_WAY)
+        else:
             self.transport.abort()
 
     def data_received(self, data: bytes) -> None:
