@@ -808,7 +808,7 @@ def test_a_name_that_is_still_looked_up_counts_as_well() -> None:
         clients = [await stage.client(door) for _ in range(2)]
         first = asyncio.ensure_future(clients[0].ask("h0.example:443"))
         await until(lambda: len(asked) == 1)
-        door._begun["h0.example"] -= door.bounds.looking
+        door._begun["h0.example"] -= door.bounds.looking + 1
         second = asyncio.ensure_future(clients[1].ask("h1.example:443"))
         await until(lambda: second.done() or len(asked) == 2)
         goes_on.set()
