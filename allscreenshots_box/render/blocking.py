@@ -166,7 +166,6 @@ class _Loaded:
         self.stamps = _stamps(fresh, own)  # modification times of the files that there were
         self.own = Rules(lists.entries("rules", _own_lines(own)))
         self._groups: dict[str, Rules] = {}
-        self._reading = threading.Lock()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -174,11 +173,9 @@ class _Loaded:
         return tuple(self._groups)
 
     def group(self, name: str) -> Rules:
-        """Return a group, and read it if nobody has: a fifth of a second and ten megabytes, which few boxes need."""
+        """Return a group, and read it if nobody has: work for a thread, which `Blocking.ready` gives it to."""
         if name not in self._groups:
-            with self._reading:
-                if name not in self._groups:
-                    self._groups[name] = _group(name, self._fresh, self.stamps)
+            self._groups[name] = _group(name, self._fresh, self.stamps)
         return self._groups[name]
 
 
@@ -263,7 +260,7 @@ class Blocking:
             await asyncio.to_thread(self._load_level, level)
         missing = set(self._groups(blocked)) - set(self._loaded.names)
         if missing:
-            await asyncio.to_thread(_read, self._loaded, missing)
+            await asyncio.to_thread(self._load_groups, missing)
 
     def obey(self, own: Path | None) -> None:
         """Read the lists again, with the rules of *own*: for a thread. Raises OperatorError, and goes on as before."""
@@ -292,7 +289,15 @@ class Blocking:
 
     def _read_again(self, own: Path | None) -> _Loaded:
         """Read what has been read, before it takes the place of that: no shot waits for it."""
-        return _read(_Loaded(self._fresh, own), self._loaded.names)
+        loaded = _Loaded(self._fresh, own)
+        for name in self._loaded.names:
+            loaded.group(name)
+        return loaded
+
+    def _load_groups(self, names: Iterable[str]) -> None:
+        with self._reloading:  # else what takes the place of the lists meanwhile would lack these
+            for name in names:
+                self._loaded.group(name)
 
     def _level_file(self, level: str) -> Path:
         return (self._fresh or lists.SHIPPED) / f"{level}.txt"
@@ -318,12 +323,6 @@ def stylesheet(selectors: Iterable[str]) -> str:
 
 
 # --- loading ------------------------------------------------------------------------------------
-
-
-def _read(loaded: _Loaded, names: Iterable[str]) -> _Loaded:
-    for name in names:
-        loaded.group(name)
-    return loaded
 
 
 def _group(name: str, fresh: Path | None, stamps: dict[Path, int]) -> Rules:

@@ -322,7 +322,7 @@ class Browser:
                     self._look_after(life, cell)
                 if life.inside:
                     self._bound(life, cell)
-                carriage.share(cell.network, [tab.door for tab in life.used])
+                    carriage.share(cell.network, [tab.door for tab in life.used])
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
                 logs.fault("supervision_failed", error)
 
