@@ -26,6 +26,9 @@ from .signals import Signals
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 LEAST_BESIDE, MOST_BESIDE = 64, 256  # connections to ops_listen or admin_listen: a crowd must not keep operators out
+# Until a thread that makes texts of a page lets the event loop go on: it is asked to each time that the loop wakes up,
+# which for one answer is dozens of times. A tenth of Python's default.
+SWITCH_SECONDS = 0.0005
 MOST_DESCRIPTORS = 65_536  # as in the unit; some programs walk through all that they may have
 
 
@@ -46,6 +49,7 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
         reserve.keep(settings.data_dir)
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
+        sys.setswitchinterval(SWITCH_SECONDS)
         try:
             uvloop.run(_serve(settings, again, bound, others, shown, signals))
         except BaseExceptionGroup as group:  # the app opens its parts in a task group

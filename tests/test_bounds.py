@@ -14,7 +14,16 @@ from typing import Self
 import pytest
 
 from allscreenshots_box.render import processes
-from allscreenshots_box.render.cell import GREEDY_SECONDS, PAGE_NICENESS, RANKS, THREADS, YOUNG_SECONDS, Cell
+from allscreenshots_box.render.cell import (
+    DRAWING_SECONDS,
+    GREEDY_SECONDS,
+    PAGE_NICENESS,
+    RANKS,
+    THREADS,
+    YOUNG_SECONDS,
+    Cell,
+    Killed,
+)
 
 MIB = 1 << 20
 BOUND, MOST = 100 * MIB, 3  # of a process, and processes of pages
@@ -27,6 +36,14 @@ def spin():
     while True: pass
 for _ in range({3 * THREADS}): threading.Thread(target=spin, daemon=True).start()
 spin()"""
+# One thing that is drawn keeps the thread waiting that draws for all; or does not.
+DRAWS = """import threading, time
+def spin():
+    while True: pass
+threading.Thread(target=spin, daemon=True).start()
+"""
+STUCK = DRAWS + "lock = threading.Lock(); lock.acquire(); lock.acquire()"
+LIVELY = DRAWS + "while True: time.sleep(0.01)"
 # Is a browser or, if it is told so, what makes pages. Plans come by the environment: a command line tells who one is.
 SCRIPT = """import json, os, signal, subprocess, sys
 def start(kind, code):
@@ -153,6 +170,29 @@ def test_the_process_for_graphics_is_ended_if_most_of_the_processor_went_there()
         assert tree.alive() == [0]
 
 
+def drawn(tree: Tree, seconds: float, *, lonely: bool) -> Killed | None:
+    """Look as a browser's watch does, for as long as graphics take to work so many seconds."""
+    end = processes.used(tree.graphics) + seconds
+    while processes.used(tree.graphics) < end:
+        time.sleep(0.25)
+        if killed := tree.cell.end_endless_drawing(lonely=lonely):
+            return killed
+    return None
+
+
+def test_what_is_drawn_without_end_is_ended() -> None:
+    with Tree(REST, graphics=STUCK) as tree:
+        killed = drawn(tree, 30 * DRAWING_SECONDS, lonely=False)  # on a busy machine not every look finds it at work
+        assert killed is not None
+        assert (killed.bound, killed.pid, killed.is_page) == ("graphics_processor", tree.graphics, False)
+
+
+@pytest.mark.parametrize(("graphics", "lonely"), [(LIVELY, False), (STUCK, True)])
+def test_what_is_drawn_goes_on_if_others_have_turns_or_nobody_waits(graphics: str, *, lonely: bool) -> None:
+    with Tree(REST, graphics=graphics) as tree:
+        assert drawn(tree, 2 * DRAWING_SECONDS, lonely=lonely) is None
+
+
 def test_a_page_that_is_too_large_is_ended_and_no_other() -> None:
     with Tree(REST, LARGE) as tree:
         grow(tree.pages[1])
@@ -195,5 +235,5 @@ def test_what_somebody_stopped_is_no_tabs_fault() -> None:
     with Tree(REST) as tree:
         os.kill(tree.pages[0], signal.SIGSTOP)
         eventually(lambda: processes.state(tree.pages[0]) == processes.STOPPED)
-        assert tree.cell.end_stopped_pages() == tree.pages
+        assert tree.cell.end_stopped_pages(()) == tree.pages
         assert tree.cell.claim(tree.pages[0]) == ""

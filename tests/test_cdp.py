@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box.render.cdp import DROPPED, FLOODED, MOST_UNASKED, AnswerTooLarge, ProtocolError
+from allscreenshots_box.render.cdp import DROPPED, EVENT_WORK, FLOODED, MOST_UNASKED, AnswerTooLarge, ProtocolError
 from allscreenshots_box.render.messages import ORDINARY, WEIGHED
 from tests.wire import Wire, spelled, wired
 
@@ -161,13 +161,14 @@ async def test_a_large_message_is_thrown_away_as_it_comes(wire: Wire) -> None:
     assert most < 10 * ORDINARY
 
 
-async def test_a_session_hears_that_it_is_flooded_and_others_do_not(wire: Wire) -> None:
+@pytest.mark.parametrize("length", [60_000, 1])
+async def test_a_session_hears_that_it_is_flooded_and_others_do_not(wire: Wire, length: int) -> None:
     flooded: list[dict[str, Any]] = []
     spared: list[dict[str, Any]] = []
     wire.connection.session("P").on(FLOODED, flooded.append)
     wire.connection.session("Q").on(FLOODED, spared.append)
-    event = spelled({"method": "Page.frameAttached", "params": {"name": "x" * 60_000}, "sessionId": "P"}) + b"\0"
-    for _ in range(MOST_UNASKED // len(event) + 1):
+    event = spelled({"method": "Page.frameAttached", "params": {"name": "x" * length}, "sessionId": "P"}) + b"\0"
+    for _ in range(MOST_UNASKED // (len(event) - 1 + EVENT_WORK) + 1):
         await wire.say(event)
     await wire.tell({"method": "Page.frameAttached", "params": {}, "sessionId": "Q"})
     assert await goes_on(wire)

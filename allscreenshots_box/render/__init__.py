@@ -189,9 +189,14 @@ class Renderer:
         if asyncio.get_running_loop().time() > work.deadline:
             raise too_late from lost
         logs.event("shot_tried_again", reason=type(lost).__name__)
+        enough = work.deadline - asyncio.get_running_loop().time() > work.shot.timeout / 2
         try:
             return await self._try(work, apart=apart or isinstance(lost, PagesBlamed))
-        except (BrowserGone, TimeoutError) as error:
+        except BrowserGone as error:
+            raise too_late from error
+        except TimeoutError as error:
+            if enough:
+                raise
             raise too_late from error
 
     async def _try(self, work: _Work, *, apart: bool) -> Rendering:
@@ -226,6 +231,8 @@ class Renderer:
                 return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
         except TimeoutError:
             _require_handles(tab)
+            if apart and tab is not None and tab.fate is None:  # its browser has ended with it: nobody can ask that
+                raise
             if not await self._browser.verify(tab):  # ours or the page's fault?
                 raise _too_busy() from None
             raise

@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 from .. import logs, outbound
 from ..allowance import NO_HANDLES
 from ..errors import OperatorError
+from .brake import Brake
 from .carriage import Carriage
 from .cdp import ConnectionLost, ProtocolError
 from .cell import Cell, Killed
@@ -42,6 +43,9 @@ RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 PUT_AWAY_SECONDS = 0.06
 WATCH_SECONDS = 0.25  # between two looks at what pages take; a page fills a gigabyte in no less
 PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, a full Chromium one for each site in it
+APART_NICENESS = (
+    5  # of the browser for a shot that may be to blame for the last one's end: a third of the weight of others
+)
 ENDED = "The browser was ended while it started."
 
 
@@ -236,7 +240,7 @@ class Browser:
         if self._closed:
             raise BrowserGone("the box is closing")
         try:
-            return await self._launch(RELAUNCH_SECONDS, warm=1)
+            return await self._launch(RELAUNCH_SECONDS, apart=True)
         except (ProtocolError, OperatorError, TimeoutError, OSError) as error:
             logs.fault("browser_not_started", error)
             raise BrowserGone("no browser could be started") from error
@@ -273,16 +277,14 @@ class Browser:
         self._life = life
         return life
 
-    async def _launch(self, seconds: float, *, warm: int | None = None) -> Life:
+    async def _launch(self, seconds: float, *, apart: bool = False) -> Life:
         path = self._executable or find_executable()
         profile = Path(tempfile.mkdtemp(prefix="browser-"))
-        chromium = Chromium(path, profile, sandbox=self._sandbox)
+        chromium = Chromium(path, profile, sandbox=self._sandbox, niceness=APART_NICENESS if apart else 0)
         life = Life(chromium, self._proxy)
         self._lives.add(life)
         try:
-            cell = await answer(
-                self._begin(life, profile, self._warm if warm is None else warm), seconds, life.progress()
-            )
+            cell = await answer(self._begin(life, profile, 1 if apart else self._warm), seconds, life.progress())
             evidence = await cell.prove() if self._sandbox else "OFF"
             _require_alive(life)  # else a dead one would be put into service
         except BaseException as error:
@@ -313,29 +315,34 @@ class Browser:
 
     async def _watch(self, life: Life, cell: Cell) -> None:
         """Hold the browser to its bounds while it has shots, before the kernel runs out of memory and chooses whom."""
-        looks, carriage = 0, Carriage()
-        while not life.dead:
-            await asyncio.sleep(WATCH_SECONDS)
-            looks += 1
-            try:
-                if looks % round(LOOK_SECONDS / WATCH_SECONDS) == 0:
-                    self._look_after(life, cell)
-                if life.inside:
-                    self._bound(life, cell)
-                    carriage.share(cell.network, [tab.door for tab in life.used])
-            except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
-                logs.fault("supervision_failed", error)
+        looks, carriage, brake = 0, Carriage(), Brake()
+        try:
+            while not life.dead:
+                await asyncio.sleep(WATCH_SECONDS)
+                looks += 1
+                try:
+                    if looks % round(LOOK_SECONDS / WATCH_SECONDS) == 0:
+                        self._look_after(life, cell, brake)
+                    if life.inside or brake.held:
+                        self._bound(life, cell, carriage, brake)
+                except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
+                    logs.fault("supervision_failed", error)
+        finally:
+            brake.release()
 
-    def _bound(self, life: Life, cell: Cell) -> None:
+    def _bound(self, life: Life, cell: Cell, carriage: Carriage, brake: Brake) -> None:
         self._room.note(cell.largest_page())
-        cell.rank_pages()
+        crowds = cell.rank_pages()
         self._cull(life, cell)
+        carriage.share(cell.network, [tab.door for tab in life.used])
+        flooding = {tab.process for tab in life.used if tab.flooding}
+        brake.look(cell.serving(), cell.pages() if life.inside > 1 else (), crowds | flooding)
         if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
             self._condemn(life, TOO_LARGE)
 
-    def _look_after(self, life: Life, cell: Cell) -> None:
+    def _look_after(self, life: Life, cell: Cell, brake: Brake) -> None:
         """Find out at once what a shot or a probe would only hear by waiting: processes that are stopped or gone."""
-        for pid in cell.end_stopped_pages():
+        for pid in cell.end_stopped_pages(brake.held):
             logs.event("page_killed", bound="stopped", pid=pid)
         if ailment := cell.ailment():
             self._condemn(life, ailment)
@@ -346,14 +353,25 @@ class Browser:
 
     def _cull(self, life: Life, cell: Cell) -> None:
         for killed in cell.cull():
-            _tell(life, killed)
+            self._tell(life, killed)
+        if drawing := cell.end_endless_drawing(lonely=life.inside <= 1):
+            self._tell(life, drawing)
 
     def _relieve(self, life: Life) -> None:
         """End the page that the others wait for, where somebody has waited long: it goes before the browser does."""
         if life.dead or life.cell is None or not life.looks or life.is_lonely:  # who is alone costs nobody anything
             return
         if killed := life.cell.end_greediest(life.looks[0], pages=life.inside > 1):
-            _tell(life, killed)
+            self._tell(life, killed)
+
+    def _tell(self, life: Life, killed: Killed) -> None:
+        """Tell of a process that was ended, and those inside if all of them needed it."""
+        logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
+        if killed.is_page:
+            return
+        life.spoil("The page took too much of a process that serves all pages.")
+        if life is self._life and not life.retiring:  # Chromium draws less after that, and ends itself after a few
+            self._replace(life, "helper")
 
     def _warm_up(self, life: Life) -> None:
         life.warm.append(self._in_background(self._open(life)))
@@ -389,14 +407,18 @@ class Browser:
         if life is not self._life or life.retiring or life.cell is None:
             return
         now = asyncio.get_running_loop().time()
-        size, age = life.cell.memory(), now - life.begun
+        size, age = _memory_of(life), now - life.begun
         worn = life.shots >= self._recycle_after or size > self._recycle_memory or age > self._recycle_age
         if worn and now > self._recycle_at:
-            life.retiring = True
             many, large = life.shots >= self._recycle_after, size > self._recycle_memory
-            self.restarts["shots" if many else "memory" if large else "age"] += 1
-            logs.event("browser_recycled", shots=life.shots, memory=size, age=round(age))
-            self._in_background(self._succeed(life))
+            self._replace(life, "shots" if many else "memory" if large else "age")
+
+    def _replace(self, life: Life, reason: str) -> None:
+        life.retiring = True
+        age = asyncio.get_running_loop().time() - life.begun
+        self.restarts[reason] += 1
+        logs.event("browser_recycled", reason=reason, shots=life.shots, memory=_memory_of(life), age=round(age))
+        self._in_background(self._succeed(life))
 
     async def _succeed(self, life: Life) -> None:
         try:
@@ -450,11 +472,8 @@ class Browser:
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
 
 
-def _tell(life: Life, killed: Killed) -> None:
-    """Tell of a process that was ended, and those inside if all of them needed it."""
-    logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
-    if not killed.is_page:
-        life.spoil("The page took too much of a process that serves all pages.")
+def _memory_of(life: Life) -> int:
+    return life.cell.memory() if life.cell is not None else 0
 
 
 def _require_alive(life: Life) -> None:

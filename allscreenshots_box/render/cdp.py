@@ -23,6 +23,9 @@ from .messages import END, ORDINARY, Bound, Dropped, Message, Stream, method_of,
 CHUNK = 1 << 20  # bytes; also how much either pipe holds, so that a picture passes in few turns of the loop
 TURN_SECONDS = 0.005  # of reading messages, before everybody else has a turn of the loop
 MOST_UNASKED = 32 << 20  # bytes of events, until a session hears that it is flooded
+# Bytes that each of them counts for beside its own: three processes carry it, however short it is. So a flood is ended
+# after 16,000, in a second; of a request, which the quiet of a network is judged by, six or seven tell.
+EVENT_WORK = 2 << 10
 LARGEST_EVENTS = {b"Fetch.requestPaused": 16 << 20}  # bytes: it brings what the request uploads, and waits for a word
 
 # Our own events.
@@ -236,7 +239,7 @@ class Connection:
         session = self._sessions.get(name)
         if session is None or session is self.browser:
             return
-        session.unasked += size
+        session.unasked += size + EVENT_WORK
         if session.unasked > MOST_UNASKED:
             session.unasked = 0
             session.tell(FLOODED, {})

@@ -5,6 +5,7 @@ import math
 import os
 import signal
 import time
+from collections.abc import Collection
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -28,8 +29,13 @@ PAGE_NICENESS = 2
 RANKS = ((3.0, 10), (10.0, 19))
 # Who has more threads at work at a time than a page has for itself goes to the end at once: each would have a turn like
 # the one of a page that only draws. Sixty of them weigh less there than one anywhere else.
-THREADS, SOON_SECONDS = 8, 1.0
+THREADS = 4 + (os.cpu_count() or 1)  # what draws, and a pool of as many as there are cores
+SOON_SECONDS, CROWD = 0.3, 19
 GREEDY_SECONDS = 1.5  # of processor time, while others waited, below which nobody is to blame for that
+# That one thing a page draws (a shader, say) may keep the thread waiting that draws for all: it is drawn again in a
+# browser of its own, where it may take longer.
+DRAWING_SECONDS, LONELY_DRAWING_SECONDS = 1.0, 10.0
+NOTHING_ELSE = 0.8  # of a core, that is worked on it
 YOUNG_SECONDS = 1.0
 CLAIM_SECONDS = 2.0  # after a page's process was ended, for its tab to hear of it
 GRAPHICS, HELPER, DRAWING = "graphics_memory", "helper_memory", "graphics_processor"  # bounds, as the log has them
@@ -67,6 +73,8 @@ class Cell:
         self._zygotes = [pid for pid, line in lines.items() if b"--type=zygote" in line]
         self._pages_from = [pid for pid in self._zygotes if b"--no-zygote-sandbox" not in lines[pid]]
         self._ranks: dict[int, int] = {}  # niceness of pages that have used much, by process
+        self._drawing = (0.0, 0, 0.0)  # when graphics were last looked at, the turns they had taken, what they had used
+        self._drawn = 0.0  # seconds for which they have worked on one thing
         self._ended: dict[int, tuple[str, float]] = {}  # pages' processes that were ended, by which bound and when
         self.tabs: set[int] = set()  # the processes that tabs were opened in
         for zygote in self._pages_from:  # whatever it starts begins there
@@ -75,7 +83,7 @@ class Cell:
     async def prove(self) -> str:
         """Return the evidence that every page is inside the sandbox. Raises OperatorError if one is not, or none is."""
         for _ in range(LOOKS):
-            pages = self._pages()
+            pages = self.pages()
             lacks = {pid: lacking for pid in pages if (lacking := _lacks(pid))}
             if pages and not lacks:
                 return f"on (renderer {pages[0]}: system call filter, own user, process and network namespaces)"
@@ -95,11 +103,11 @@ class Cell:
 
     def largest_page(self) -> int:
         """Return the bytes that the largest page holds for itself alone."""
-        return max(map(processes.own_memory, self._pages()), default=0)
+        return max(map(processes.own_memory, self.pages()), default=0)
 
     def cull(self) -> list[Killed]:
         """End the processes that are too large, and the youngest of those that are too many but for tabs' own."""
-        pages = self._pages()
+        pages = self.pages()
         sizes = {pid: processes.resident(pid) for pid in (*pages, *self._helpers)}
         large = {pid for pid, size in sizes.items() if size > self._page_memory}
         killed = [Killed("page_memory" if pid in pages else self._bound(pid), pid, sizes[pid]) for pid in large]
@@ -113,9 +121,12 @@ class Cell:
             self._end(one.pid, one.bound)
         return killed
 
-    def end_stopped_pages(self) -> list[int]:
-        """End the pages' processes that somebody has stopped: their shots hear of it, and are tried again."""
-        stopped = [pid for pid in self._pages() if processes.state(pid) == STOPPED]
+    def end_stopped_pages(self, ours: Collection[int]) -> list[int]:
+        """End the pages' processes that somebody has stopped: their shots hear of it, and are tried again.
+
+        Not *ours*, which are stopped by us, and go on in a moment.
+        """
+        stopped = [pid for pid in self.pages() if pid not in ours and processes.state(pid) == STOPPED]
         for pid in stopped:
             self._end(pid, "stopped")
         return stopped
@@ -127,7 +138,7 @@ class Cell:
         it from all others, also when its page has long been closed.
         """
         spent = {pid: used - before.get(pid, 0.0) for pid, used in self.used().items()}
-        bounds = dict.fromkeys(self._pages() if pages else (), "processor")
+        bounds = dict.fromkeys(self.pages() if pages else (), "processor")
         bounds |= {pid: DRAWING for pid in self._helpers if self._bound(pid) == GRAPHICS}
         pid = max(bounds, key=lambda pid: spent.get(pid, 0.0), default=0)
         most = spent.get(pid, 0.0)
@@ -135,6 +146,21 @@ class Cell:
             return None
         self._end(pid, bounds[pid])
         return Killed(bounds[pid], pid, processes.resident(pid))
+
+    def end_endless_drawing(self, *, lonely: bool) -> Killed | None:
+        """End the process for graphics if one thing that a page draws has long held up all others.
+
+        Call it again and again. *lonely* is a page that nobody waits for.
+        """
+        pid = next((pid for pid in self._serving if self._bound(pid) == GRAPHICS), 0)
+        before, self._drawing = self._drawing, (time.monotonic(), processes.switches(pid), processes.used(pid))
+        seconds, turns, used = (now - then for now, then in zip(self._drawing, before, strict=True))
+        self._drawn = self._drawn + seconds if turns == 0 and used > NOTHING_ELSE * seconds else 0.0
+        if self._drawn < (LONELY_DRAWING_SECONDS if lonely else DRAWING_SECONDS):
+            return None
+        self._drawn = 0.0
+        self._end(pid, DRAWING)
+        return Killed(DRAWING, pid, processes.resident(pid))
 
     def claim(self, tab: int) -> str:
         """Return the bound for which we have just ended the process *tab* or, if that is not it, one of no tab's."""
@@ -159,17 +185,27 @@ class Cell:
         """Return the seconds of processor time that each process of the browser has used."""
         return {pid: processes.used(pid) for pid in {self._browser, *processes.descendants(self._browser)}}
 
+    def serving(self) -> set[int]:
+        """Return the processes that all pages need."""
+        return {*self._own, *self._serving}
+
     def workers(self) -> set[int]:
         """Return the processes that an answer may wait for: all but the pages that have used much."""
-        found = {self._browser, *self._own, *self._zygotes, *self._helpers, *self._pages()}
+        found = {self._browser, *self._own, *self._zygotes, *self._helpers, *self.pages()}
         return found - self._ranks.keys()
 
-    def rank_pages(self) -> None:
-        """Put pages behind each other by the processor time that they have used, and by how many threads."""
-        places = {pid: max(self._ranks.get(pid, 0), _niceness(pid)) for pid in self._pages()}
+    def rank_pages(self) -> set[int]:
+        """Put pages behind each other by the processor time that they have used, and by how many threads.
+
+        Return those that have too many threads at work.
+        """
+        pages = self.pages()
+        crowds = {pid for pid in pages if _is_crowd(pid)}
+        places = {pid: max(self._ranks.get(pid, 0), CROWD if pid in crowds else _niceness(pid)) for pid in pages}
         self._ranks = {pid: niceness for pid, niceness in places.items() if niceness}
         for pid, niceness in self._ranks.items():  # each time: a thread may have been begun meanwhile
             processes.rank(pid, niceness)
+        return crowds
 
     def ailment(self) -> str | None:
         """Return what is wrong with the browser's other processes, if something is."""
@@ -198,14 +234,17 @@ class Cell:
         self._helpers = {pid for pid, line in lines.items() if b"--type=utility" in line} | self._serving
         self.network = next((pid for pid, line in lines.items() if NETWORK in line), 0)
 
-    def _pages(self) -> list[int]:
+    def pages(self) -> list[int]:
+        """Return the processes of pages."""
         return [pid for zygote in self._pages_from for pid in processes.children(zygote) if _is_page(pid)]
+
+
+def _is_crowd(pid: int) -> bool:
+    return processes.used(pid) >= SOON_SECONDS and processes.at_work(pid) > THREADS
 
 
 def _niceness(pid: int) -> int:
     used = processes.used(pid)
-    if used >= SOON_SECONDS and processes.at_work(pid) > THREADS:
-        return RANKS[-1][1]
     return max((niceness for seconds, niceness in RANKS if used >= seconds), default=0)
 
 

@@ -39,7 +39,8 @@ commands, answers = (fcntl.fcntl(int(number), fcntl.F_DUPFD, 10) for number in s
 os.dup2(commands, 3)
 os.dup2(answers, 4)
 os.closerange(5, 256)
-os.execv(sys.argv[4], sys.argv[4:])"""
+os.nice(int(sys.argv[4]))
+os.execv(sys.argv[5], sys.argv[5:])"""
 
 DISABLED_FEATURES = (
     "DestroyProfileOnBrowserClose",
@@ -77,6 +78,9 @@ SWITCHES = (
     "--no-pings",
     "--no-service-autorun",
     "--password-store=basic",
+    # Errors only: else what pages say to their console is written to stderr, and read by us, at their pace.
+    "--enable-logging=stderr",
+    "--log-level=2",
     # A picture is of one page: what it would open beside itself is not looked at by anybody.
     "--block-new-web-contents",
     # Pages may not send packets past the proxy; the two builds read one each.
@@ -104,8 +108,9 @@ class Chromium:
 
     connection: Connection
 
-    def __init__(self, path: Path, profile: Path, *, sandbox: bool) -> None:
+    def __init__(self, path: Path, profile: Path, *, sandbox: bool, niceness: int = 0) -> None:
         self._path = path
+        self._niceness = niceness  # of all its processes, pages have more of their own
         self._profile = profile  # a directory of its own, removed with it
         self._sandbox = sandbox
         self._process: asyncio.subprocess.Process | None = None
@@ -122,6 +127,11 @@ class Chromium:
     def processes(self) -> set[int]:
         """Return all processes that it has."""
         return {self.pid, *processes.descendants(self.pid)} if self.pid else set()
+
+    @property
+    def last_words(self) -> str:
+        """What it wrote to stderr last."""
+        return self._said.decode(errors="replace")
 
     async def has_crashed(self) -> bool:
         """Say whether the process has ended of itself, and badly; call it when the pipe was closed."""
@@ -149,7 +159,7 @@ class Chromium:
             await self.end()
             if self._process.returncode in KILLED:
                 raise ConnectionLost("The browser was ended while it started.") from error
-            raise OperatorError(_advice(self._said.decode(errors="replace"), self._path)) from error
+            raise OperatorError(_advice(self.last_words, self._path)) from error
         self.version, self.user_agent = told["product"].rpartition("/")[2], told["userAgent"]
 
     async def _spawn(self, lost: Callable[[], None]) -> None:
@@ -164,6 +174,7 @@ class Chromium:
                 str(os.getpid()),
                 str(commands),
                 str(answers),
+                str(self._niceness),
                 str(self._path),
                 *switches,
                 pass_fds=(commands, answers),

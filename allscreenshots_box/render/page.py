@@ -168,6 +168,7 @@ class Page:
     def _stem(self, _: dict[str, Any]) -> None:
         """Listen to the network no more, for it never rests; a page that floods the pipe all the same has to go."""
         self._floods += 1
+        self.tab.flooding = True
         if self._requests is None or self._floods > MOST_FLOODS:
             self.fail(PageTooLarge("The page's frames, names and addresses are too many or too long."))
         else:

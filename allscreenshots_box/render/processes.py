@@ -1,6 +1,7 @@
 """What /proc tells of processes: whose they are, what they do, hold and have used, and how the kernel ranks them."""
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -9,6 +10,7 @@ from pathlib import Path
 PAGE = os.sysconf("SC_PAGE_SIZE")
 TICKS = os.sysconf("SC_CLK_TCK")  # to a second
 STOPPED, GONE = "T", {"", "X", "Z"}  # /proc's words for what a process does
+VOLUNTARY = re.compile(rb"^voluntary_ctxt_switches:\s*(\d+)", re.MULTILINE)
 AT_WORK = {"R", "D"}  # on a processor, waiting for one, or for the disk
 # Of the fields in /proc/PID/stat behind the name, which may have anything in it.
 _STATE, _USER, _SYSTEM, _STARTED = 0, 11, 12, 19
@@ -58,8 +60,25 @@ def now() -> float:
 
 def used(pid: int) -> float:
     """Return the seconds of processor time that *pid* has used, all threads together."""
-    fields = _fields(f"/proc/{pid}/stat")
-    return (int(fields[_USER]) + int(fields[_SYSTEM])) / TICKS if fields else 0.0
+    return _seconds(_fields(f"/proc/{pid}/stat"))
+
+
+def used_by_threads(pid: int) -> dict[int, tuple[str, float]]:
+    """Return the name of each thread of *pid*, and the seconds of processor time that it has used."""
+    found: dict[int, tuple[str, float]] = {}
+    for thread in _threads(pid):
+        with suppress(OSError):
+            name, _, rest = Path(f"{thread}/stat").read_text().rpartition(")")
+            found[int(Path(thread).name)] = name.partition("(")[2], _seconds(rest.split())
+    return found
+
+
+def switches(pid: int) -> int:
+    """Return how often the first thread of *pid* has waited for something; 0 if there is none."""
+    with suppress(OSError):
+        found = VOLUNTARY.search(Path(f"/proc/{pid}/task/{pid}/status").read_bytes())
+        return int(found[1]) if found else 0
+    return 0
 
 
 def at_work(pid: int) -> int:
@@ -97,6 +116,10 @@ def weigh(pid: int) -> tuple[int, int]:
 def _threads(pid: int) -> Iterator[str]:
     with suppress(OSError):
         yield from (f"/proc/{pid}/task/{name}" for name in os.listdir(f"/proc/{pid}/task"))  # noqa: PTH208 - names
+
+
+def _seconds(fields: list[str]) -> float:
+    return (int(fields[_USER]) + int(fields[_SYSTEM])) / TICKS if fields else 0.0
 
 
 def _fields(file: str) -> list[str]:

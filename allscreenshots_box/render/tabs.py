@@ -57,6 +57,7 @@ class Tab:
     life: "Life"
     process: int = 0  # that it was opened in; 0 if that could not be found out
     crashed: bool = False
+    flooding: bool = False  # whether its page has said more than anybody could hear
     fate: Exception | None = None  # why we ended it, for whoever uses it
 
     def require_whole(self, moment: float) -> None:
