@@ -85,6 +85,7 @@ class Play:
             del message[self.dice.choice(list(message))]
         if self.dice.random() < 0.1:
             message["params"] = {"sessionId": self.dice.choice(SESSIONS)}
+            self.touched.update(self.numbers)  # it may tell that their page is gone
         self.say(None, spelled(message))
 
     def data(self) -> None:
