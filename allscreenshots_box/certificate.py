@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import identity, regular
+from . import regular
 from .errors import OperatorError
+from .process import privileges
 
 _EXCHANGES = 4  # a handshake in memory takes two
 # What Granian's TLS can sign with, as a certificate spells the kind of its key; it dies of any other without a word.
@@ -82,7 +83,7 @@ def _content(path: Path, setting: str) -> bytes:
         return regular.content(path)
     except OSError as error:
         raise OperatorError(
-            f"The file {path} (setting {setting}) cannot be read by user {identity.name()} ({error.strerror}): "
+            f"The file {path} (setting {setting}) cannot be read by user {privileges.name()} ({error.strerror}): "
             "mend the path, or give that user the right to read it and to enter the directories above it."
         ) from error
 

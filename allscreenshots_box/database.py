@@ -12,8 +12,9 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 
-from . import invocation, logs, reserve, snapshot
+from . import logs, reserve, snapshot
 from .errors import OperatorError
+from .process import command_hint
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -371,7 +372,7 @@ def unknown_changes(db: sqlite_utils.Database) -> list[str]:
 def _refuse_newer(db: sqlite_utils.Database, path: Path) -> None:
     if unknown := unknown_changes(db):
         copy = _copy_before(unknown[0], path)
-        back = invocation.typed(path.parent, f"restore {shlex.quote(str(copy) if copy.exists() else 'BACKUP')}")
+        back = command_hint.typed(path.parent, f"restore {shlex.quote(str(copy) if copy.exists() else 'BACKUP')}")
         raise OperatorError(
             f"The database {path} was made by a newer allscreenshots-box (it has {', '.join(unknown)}): "
             f"install that version again; or go back to what was there before, while no server runs: `{back}`."

@@ -9,7 +9,7 @@ import sqlite_utils
 
 from . import allowance, database, logs
 from .database import Database
-from .pulse import Health, Pulse
+from .process.health_cache import Health, Pulse
 from .render import Renderer
 
 STORE_SECONDS = 4.0  # for a write and a read; an idle disk takes a thousandth of it

@@ -13,16 +13,17 @@ from typing import Any
 import uvloop
 from litestar import Litestar
 
-from . import __version__, certificate, changes, identity, invocation, keys, logs, operators, privacy, reserve, tenancy
+from . import __version__, certificate, changes, keys, logs, operators, reserve
 from .app import create_app, obey
 from .certificate import Certificate
 from .config import Settings, spelled
 from .errors import OperatorError
 from .front import Side, beside
 from .listener import Listener, bind
-from .notify import Notifier
+from .process import command_hint, hardening, locks, privileges
+from .process.signals import Signals
+from .process.systemd import Notifier
 from .render import leftovers
-from .signals import Signals
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 LEAST_BESIDE, MOST_BESIDE = 64, 256  # connections to ops_listen or admin_listen: a crowd must not keep operators out
@@ -42,10 +43,10 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
     places: dict[Side, tuple[str, int] | None] = {"ops": settings.ops_address, "admin": settings.admin_address}
     others = {side: bind(*place, setting=f"{side}_listen") for side, place in places.items() if place}
     shown = certificate.read(settings.tls_cert, settings.tls_key)
-    identity.enter(settings)
-    privacy.hide_memory()
-    with tenancy.serving(settings.data_dir, settings.page_url or ""):
-        privacy.close_directory(settings.data_dir)
+    privileges.enter(settings)
+    hardening.hide_memory()
+    with locks.serving(settings.data_dir, settings.page_url or ""):
+        hardening.close_directory(settings.data_dir)
         reserve.keep(settings.data_dir)
         logs.start(settings.log_level, settings.log_levels)
         _make_work_dir(settings.temporary_dir)
@@ -246,7 +247,7 @@ async def _announce(settings: Settings, app: Litestar) -> None:
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     lines = [
         f"allscreenshots-box {__version__} on {'https' if settings.tls_cert else 'http'}://{host}:{settings.port}",
-        f"  data     {settings.data_dir} (as user {identity.name()})",
+        f"  data     {settings.data_dir} (as user {privileges.name()})",
         f"  browser  {browser['browser']} {browser['version']}, {settings.slots} slots",
         f"  sandbox  {browser['sandbox']}",
         f"  keys     {len({key.id for key in live})} live",
@@ -256,10 +257,10 @@ async def _announce(settings: Settings, app: Litestar) -> None:
     if settings.dangerously_disable_sandbox:
         lines.append("  WARNING  pages run WITHOUT a sandbox: an exploit in one owns this user's files and network")
     if not live:
-        create = invocation.typed(settings.data_dir, "keys create NAME")
+        create = command_hint.typed(settings.data_dir, "keys create NAME")
         lines.append(f"  No key yet: `{create}` makes one, while this runs.")
     if settings.page_url and await app.state.database.run(operators.password_hash) is None:
-        link = invocation.typed(settings.data_dir, "admin link")
+        link = command_hint.typed(settings.data_dir, "admin link")
         lines.append(f"  No password for the page yet: `{link}` makes a link that sets it.")
     sys.stdout.write("\n".join(lines) + "\n")
     sys.stdout.flush()

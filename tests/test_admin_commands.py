@@ -47,7 +47,7 @@ def data_dir(data_dir: Path) -> Path:
 @pytest.fixture
 def own(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a data directory that this very process works on, whoever it is."""
-    monkeypatch.setattr("allscreenshots_box.identity.enter", lambda _: data_dir.mkdir(exist_ok=True))
+    monkeypatch.setattr("allscreenshots_box.process.privileges.enter", lambda _: data_dir.mkdir(exist_ok=True))
     return data_dir
 
 

@@ -18,9 +18,10 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import audit, captures, delivery, keys, limits, operators, restoration, snapshot, tenancy
+from allscreenshots_box import audit, captures, keys, limits, operators, restoration, snapshot
 from allscreenshots_box.database import migrations, open_database, writing
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.process import atomic_files, locks
 from allscreenshots_box.restoration import Restored
 from tests.box import PROGRAM, command, environment
 
@@ -191,7 +192,7 @@ def spoil(store: Store) -> None:
 
 def test_a_delivery_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
     def fail() -> None:
-        with delivery.files([tmp_path / "x"], replace=True, mode=0o600) as (out,):
+        with atomic_files.files([tmp_path / "x"], replace=True, mode=0o600) as (out,):
             out.write(b"new")
             raise ZeroDivisionError
 
@@ -206,7 +207,7 @@ def test_a_delivery_whose_process_is_killed_leaves_the_old_file(tmp_path: Path) 
     ours, theirs = os.pipe()
     child = os.fork()
     if child == 0:
-        with delivery.files([tmp_path / "x"], replace=True, mode=0o600) as (out,):
+        with atomic_files.files([tmp_path / "x"], replace=True, mode=0o600) as (out,):
             out.write(b"new")
             os.kill(os.getpid(), signal.SIGKILL)
     os.close(theirs)
@@ -219,7 +220,7 @@ def test_a_delivery_whose_process_is_killed_leaves_the_old_file(tmp_path: Path) 
 def test_a_delivery_has_the_rights_that_the_umask_leaves(tmp_path: Path) -> None:
     before = os.umask(0o027)
     try:
-        with delivery.files([tmp_path / "x"], replace=False, mode=0o666) as (out,):
+        with atomic_files.files([tmp_path / "x"], replace=False, mode=0o666) as (out,):
             out.write(b"new")
     finally:
         os.umask(before)
@@ -652,7 +653,7 @@ def test_a_restore_refuses_beside_a_server(run: Run, data_dir: Path, tmp_path: P
     run("keys", "create", "svc")
     run("backup", str(tmp_path / "b.db"))
     assert run("restore", str(tmp_path / "b.db"), "--yes").returncode == 0  # makes the lock, as its owner
-    with tenancy.serving(data_dir):
+    with locks.serving(data_dir):
         refused = run("restore", str(tmp_path / "b.db"), "--yes")
     assert refused.returncode == 1
     assert "systemctl stop" in refused.stderr
@@ -661,17 +662,17 @@ def test_a_restore_refuses_beside_a_server(run: Run, data_dir: Path, tmp_path: P
 @pytest.mark.parametrize(
     ("first", "second"),
     [
-        (tenancy.serving, tenancy.alone),
-        (tenancy.alone, tenancy.serving),
-        (tenancy.alone, tenancy.alone),
-        (tenancy.visiting, tenancy.alone),
-        (tenancy.alone, tenancy.visiting),
+        (locks.serving, locks.alone),
+        (locks.alone, locks.serving),
+        (locks.alone, locks.alone),
+        (locks.visiting, locks.alone),
+        (locks.alone, locks.visiting),
     ],
 )
 def test_a_restore_is_alone(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, first: Callable[[Path], Any], second: Callable[[Path], Any]
 ) -> None:
-    monkeypatch.setattr(tenancy, "PATIENCE_SECONDS", 0)
+    monkeypatch.setattr(locks, "PATIENCE_SECONDS", 0)
     with first(tmp_path), pytest.raises(OperatorError), second(tmp_path):
         pass
 

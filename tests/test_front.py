@@ -21,8 +21,9 @@ import httpx
 import pytest
 import trustme
 
-from allscreenshots_box import connections, listener, privacy, strangers
+from allscreenshots_box import connections, listener, strangers
 from allscreenshots_box.errors import BoxError
+from allscreenshots_box.process import hardening
 from tests.box import PROGRAM, Box, command, free_port
 from tests.fuzz import statuses
 from tests.site.server import Site
@@ -576,7 +577,7 @@ def test_closing_a_directory_leaves_what_a_link_leads_to(tmp_path: Path) -> None
     outside.write_text("")
     outside.chmod(0o644)
     (inside / "link").symlink_to(outside)
-    privacy.close_directory(inside)
+    hardening.close_directory(inside)
     assert stat.S_IMODE(outside.stat().st_mode) == 0o644
     assert stat.S_IMODE(inside.stat().st_mode) == 0o700
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import invocation
 from allscreenshots_box.config import SERVICE_DATA_DIR
+from allscreenshots_box.process import command_hint
 
 HOME = Path("/home/ada/.local/share/allscreenshots-box")
 
@@ -31,12 +31,12 @@ def test_a_command_is_spelled_for_who_called(
     on_path: bool,  # noqa: FBT001
     typed: str,
 ) -> None:
-    program = tmp_path / "venv" / invocation.PROGRAM
+    program = tmp_path / "venv" / command_hint.PROGRAM
     program.parent.mkdir()
     program.touch(mode=0o755)
     (tmp_path / "bin").mkdir()
     if on_path:
-        (tmp_path / "bin" / invocation.PROGRAM).symlink_to(program)
+        (tmp_path / "bin" / command_hint.PROGRAM).symlink_to(program)
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     for name, value in {
         "_SUDO_PATH": str(tmp_path / "bin"),
@@ -45,11 +45,11 @@ def test_a_command_is_spelled_for_who_called(
         "_IS_ROOT": is_root,
         "_BY_SUDO": by_sudo,
     }.items():
-        monkeypatch.setattr(invocation, name, value)
-    assert invocation.typed(data_dir, "admin link") == typed.format(program=program)
+        monkeypatch.setattr(command_hint, name, value)
+    assert command_hint.typed(data_dir, "admin link") == typed.format(program=program)
 
 
 def test_another_program_of_the_name_is_not_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    (tmp_path / invocation.PROGRAM).touch(mode=0o755)
+    (tmp_path / command_hint.PROGRAM).touch(mode=0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert not invocation.typed(Path("/d"), "admin link").startswith(invocation.PROGRAM)
+    assert not command_hint.typed(Path("/d"), "admin link").startswith(command_hint.PROGRAM)

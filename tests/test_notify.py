@@ -25,8 +25,8 @@ from allscreenshots_box import changes, config, regular, server
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.notify import Notifier
-from allscreenshots_box.pulse import Health
+from allscreenshots_box.process.health_cache import Health
+from allscreenshots_box.process.systemd import Notifier
 from allscreenshots_box.render.chromium import find_executable
 from tests.box import Box, free_port
 from tests.conftest import StandIn, standing_in

@@ -12,11 +12,12 @@ import sqlite_utils
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import allowance, pulse, readiness
+from allscreenshots_box import allowance, readiness
 from allscreenshots_box.allowance import Memory
 from allscreenshots_box.config import Settings
 from allscreenshots_box.database import open_database
-from allscreenshots_box.pulse import Health, Pulse
+from allscreenshots_box.process import health_cache
+from allscreenshots_box.process.health_cache import Health, Pulse
 from allscreenshots_box.readiness import look_at_means, look_at_store
 from tests.conftest import StandIn
 
@@ -58,12 +59,12 @@ async def felt(*found: str | Exception, looks: int) -> list[Health]:
 async def test_only_the_second_failure_in_a_row_counts(
     monkeypatch: pytest.MonkeyPatch, found: list[str | Exception], oks: list[bool]
 ) -> None:
-    monkeypatch.setattr(pulse, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(health_cache, "FRESH_SECONDS", 0)
     assert [health.ok for health in await felt(*found, looks=len(found))] == oks
 
 
 async def test_a_failure_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(health_cache, "FRESH_SECONDS", 0)
     told = await felt("", "torn", ValueError(), looks=3)
     assert [health.reason for health in told] == ["", "torn", "the look failed (ValueError)"]
 
@@ -84,7 +85,7 @@ async def test_however_many_ask_there_is_one_look() -> None:
 
 
 async def test_a_look_that_hangs_is_told_and_not_begun_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pulse, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(health_cache, "FRESH_SECONDS", 0)
     begun, ends = 0, asyncio.Event()
 
     async def look() -> str:
@@ -228,7 +229,7 @@ def test_a_box_without_a_browser_says_so(
 def test_a_box_whose_disk_is_full_says_so(
     api: TestClient[Litestar], monkeypatch: pytest.MonkeyPatch, settings: Settings
 ) -> None:
-    monkeypatch.setattr(pulse, "FRESH_SECONDS", 0)
+    monkeypatch.setattr(health_cache, "FRESH_SECONDS", 0)
     monkeypatch.setattr(readiness, "LEAST_FREE", 2**63)
     assert settings.data_dir.is_dir()
     assert [api.get("/ready").status_code for _ in range(2)] == [200, 503]

@@ -9,10 +9,11 @@ from litestar.datastructures import Cookie
 from litestar.di import NamedDependency
 from litestar.params import FromPath
 
-from .. import invocation, logs
+from .. import logs
 from ..database import trouble
 from ..errors import OperatorError
 from ..operators import SHORTEST_PASSWORD, Session
+from ..process import command_hint
 from .door import OPEN, ROOT, Door, cookie_name, destination, is_secure
 from .pages import moved, page
 
@@ -145,9 +146,9 @@ async def _link_form(
 
 def _command(request: AnyRequest) -> str:
     """Return the command that makes a link; without the paths of this machine for who is not on it."""
-    command = invocation.typed(request.app.state.settings.data_dir, "admin link")
-    if invocation.has_path(command) and not _is_near(request):
-        return f"{invocation.PROGRAM} admin link"
+    command = command_hint.typed(request.app.state.settings.data_dir, "admin link")
+    if command_hint.has_path(command) and not _is_near(request):
+        return f"{command_hint.PROGRAM} admin link"
     return command
 
 

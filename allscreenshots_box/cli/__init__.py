@@ -7,9 +7,10 @@ from typing import Any
 
 import click
 
-from .. import __version__, config, heap
+from .. import __version__, config
 from ..commit import commit
-from ..signals import Signals
+from ..process import malloc
+from ..process.signals import Signals
 from . import admin, backup, completion, keys, lists, plans, shot
 from .terminal import JSON, Commands, load, say, say_json, settings_options, table
 
@@ -33,7 +34,7 @@ def serve(context: click.Context, /, **flags: Any) -> None:
     """Serve the API until stopped."""
     signals = Signals()
     signals.remember()  # before all that takes time
-    heap.give_back()
+    malloc.give_back()
     from .. import server  # Litestar and Granian take half a second that no other command needs
 
     loaded = load(context, flags)

@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from .. import operators, tenancy
+from .. import operators
 from ..config import Settings
 from ..errors import OperatorError
+from ..process import locks
 from .terminal import Commands, hand_over, hasher, opened, say
 
 _LONGEST_LINE = 4 * operators.LARGEST_PASSWORD  # bytes; what is longer is no password in any case
@@ -90,7 +91,7 @@ def _base(settings: Settings, url: str | None) -> str:
         raise OperatorError("There is no page: the setting no_admin took it away; start the server without it.")
     if url is not None:
         return _checked(url)
-    base = (tenancy.sign(settings.data_dir) or settings.page_url).removesuffix("/admin")  # its flags are not ours
+    base = (locks.sign(settings.data_dir) or settings.page_url).removesuffix("/admin")  # its flags are not ours
     for everywhere in _EVERYWHERE:
         base = base.replace(everywhere, f"://{socket.gethostname()}:")
     return base

@@ -10,9 +10,10 @@ from typing import BinaryIO
 
 import click
 
-from .. import delivery, identity, regular, restoration, snapshot, tenancy
+from .. import regular, restoration, snapshot
 from ..config import Settings
 from ..errors import OperatorError
+from ..process import atomic_files, locks, privileges
 from ..restoration import Restored
 from .terminal import YES, confirm, load, require_box, say
 
@@ -37,9 +38,9 @@ def backup_command(file: Path, *, force: bool) -> None:
             _to_stdout(copy)
             say(_summary(settings, copy, "standard output"), err=True)
         return
-    delivery.refuse_within(settings.data_dir, [file])
+    atomic_files.refuse_within(settings.data_dir, [file])
     with (
-        delivery.files([file], replace=force, mode=snapshot.PRIVATE) as (out,),
+        atomic_files.files([file], replace=force, mode=snapshot.PRIVATE) as (out,),
         _copied(settings) as copy,
     ):
         _into(file, out, copy)
@@ -51,8 +52,8 @@ def backup_command(file: Path, *, force: bool) -> None:
 def _copied(settings: Settings) -> Iterator[Path]:
     """Become who the data belongs to; yield a checked copy of the database, in a directory of its own."""
     require_box(settings)
-    identity.enter(settings)
-    with tenancy.visiting(settings.data_dir):
+    privileges.enter(settings)
+    with locks.visiting(settings.data_dir):
         room = _room(settings)
         try:
             copy = room / settings.database_path.name
@@ -80,13 +81,13 @@ def _room(settings: Settings) -> Path:
 def _into(file: Path, out: BinaryIO, copy: Path) -> None:
     with copy.open("rb") as source:
         while stretch := source.read(STRETCH):
-            delivery.write(file, out, stretch)
+            atomic_files.write(file, out, stretch)
 
 
 def _to_stdout(copy: Path) -> None:
     with copy.open("rb") as source:
         while stretch := source.read(STRETCH):
-            delivery.to_stdout(stretch)
+            atomic_files.to_stdout(stretch)
 
 
 def _summary(settings: Settings, copy: Path, where: str) -> str:
@@ -107,9 +108,9 @@ def restore_command(file: Path, *, revive: bool, yes: bool) -> None:
     settings = load(click.get_current_context(), {}).settings
     path = settings.database_path
     with _backup(file) as backup:
-        identity.enter(settings)
+        privileges.enter(settings)
         with (
-            tenancy.alone(settings.data_dir),
+            locks.alone(settings.data_dir),
             restoration.prepared(backup, path, revive=revive) as (new, restored),
         ):
             for line in _foreseen(restored, revive=revive):

@@ -11,7 +11,7 @@ import click
 from click.shell_completion import CompletionItem, get_completion_class
 
 from ..escapes import escaped
-from ..invocation import PROGRAM
+from ..process.command_hint import PROGRAM
 from .terminal import load
 
 SHELLS = ("bash", "zsh", "fish")

@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from .. import invocation, keys
+from .. import keys
+from ..process import command_hint
 from . import completion
 from .terminal import (
     JSON,
@@ -97,7 +98,7 @@ def list_keys(*, everything: bool, as_json: bool) -> None:
         [*columns, "state"],
         as_json=as_json,
         empty=f"There are no keys in {settings.data_dir}: "
-        f"`{invocation.typed(settings.data_dir, 'keys create NAME')}` makes one.",
+        f"`{command_hint.typed(settings.data_dir, 'keys create NAME')}` makes one.",
     )
 
 

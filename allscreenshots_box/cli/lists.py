@@ -5,8 +5,9 @@ from pathlib import Path
 
 import click
 
-from .. import identity, lists
+from .. import lists
 from ..errors import OperatorError
+from ..process import privileges
 from .terminal import JSON, Commands, Duration, load, say, table
 
 
@@ -49,5 +50,5 @@ def show_lists(*, as_json: bool) -> None:
 def _folder_of_lists() -> Path:
     """Become who the data belongs to, and tell where fetched lists are."""
     settings = load(click.get_current_context(), {}).settings
-    identity.enter(settings)
+    privileges.enter(settings)
     return settings.data_dir / lists.FOLDER

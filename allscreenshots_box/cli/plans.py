@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from .. import invocation, keys, ledger, limits
+from .. import keys, ledger, limits
+from ..process import command_hint
 from . import completion
 from .terminal import JSON, YES, Commands, confirm, given, opened, say, say_json, shown, table
 
@@ -103,7 +104,7 @@ def usage_command(key: str | None, *, as_json: bool) -> None:
         [_usage_row(one) for one in found],
         [*columns, "render_seconds", "failures", "in_all"],
         as_json=False,
-        empty=f"There are no keys: `{invocation.typed(settings.data_dir, 'keys create NAME')}` makes one.",
+        empty=f"There are no keys: `{command_hint.typed(settings.data_dir, 'keys create NAME')}` makes one.",
     )
     if only is not None and found[0]["days"]:
         say()

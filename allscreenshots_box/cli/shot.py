@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 import click
 
-from .. import delivery, identity, privacy, regular
+from .. import regular
 from ..config import Settings
 from ..errors import BoxError, InvalidRequest, OperatorError, TargetNotAllowed
+from ..process import atomic_files, hardening, privileges
 from .terminal import load, say, settings_options
 
 SUFFIXES = {"jpg": "jpeg", "htm": "html", "md": "markdown"} | {
@@ -133,11 +134,11 @@ def shot_command(
         if outputs[0][1] not in TEXTS and sys.stdout.isatty():
             raise click.UsageError("A picture is nothing for a terminal: name a file with -o, or use a pipe.")
         rendering = _rendered(settings, shot, asked)
-        delivery.to_stdout(rendering.products[0].content)
+        atomic_files.to_stdout(rendering.products[0].content)
         _tell(rendering, ["standard output"])
         return
-    delivery.refuse_within(settings.data_dir, paths)
-    with delivery.files(paths, replace=True, mode=0o666) as files:
+    atomic_files.refuse_within(settings.data_dir, paths)
+    with atomic_files.files(paths, replace=True, mode=0o666) as files:
         rendering = _rendered(settings, shot, asked)
         _write(paths, files, rendering)
     _tell(rendering, [str(path) for path in paths])
@@ -265,8 +266,8 @@ def _rendered(settings: Settings, shot: Any, asked: set[str]) -> Any:
 
     from .. import logs, workroom
 
-    identity.enter(settings)
-    privacy.hide_memory()
+    privileges.enter(settings)
+    hardening.hide_memory()
     logs.start("error")
     with workroom.entered(settings.data_dir):
         try:
@@ -304,7 +305,7 @@ async def _render(settings: Settings, shot: Any) -> Any:
 
 def _write(paths: list[Path], files: list[BinaryIO], rendering: Any) -> None:
     for path, file, product in zip(paths, files, rendering.products, strict=True):
-        delivery.write(path, file, product.content)
+        atomic_files.write(path, file, product.content)
 
 
 def _tell(rendering: Any, places: list[str]) -> None:

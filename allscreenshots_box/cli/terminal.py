@@ -14,10 +14,11 @@ from typing import Any, TypeVar
 import click
 import sqlite_utils
 
-from .. import config, database, identity, invocation, keys, reserve, tenancy
+from .. import config, database, keys, reserve
 from ..config import Loaded, Settings
 from ..errors import OperatorError
 from ..escapes import escaped, escaped_lines
+from ..process import command_hint, locks, privileges
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -151,8 +152,8 @@ def opened(*, make: bool = False) -> Iterator[tuple[sqlite_utils.Database, Setti
     settings = load(click.get_current_context(), {}).settings
     if not make:
         require_box(settings)
-    identity.enter(settings)
-    with tenancy.visiting(settings.data_dir), reserve.at_hand(settings.data_dir):
+    privileges.enter(settings)
+    with locks.visiting(settings.data_dir), reserve.at_hand(settings.data_dir):
         db = database.open_database(settings.database_path, tell_changes)
         try:
             with database.explained(settings.database_path):
@@ -167,7 +168,7 @@ def require_box(settings: Settings) -> None:
         if not settings.database_path.exists():
             raise OperatorError(
                 f"There is no box in {settings.data_dir}: name the server's directory with --data-dir, or make a first "
-                f"key there with `{invocation.typed(settings.data_dir, 'keys create NAME')}`."
+                f"key there with `{command_hint.typed(settings.data_dir, 'keys create NAME')}`."
             )
 
 

@@ -8,9 +8,10 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .. import identity, outbound, places, render
+from .. import outbound, places, render
 from ..config import Settings
 from ..errors import BoxError, OperatorError, TargetNotAllowed
+from ..process import privileges
 from ..render.chromium import find_executable
 from ..render.shot import Blocked, Extract, Field, Shot, Window
 from .patient import SERVICE, Patient
@@ -118,7 +119,7 @@ def executable(patient: Patient) -> Verdict:
         return failed(str(error), INSTALL)
     except (OSError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or "it does not answer"
-        return failed(f"{patient.settings.browser} cannot be run by {identity.name()} ({why})", name)
+        return failed(f"{patient.settings.browser} cannot be run by {privileges.name()} ({why})", name)
     found = re.search(r"\b(\d+)\.(\d+)\.(\d+)\.(\d+)\b", told)
     if found is None:
         return failed(f"{path} is no Chromium: --version does not tell one", name)

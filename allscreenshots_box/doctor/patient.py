@@ -9,8 +9,8 @@ from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
 
-from .. import tenancy
 from ..config import Loaded
+from ..process import locks
 from ..render import Renderer
 from .probe import Site
 from .verdict import Skipped
@@ -62,7 +62,7 @@ class Patient:
     @cached_property
     def server(self) -> int | None:
         """The process that serves this data directory, if one does."""
-        return holder(self.settings.data_dir / tenancy.LOCK)
+        return holder(self.settings.data_dir / locks.LOCK)
 
     @cached_property
     def unit(self) -> dict[str, str]:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 import sqlite_utils
 
-from .. import database, identity, lists
+from .. import database, lists
 from ..config import Settings
 from ..errors import OperatorError
+from ..process import privileges
 from .patient import SERVICE, Patient
 from .verdict import Skipped, Verdict, failed, ok, warning
 
@@ -30,18 +31,18 @@ def data_directory(patient: Patient) -> Verdict:
     settings = patient.settings
     was_there = settings.data_dir.exists()
     try:
-        identity.enter(settings)
+        privileges.enter(settings)
     except OperatorError as error:
         return failed(str(error), _cure_of_entering(settings))
     patient.is_ours = True
     about = settings.data_dir.stat()
-    fact = f"{settings.data_dir} ({about.st_mode & 0o777:04o}, {identity.name(about.st_uid)})"
+    fact = f"{settings.data_dir} ({about.st_mode & 0o777:04o}, {privileges.name(about.st_uid)})"
     files = list(_files(settings.data_dir))
     if loose := [f"{path} is {mode:04o}" for path, mode, _ in files if mode & OTHERS]:
         cure = f"chmod -R u=rwX,go= {shlex.quote(str(settings.data_dir))}"
-        return failed(f"{_some(loose)}: open to others than {identity.name(about.st_uid)}", cure)
-    if strange := [f"{path} is {identity.name(owner)}'s" for path, _, owner in files if owner != about.st_uid]:
-        cure = f"chown -R {identity.name(about.st_uid)}: {shlex.quote(str(settings.data_dir))}"
+        return failed(f"{_some(loose)}: open to others than {privileges.name(about.st_uid)}", cure)
+    if strange := [f"{path} is {privileges.name(owner)}'s" for path, _, owner in files if owner != about.st_uid]:
+        cure = f"chown -R {privileges.name(about.st_uid)}: {shlex.quote(str(settings.data_dir))}"
         return failed(f"{fact}, but {_some(strange)}", cure)
     return ok(fact if was_there else f"{fact}, made just now")
 
@@ -64,7 +65,7 @@ def _some(told: list[str]) -> str:
 def _cure_of_entering(settings: Settings) -> str:
     folder = shlex.quote(str(settings.data_dir))
     if os.geteuid() != 0:
-        return f"sudo {SERVICE} doctor, or name a directory of {identity.name()} with --data-dir"
+        return f"sudo {SERVICE} doctor, or name a directory of {privileges.name()} with --data-dir"
     return f"id {settings.user} || useradd --system {settings.user}; chown -R {settings.user}: {folder}"
 
 
@@ -134,7 +135,7 @@ def filter_lists(patient: Patient) -> Verdict:
     if rules is not None and not (rules.is_file() and os.access(rules, os.R_OK)):
         name = shlex.quote(str(rules))
         cure = f"ls -l {name}; chmod o+r {name}, or mend the setting block_rules"
-        return failed(f"the rules of block_rules, {rules}, cannot be read by {identity.name()}", cure)
+        return failed(f"the rules of block_rules, {rules}, cannot be read by {privileges.name()}", cure)
     fetched = sorted(str(row["from"]) for row in lists.show(folder) if str(row["from"]).startswith("fetched"))
     if not fetched:
         return ok("as they come with the box")

@@ -21,7 +21,7 @@ from ..errors import (
     UrlUnreachable,
 )
 from ..places import Place
-from ..pulse import FRESH_SECONDS, Health, Pulse
+from ..process.health_cache import FRESH_SECONDS, Health, Pulse
 from ..resolver import Resolver
 from . import trust
 from .blocking import Blocking

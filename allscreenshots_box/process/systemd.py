@@ -5,7 +5,7 @@ import socket
 import time
 from collections.abc import MutableMapping
 
-from . import logs
+from .. import logs
 
 UNSUPERVISED_SECONDS = 20.0  # between two looks at ourselves, where nobody asks for them
 SHARE = 3  # looks in the time that systemd waits for one: two may be late

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, NoReturn
 
-from .errors import OperatorError
+from ..errors import OperatorError
 
 LONGEST_WORD = 8192  # bytes of what is told about a failure; paths are long
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
-from .errors import OperatorError
+from ..errors import OperatorError
 
 LOCK = "serve.lock"
 PATIENCE_SECONDS = 5.0  # for commands, which take less, unless they wait for an answer

@@ -5,8 +5,8 @@ import os
 import pwd
 from pathlib import Path
 
-from .config import Settings
-from .errors import OperatorError
+from ..config import Settings
+from ..errors import OperatorError
 
 
 def enter(settings: Settings) -> None:

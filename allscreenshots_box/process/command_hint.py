@@ -6,7 +6,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from .config import SERVICE_DATA_DIR, default_data_dir
+from ..config import SERVICE_DATA_DIR, default_data_dir
 
 PROGRAM = "allscreenshots-box"
 
