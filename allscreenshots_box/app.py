@@ -17,7 +17,6 @@ from . import (
     __version__,
     admin,
     captures,
-    database,
     keys,
     logs,
     outbound,
@@ -40,6 +39,7 @@ from .limits import Buckets
 from .metrics import Metrics, Sample
 from .readiness import Readiness
 from .render import Renderer, processes
+from .storage import database
 
 Rendering = Callable[[], AbstractAsyncContextManager[Renderer]]
 

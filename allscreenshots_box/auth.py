@@ -19,11 +19,11 @@ from urllib.parse import unquote_plus
 from argon2 import PasswordHasher
 
 from . import keys, logs
-from .database import Database
 from .errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
 from .keys import Key
 from .limits import Buckets, Kind, Plan, Standing
 from .places import Network, Place
+from .storage.database import Database
 
 PROOFS_AT_ONCE = 2  # argon2 takes a core and 19 MiB each
 PROOF_WAIT_SECONDS = 3.0

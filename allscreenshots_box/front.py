@@ -14,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, bodies, captures, database, logs, stamps
+from . import admin, bodies, captures, logs, stamps
 from .auth import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
 from .config import Settings
 from .connections import PROVEN
@@ -35,6 +35,7 @@ from .limits import Kind, Standing
 from .metrics import OTHER, Served
 from .places import Network
 from .render import Clocks, Rendering
+from .storage import database
 from .strangers import Strangers
 
 LARGEST_BODY = 1024 * 1024  # bytes

@@ -22,12 +22,12 @@ from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
 from . import places
-from .audit import COMMAND_LINE, Actor, record
-from .database import acting, writing
 from .errors import OperatorError
 from .limits import Plan, no_plan, plans
 from .places import Place
 from .stamps import stamp
+from .storage.audit import COMMAND_LINE, Actor, record
+from .storage.database import acting, writing
 
 SCHEME = "ask_"
 PUBLIC_LENGTH = 8

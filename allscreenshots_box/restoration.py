@@ -12,11 +12,13 @@ from typing import Any, BinaryIO
 
 import sqlite_utils
 
-from . import database, keys, predecessor, scrutiny, snapshot, stamps
-from .audit import COMMAND_LINE, record
-from .database import migrations
+from . import keys, predecessor, scrutiny, stamps
 from .errors import OperatorError
 from .predecessor import Predecessor
+from .storage import backup as snapshot
+from .storage import database
+from .storage.audit import COMMAND_LINE, record
+from .storage.database import migrations
 
 MAGIC = b"SQLite format 3\0"
 KIND = "before-restore-"

@@ -7,8 +7,8 @@ from contextlib import closing
 import sqlite_utils
 
 from . import keys, limits, places
-from .database import migrations
 from .errors import OperatorError
+from .storage.database import migrations
 
 LONGEST = 1000  # characters of what is only shown: acts, subjects, targets
 LARGEST_ID = 2**53  # rows that come later have larger ones: there must be some

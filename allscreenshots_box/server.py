@@ -13,7 +13,7 @@ from typing import Any
 import uvloop
 from litestar import Litestar
 
-from . import __version__, certificate, changes, keys, logs, operators, reserve
+from . import __version__, certificate, changes, keys, logs, operators
 from .app import create_app, obey
 from .certificate import Certificate
 from .config import Settings, spelled
@@ -24,6 +24,7 @@ from .process import command_hint, hardening, locks, privileges
 from .process.signals import Signals
 from .process.systemd import Notifier
 from .render import leftovers
+from .storage import reserve
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 LEAST_BESIDE, MOST_BESIDE = 64, 256  # connections to ops_listen or admin_listen: a crowd must not keep operators out

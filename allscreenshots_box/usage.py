@@ -13,12 +13,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
 from . import ledger, logs
-from .database import BUSY_MILLISECONDS, Database, repeated
 from .errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
 from .keys import Key
 from .ledger import DAY, Counts, Holder, Period, Tally, moment, period_of
 from .limits import Plan
 from .render import Clocks
+from .storage.database import BUSY_MILLISECONDS, Database, repeated
 
 WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
 PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon

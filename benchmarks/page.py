@@ -19,12 +19,13 @@ from argon2 import PasswordHasher, profiles
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import audit, captures, keys, limits
+from allscreenshots_box import captures, keys, limits
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
-from allscreenshots_box.database import Database, open_database, writing
 from allscreenshots_box.ledger import MONTH
 from allscreenshots_box.render import Health, Renderer
+from allscreenshots_box.storage import audit
+from allscreenshots_box.storage.database import Database, open_database, writing
 from benchmarks import stage
 from tests.operator_in import sign_in
 

@@ -17,7 +17,7 @@ import httpx
 
 from allscreenshots_box import keys
 from allscreenshots_box.config import Settings
-from allscreenshots_box.database import open_database
+from allscreenshots_box.storage.database import open_database
 
 PROGRAM = str(Path(sys.executable).parent / "allscreenshots-box")
 START_SECONDS = 30

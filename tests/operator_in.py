@@ -10,7 +10,7 @@ from playwright.sync_api import BrowserContext, Page
 
 from allscreenshots_box import operators
 from allscreenshots_box.admin.door import cookie_name
-from allscreenshots_box.audit import Actor
+from allscreenshots_box.storage.audit import Actor
 from tests.box import Box
 
 PASSWORD = "correct horse battery staple"

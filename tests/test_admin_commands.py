@@ -11,9 +11,10 @@ import pytest
 from argon2 import PasswordHasher
 from click.testing import CliRunner, Result
 
-from allscreenshots_box import audit, config, operators
+from allscreenshots_box import config, operators
 from allscreenshots_box.cli import main
-from allscreenshots_box.database import open_database
+from allscreenshots_box.storage import audit
+from allscreenshots_box.storage.database import open_database
 from tests.box import PROGRAM, environment, found
 
 PASSWORD = "correct horse battery staple"

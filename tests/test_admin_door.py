@@ -25,7 +25,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import Receive, Scope, Send
 
-from allscreenshots_box import audit, logs, operators
+from allscreenshots_box import logs, operators
 from allscreenshots_box.admin import door as door_of_page
 from allscreenshots_box.admin.door import MOST_COOKIES, destination
 from allscreenshots_box.admin.guesses import (
@@ -41,12 +41,13 @@ from allscreenshots_box.admin.guesses import (
 )
 from allscreenshots_box.admin.origin import LONGEST_REASON
 from allscreenshots_box.app import create_app
-from allscreenshots_box.audit import Actor
 from allscreenshots_box.config import Settings
-from allscreenshots_box.database import open_database, writing
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.front import Side, beside
 from allscreenshots_box.limits import Buckets
+from allscreenshots_box.storage import audit
+from allscreenshots_box.storage.audit import Actor
+from allscreenshots_box.storage.database import open_database, writing
 from tests.conftest import StandIn, standing_in
 
 PASSWORD = "correct horse battery staple"

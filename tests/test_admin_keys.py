@@ -15,9 +15,10 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from lxml import html
 
-from allscreenshots_box import audit, keys, ledger, limits
+from allscreenshots_box import keys, ledger, limits
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.ledger import Counts
+from allscreenshots_box.storage import audit
 
 Client = TestClient[Litestar]
 

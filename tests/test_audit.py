@@ -6,9 +6,10 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher
 
-from allscreenshots_box import audit, keys, limits
-from allscreenshots_box.audit import Actor
+from allscreenshots_box import keys, limits
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.storage import audit
+from allscreenshots_box.storage.audit import Actor
 
 OPERATOR = Actor("operator", "192.0.2.7")
 

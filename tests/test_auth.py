@@ -10,11 +10,12 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import auth, database, keys
+from allscreenshots_box import auth, keys
 from allscreenshots_box.auth import Gate
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import KeyInQuery, ServiceUnavailable, Unauthorized
 from allscreenshots_box.limits import Buckets
+from allscreenshots_box.storage import database
 
 
 class CountingHasher(PasswordHasher):

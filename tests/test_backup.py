@@ -18,11 +18,13 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import audit, captures, keys, limits, operators, restoration, snapshot
-from allscreenshots_box.database import migrations, open_database, writing
+from allscreenshots_box import captures, keys, limits, operators, restoration
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.process import atomic_files, locks
 from allscreenshots_box.restoration import Restored
+from allscreenshots_box.storage import audit
+from allscreenshots_box.storage import backup as snapshot
+from allscreenshots_box.storage.database import migrations, open_database, writing
 from tests.box import PROGRAM, command, environment
 
 HASHER = PasswordHasher.from_parameters(profiles.CHEAPEST)

@@ -12,11 +12,12 @@ import sqlite_utils
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
-from allscreenshots_box import captures, database, errors, keys, ledger
+from allscreenshots_box import captures, errors, keys, ledger
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures import Captures, Entry
 from allscreenshots_box.config import Settings
 from allscreenshots_box.ledger import Counts
+from allscreenshots_box.storage import database
 from tests.conftest import StandIn, standing_in
 
 

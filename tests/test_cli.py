@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from allscreenshots_box import keys, ledger
-from allscreenshots_box.database import open_database
 from allscreenshots_box.ledger import Counts
+from allscreenshots_box.storage.database import open_database
 from tests.box import PROGRAM, command, environment, found
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give itself up")

@@ -9,9 +9,10 @@ from pathlib import Path
 import pytest
 import sqlite_utils
 
-from allscreenshots_box import database, keys, snapshot
+from allscreenshots_box import keys
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.storage import backup, database
 
 
 def test_the_file_is_its_owners_alone(db: sqlite_utils.Database, settings: Settings) -> None:
@@ -165,7 +166,7 @@ def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, monkeypatc
         raise OperatorError("No copy could be made: free the disk.")
 
     with monkeypatch.context() as patched:
-        patched.setattr(snapshot, "take", full)
+        patched.setattr(backup, "take", full)
         with pytest.raises(OperatorError, match="free the disk"):
             database.open_database(tmp_path / "box.db")
     with closing(sqlite_utils.Database(tmp_path / "box.db")) as db:

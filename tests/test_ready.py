@@ -15,10 +15,10 @@ from litestar.testing import TestClient
 from allscreenshots_box import allowance, readiness
 from allscreenshots_box.allowance import Memory
 from allscreenshots_box.config import Settings
-from allscreenshots_box.database import open_database
 from allscreenshots_box.process import health_cache
 from allscreenshots_box.process.health_cache import Health, Pulse
 from allscreenshots_box.readiness import look_at_means, look_at_store
+from allscreenshots_box.storage.database import open_database
 from tests.conftest import StandIn
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +145,7 @@ def test_a_store_that_cannot_be_written_says_why(
 FULL = """
 import resource, signal, sys
 from pathlib import Path
-from allscreenshots_box.database import open_database
+from allscreenshots_box.storage.database import open_database
 from allscreenshots_box.readiness import look_at_means, look_at_store
 db = open_database(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)

@@ -9,8 +9,9 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher
 
-from allscreenshots_box import keys, operators, reserve
+from allscreenshots_box import keys, operators
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.storage import reserve
 from tests.box import Box, command
 from tests.chaos.scarcity import full, small_disk
 

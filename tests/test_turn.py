@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import keys, operators
-from allscreenshots_box.audit import COMMAND_LINE
+from allscreenshots_box.storage.audit import COMMAND_LINE
 from tests.box import Box
 from tests.conftest import StandIn
 from tests.site.server import Site

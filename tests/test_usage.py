@@ -15,12 +15,13 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import database, errors, keys, ledger, limits, statements, usage
+from allscreenshots_box import errors, keys, ledger, limits, statements, usage
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import QuotaExceeded
 from allscreenshots_box.keys import Key
 from allscreenshots_box.ledger import MONTH, Counts
 from allscreenshots_box.render import Clocks
+from allscreenshots_box.storage import database
 from allscreenshots_box.usage import Usage
 from tests.conftest import StandIn
 

@@ -7,7 +7,7 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
-from .. import audit
+from ..storage import audit
 from .condition import Insight
 from .measures import size, span
 from .pages import page

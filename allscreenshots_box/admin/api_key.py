@@ -11,10 +11,10 @@ from litestar.datastructures import State
 from litestar.params import FromPath
 
 from .. import config, keys, ledger, limits
-from ..audit import Actor
 from ..errors import NotFound, OperatorError
 from ..keys import Key, Minted
 from ..ledger import Counts
+from ..storage.audit import Actor
 from . import expiry, fields, moments, roster
 from .api_keys import hosts_in, shown_once
 from .fields import Form, Outdated

@@ -10,9 +10,9 @@ from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from .. import keys, limits
-from ..database import Database
 from ..errors import OperatorError
 from ..keys import Key
+from ..storage.database import Database
 from . import expiry, fields, roster
 from .fields import Form, Tickets
 from .pages import actor_of, base_of, page

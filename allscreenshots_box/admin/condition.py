@@ -14,11 +14,11 @@ import sqlite_utils
 from .. import allowance
 from ..captures import Captures
 from ..config import Settings
-from ..database import Database
 from ..ledger import Counts
 from ..readiness import Readiness
 from ..render import Renderer, processes
 from ..stamps import stamp
+from ..storage.database import Database
 from ..usage import Usage
 from .charts import Bars
 from .roster import ROTATE_AFTER, UNUSED_AFTER

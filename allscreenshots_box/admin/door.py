@@ -15,13 +15,13 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 
 from .. import logs, operators
-from ..audit import Actor
 from ..auth import Headers, network_of
-from ..database import Database
 from ..errors import NotSignedIn
 from ..limits import Buckets
 from ..operators import Session
 from ..places import Network
+from ..storage.audit import Actor
+from ..storage.database import Database
 from . import origin
 from .guesses import Guesses
 

@@ -8,9 +8,9 @@ import jinja2
 from litestar import MediaType, Request, Response
 
 from .. import __version__
-from ..audit import Actor
 from ..config import Settings
 from ..escapes import escaped_lines
+from ..storage.audit import Actor
 from . import charts, moments
 
 SECTIONS = {

@@ -10,9 +10,9 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import State
 
 from .. import limits
-from ..audit import Actor
 from ..errors import NotFound, OperatorError
 from ..limits import Plan
+from ..storage.audit import Actor
 from . import fields, roster
 from .fields import Form, Outdated
 from .pages import actor_of, moved, page

@@ -10,10 +10,10 @@ from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from .. import logs
-from ..database import trouble
 from ..errors import OperatorError
 from ..operators import SHORTEST_PASSWORD, Session
 from ..process import command_hint
+from ..storage.database import trouble
 from .door import OPEN, ROOT, Door, cookie_name, destination, is_secure
 from .pages import moved, page
 

@@ -10,11 +10,12 @@ from typing import BinaryIO
 
 import click
 
-from .. import regular, restoration, snapshot
+from .. import regular, restoration
 from ..config import Settings
 from ..errors import OperatorError
 from ..process import atomic_files, locks, privileges
 from ..restoration import Restored
+from ..storage import backup as snapshot
 from .terminal import YES, confirm, load, require_box, say
 
 STRETCH = 1 << 20  # bytes read at a time

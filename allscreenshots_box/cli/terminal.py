@@ -14,11 +14,12 @@ from typing import Any, TypeVar
 import click
 import sqlite_utils
 
-from .. import config, database, keys, reserve
+from .. import config, keys
 from ..config import Loaded, Settings
 from ..errors import OperatorError
 from ..escapes import escaped, escaped_lines
 from ..process import command_hint, locks, privileges
+from ..storage import database, reserve
 
 F = TypeVar("F", bound=Callable[..., Any])
 

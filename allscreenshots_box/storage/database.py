@@ -12,14 +12,15 @@ from typing import Concatenate, ParamSpec, TypeVar
 
 import sqlite_utils
 
-from . import logs, reserve, snapshot
-from .errors import OperatorError
-from .process import command_hint
+from .. import logs
+from ..errors import OperatorError
+from ..process import command_hint
+from . import backup, reserve
 
 P = ParamSpec("P")
 T = TypeVar("T")
 
-BUSY_MILLISECONDS = snapshot.BUSY_MILLISECONDS  # how long the command line and the server wait for each other
+BUSY_MILLISECONDS = backup.BUSY_MILLISECONDS  # how long the command line and the server wait for each other
 SERVER_MILLISECONDS = 500  # ... once the server serves: all other requests wait behind its one thread
 BEATS = 2**31 - 1  # the number in the head has 32 bits
 
@@ -262,7 +263,7 @@ def open_database(path: Path, tell: Tell = _log) -> sqlite_utils.Database:
     Raises OperatorError, with the cure, when that cannot be done.
     """
     with explained(path):
-        path.touch(mode=snapshot.PRIVATE)
+        path.touch(mode=backup.PRIVATE)
         # The server opens it on one thread and hands that thread every call.
         db = sqlite_utils.Database(sqlite3.connect(path, check_same_thread=False))
         try:
@@ -288,8 +289,8 @@ def _bring_up_to_date(db: sqlite_utils.Database, path: Path) -> tuple[list[str],
     if pending and migrations.applied(db):
         copy = _copy_before(pending[0], path)
         copy.unlink(missing_ok=True)  # of a start that could not go on
-        snapshot.take(path, copy)
-        snapshot.prune(path, "before-m")
+        backup.take(path, copy)
+        backup.prune(path, "before-m")
         told = pending, copy
     migrations.apply(db)
     return told

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlite_utils
 
-from . import stamps
+from .. import stamps
 
 _NOT_PLAIN, _ESCAPED = re.compile("[%_!]"), r"!\g<0>"  # in a pattern of SQL
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from .errors import OperatorError
+from ..errors import OperatorError
 
 PRIVATE = 0o600  # what a database holds is its owner's business
 BUSY_MILLISECONDS = 5000
