@@ -13,24 +13,12 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from . import (
-    __version__,
-    admin,
-    captures,
-    keys,
-    logs,
-    outbound,
-    reference,
-    render,
-    screenshots,
-    statements,
-    usage,
-    vitals,
-)
+from . import __version__, admin, captures, keys, logs, reference, render, screenshots, statements, usage, vitals
 from .admin import Door
 from .auth import Gate
 from .config import Settings
 from .description import Described
+from .egress import policy
 from .errors import (
     NotFound,
 )
@@ -102,7 +90,7 @@ async def obey(app: Litestar, settings: Settings) -> None:
 
     Raises OperatorError, and has changed nothing then.
     """
-    await app.state.renderer.obey(outbound.policy_of(settings), settings.block_rules)
+    await app.state.renderer.obey(policy.policy_of(settings), settings.block_rules)
     app.state.front.obey(settings)
     app.state.settings = settings
     logs.choose(settings.log_level, settings.log_levels)
@@ -126,7 +114,7 @@ def _memory() -> dict[str, int]:
 
 
 def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
-    return render.running(render.equipment(settings), outbound.policy_of(settings))
+    return render.running(render.equipment(settings), policy.policy_of(settings))
 
 
 def _openapi() -> OpenAPIConfig:

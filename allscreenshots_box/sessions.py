@@ -5,8 +5,8 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from . import outbound
 from .bodies import Body, choice, spelled
+from .egress import policy
 from .errors import InvalidUrl
 from .render import shot as shots
 
@@ -130,7 +130,7 @@ class BrowserSessionRequest(Body):
 
 def _origin(text: str) -> str:
     """Return an origin as browsers write it: lower case, ASCII, without a default port. Raises InvalidUrl."""
-    target = outbound.parse(text)
+    target = policy.parse(text)
     scheme = text.partition(":")[0]
     host = f"[{target.host}]" if ":" in target.host else target.host
     return f"{scheme}://{host}" + ("" if target.port == {"http": 80, "https": 443}[scheme] else f":{target.port}")

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
+from allscreenshots_box.egress.session import Bounds
+from allscreenshots_box.egress.socks import Reply
 from allscreenshots_box.render.carriage import FASTER, PART, SLOWEST, UNBOUND, Carriage
-from allscreenshots_box.render.door import Bounds
-from allscreenshots_box.render.socks import Reply
 from tests.test_proxy import Stage, play
 
 MUCH, LITTLE = 8 << 20, 1 << 10  # bytes

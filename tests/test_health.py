@@ -12,8 +12,9 @@ from typing import NoReturn
 
 import pytest
 
-from allscreenshots_box import outbound, render
+from allscreenshots_box import render
 from allscreenshots_box.config import Settings
+from allscreenshots_box.egress import policy
 from allscreenshots_box.errors import PageEnded
 from allscreenshots_box.render import Health, Renderer, leftovers, processes
 from allscreenshots_box.render.browser import Browser
@@ -41,7 +42,7 @@ def test_a_stopped_browser_is_replaced_before_it_is_unhealthy(tmp_path: Path) ->
 def play(scene: Callable[[Renderer], Awaitable[None]], tmp_path: Path) -> None:
     async def whole() -> None:
         equipment = render.Equipment(slots=1, sandbox=os.geteuid() != 0)
-        async with render.running(equipment, outbound.policy_of(Settings(data_dir=tmp_path))) as renderer:
+        async with render.running(equipment, policy.policy_of(Settings(data_dir=tmp_path))) as renderer:
             await scene(renderer)
 
     asyncio.run(whole())

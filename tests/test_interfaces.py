@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from allscreenshots_box import interfaces
-from allscreenshots_box.interfaces import Interfaces
+from allscreenshots_box.egress import interfaces
+from allscreenshots_box.egress.interfaces import Interfaces
 from allscreenshots_box.places import Address
 from tests.attacks.network import Space, ip
 

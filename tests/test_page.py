@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from allscreenshots_box.egress.policy import Scope, Target, Vetted
 from allscreenshots_box.errors import PageTooLarge
-from allscreenshots_box.outbound import Scope, Target, Vetted
 from allscreenshots_box.render.cdp import DROPPED, FLOODED
 from allscreenshots_box.render.page import MOST_FLOODS, Page
 from allscreenshots_box.render.shot import Milestone, Shot

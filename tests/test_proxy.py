@@ -13,15 +13,16 @@ from typing import Any
 import pytest
 import uvloop
 
-from allscreenshots_box import outbound, places
+from allscreenshots_box import places
+from allscreenshots_box.egress import policy as outbound
+from allscreenshots_box.egress.policy import Policy, Scope, Vetted
+from allscreenshots_box.egress.proxy import Proxy
+from allscreenshots_box.egress.relay import Inside, Outside
+from allscreenshots_box.egress.resolver import Resolver
+from allscreenshots_box.egress.session import HIGH_WATER, REMEMBERED, Bounds, Door, End
+from allscreenshots_box.egress.socks import Reply
 from allscreenshots_box.errors import BoxError, InvalidUrl, Overloaded, OverShare, TargetNotAllowed, UrlUnreachable
-from allscreenshots_box.outbound import Policy, Scope, Vetted
 from allscreenshots_box.places import Address
-from allscreenshots_box.render.door import HIGH_WATER, REMEMBERED, Bounds, Door, End
-from allscreenshots_box.render.proxy import Proxy
-from allscreenshots_box.render.relay import Inside, Outside
-from allscreenshots_box.render.socks import Reply
-from allscreenshots_box.resolver import Resolver
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Scene = Callable[["Stage"], Coroutine[Any, Any, None]]

@@ -12,10 +12,19 @@ from collections.abc import Awaitable, Callable
 import pytest
 import uvloop
 
-from allscreenshots_box import resolver
+from allscreenshots_box.egress import resolver
+from allscreenshots_box.egress.resolver import (
+    FAILED,
+    MOST_ADDRESSES,
+    SHARE,
+    SILENT,
+    TOO_MANY,
+    UNKNOWN,
+    Answer,
+    Resolver,
+)
 from allscreenshots_box.errors import BoxError, Overloaded, OverShare, ServiceUnavailable, UrlUnreachable
 from allscreenshots_box.places import Address
-from allscreenshots_box.resolver import FAILED, MOST_ADDRESSES, SHARE, SILENT, TOO_MANY, UNKNOWN, Answer, Resolver
 
 PATIENCE = 10.0  # seconds
 THREADS = 32

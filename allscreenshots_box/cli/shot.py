@@ -282,7 +282,8 @@ def _rendered(settings: Settings, shot: Any, asked: set[str]) -> Any:
 
 
 async def _render(settings: Settings, shot: Any) -> Any:
-    from .. import outbound, render
+    from .. import render
+    from ..egress import policy
 
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     caught: list[int] = []
@@ -296,7 +297,7 @@ async def _render(settings: Settings, shot: Any) -> Any:
         loop.add_signal_handler(number, stop, number)
     try:
         equipment = replace(render.equipment(settings), slots=1)
-        async with render.running(equipment, outbound.policy_of(settings)) as renderer:
+        async with render.running(equipment, policy.policy_of(settings)) as renderer:
             return await renderer.render(shot)
     except asyncio.CancelledError:
         say("Stopped; nothing was written.", err=True)

@@ -8,8 +8,9 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .. import outbound, places, render
+from .. import places, render
 from ..config import Settings
+from ..egress import policy as outbound
 from ..errors import BoxError, OperatorError, TargetNotAllowed
 from ..process import privileges
 from ..render.chromium import find_executable

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import keys
 from ..config import Settings
-from ..render.door import Bounds
+from ..egress.session import Bounds
 from .patient import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
 from .verdict import Verdict, failed, ok, warning
 

@@ -8,8 +8,11 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import allowance, logs, outbound
+from .. import allowance, logs
 from ..config import Settings
+from ..egress import policy as outbound
+from ..egress.proxy import Proxy
+from ..egress.resolver import Resolver
 from ..errors import (
     BoxError,
     DeadlinePassed,
@@ -22,7 +25,6 @@ from ..errors import (
 )
 from ..places import Place
 from ..process.health_cache import FRESH_SECONDS, Health, Pulse
-from ..resolver import Resolver
 from . import trust
 from .blocking import Blocking
 from .browser import Browser
@@ -31,7 +33,6 @@ from .cdp import ProtocolError
 from .line import LEAST_REST, NOBODY, Clocks, Line
 from .page import Aside, Page
 from .pictures import Encoder
-from .proxy import Proxy
 from .room import Room
 from .sharing import Sharing
 from .shot import Rendering, Shot

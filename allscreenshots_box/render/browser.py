@@ -11,8 +11,10 @@ from contextvars import Context
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import logs, outbound
+from .. import logs
 from ..allowance import NO_HANDLES
+from ..egress import policy as outbound
+from ..egress.proxy import Proxy
 from ..errors import OperatorError
 from .brake import Brake
 from .carriage import Carriage
@@ -20,7 +22,6 @@ from .cdp import ConnectionLost, ProtocolError
 from .cell import Cell, Killed
 from .chromium import Chromium, find_executable
 from .progress import answer
-from .proxy import Proxy
 from .room import Room
 from .tabs import DIED, TOO_LARGE, BrowserGone, Life, Tab
 from .trust import Authorities

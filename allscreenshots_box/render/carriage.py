@@ -4,8 +4,8 @@ import math
 import time
 from collections.abc import Callable, Collection
 
+from ..egress.session import Door
 from . import processes
-from .door import Door
 
 # Of a core, between two looks. Four pages at a time that load what pages do take a tenth; what is sent in pieces of a
 # few bytes, or without end, takes all of it, and what another page waits for then comes after each of them.

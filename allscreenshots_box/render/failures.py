@@ -2,7 +2,8 @@
 
 import re
 
-from .. import logs, outbound
+from .. import logs
+from ..egress import policy
 from ..errors import (
     BoxError,
     InvalidUrl,
@@ -57,7 +58,7 @@ def refusal(page: Page, url: str) -> BoxError | None:
     if not page.arrived:  # nothing but the document and its redirects has been asked for
         return next(iter(door.refusals.values()), None) or _failure(next(iter(door.failures.values()), None))
     try:
-        target = outbound.parse(url or page.target.url)
+        target = policy.parse(url or page.target.url)
         key = (target.host, target.port)
     except InvalidUrl:
         return None

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from .. import outbound
+from ..egress import policy
 from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
 from .cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
 from .line import LEAST_REST
@@ -64,7 +64,7 @@ class Page:
     """A tab while it is used, and how far its document is."""
 
     def __init__(
-        self, tab: Tab, shot: Shot, vetted: outbound.Vetted, deadline: float, aside: Aside = nullcontext
+        self, tab: Tab, shot: Shot, vetted: policy.Vetted, deadline: float, aside: Aside = nullcontext
     ) -> None:
         self.tab = tab
         self.shot = shot

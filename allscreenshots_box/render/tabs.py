@@ -9,13 +9,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..egress.proxy import Proxy
+from ..egress.session import Door
 from ..errors import PageEnded
 from .cdp import ConnectionLost, ProtocolError, Session
 from .cell import AILMENTS, Cell
 from .chromium import Chromium
-from .door import Door
 from .progress import Progress
-from .proxy import Proxy
 from .shot import Window
 
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself

@@ -5,7 +5,7 @@ from collections import Counter
 import httpx
 import pytest
 
-from allscreenshots_box.resolver import MOST_ADDRESSES, SHARE, THREADS
+from allscreenshots_box.egress.resolver import MOST_ADDRESSES, SHARE, THREADS
 from tests.attacks.names import INTRANET
 from tests.attacks.siege import Attacked, Siege
 from tests.test_serve import eventually, log_lines

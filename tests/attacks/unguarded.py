@@ -8,11 +8,11 @@ import sys
 from contextvars import ContextVar
 from typing import Any
 
-from allscreenshots_box import outbound
 from allscreenshots_box.cli import main
-from allscreenshots_box.outbound import Scope, Target, Vetted
+from allscreenshots_box.egress import policy as outbound
+from allscreenshots_box.egress.policy import Scope, Target, Vetted
+from allscreenshots_box.egress.session import Door
 from allscreenshots_box.render import chromium, tabs
-from allscreenshots_box.render.door import Door
 
 
 def judgement() -> None:

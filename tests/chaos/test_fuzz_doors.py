@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box.render.door import Bounds, Door
-from allscreenshots_box.render.socks import Reply
+from allscreenshots_box.egress.session import Bounds, Door
+from allscreenshots_box.egress.socks import Reply
 from tests.test_proxy import GREETING, WELCOME, Client, Stage, Target, play, request
 
 pytestmark = pytest.mark.chaos

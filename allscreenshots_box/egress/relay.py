@@ -4,8 +4,8 @@ import asyncio
 import socket
 import struct
 
-from .. import outbound
-from .door import CONNECTION_COST, HTTPS_PORT, Door, End
+from . import policy
+from .session import CONNECTION_COST, HTTPS_PORT, Door, End
 from .socks import Asked, Handshake, Malformed, Reply
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: a close is then a reset
@@ -133,7 +133,7 @@ class Inside(End):
 class Outside(End):
     """A connection to a target."""
 
-    def __init__(self, door: Door, inside: Inside, target: outbound.Target) -> None:
+    def __init__(self, door: Door, inside: Inside, target: policy.Target) -> None:
         super().__init__(door)
         self.key = (target.host, target.port)
         self.silent = False  # it was told something, and has not said a word

@@ -8,11 +8,11 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from .. import outbound
 from ..allowance import NO_HANDLES
 from ..errors import BoxError, OverShare, ServiceUnavailable, TargetNotAllowed, UrlUnreachable
 from ..places import Address
-from .peer import Ends, Peers
+from . import policy as outbound
+from .peer_credentials import Ends, Peers
 from .socks import SCHEME, Reply
 
 Key = tuple[str, int]  # host and port

@@ -3,10 +3,10 @@
 import asyncio
 from dataclasses import replace
 
-from .. import outbound
-from .door import Bounds, Door
-from .peer import Peers
+from . import policy as outbound
+from .peer_credentials import Peers
 from .relay import Inside
+from .session import Bounds, Door
 
 _BOUNDS = Bounds()
 

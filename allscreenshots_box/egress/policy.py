@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 
 import idna
 
-from .config import Settings
-from .errors import InvalidUrl, TargetNotAllowed
+from ..config import Settings
+from ..errors import InvalidUrl, TargetNotAllowed
+from ..places import Address, Network, Place, any_has
 from .interfaces import Interfaces
-from .places import Address, Network, Place, any_has
 
 URL_LENGTH = 8192  # longer than any address bar's content; bounds what is parsed and logged
 

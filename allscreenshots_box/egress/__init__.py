@@ -1,0 +1,1 @@
+"""All that leaves the box: where it may go, by which names, and what passes on the way."""
