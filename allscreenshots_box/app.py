@@ -26,7 +26,8 @@ from .front import LARGEST_BODY, BoxRequest, Front, answer
 from .limits import Buckets
 from .metrics import Metrics, Sample
 from .readiness import Readiness
-from .render import Renderer, processes
+from .render import Renderer
+from .render.browsers import processes
 from .storage import database
 
 Rendering = Callable[[], AbstractAsyncContextManager[Renderer]]

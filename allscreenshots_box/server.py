@@ -23,7 +23,7 @@ from .listener import Listener, bind
 from .process import command_hint, hardening, locks, privileges
 from .process.signals import Signals
 from .process.systemd import Notifier
-from .render import leftovers
+from .render.browsers import orphans
 from .storage import reserve
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
@@ -85,7 +85,7 @@ def _at_home(reread: Callable[[], Settings], home: str) -> Callable[[], Settings
 def _make_work_dir(path: Path) -> None:
     """Make the place for browser profiles, empty: whatever is in it was left by a server that is gone."""
     try:
-        leftovers.sweep(path)
+        orphans.sweep(path)
         shutil.rmtree(path, ignore_errors=True)
         path.mkdir(mode=0o700, exist_ok=True)
     except OSError as error:

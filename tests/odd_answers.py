@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from allscreenshots_box.render.chromium import Chromium, find_executable
+from allscreenshots_box.render.browsers.chromium import Chromium, find_executable
 
 BODY = b"<!doctype html><title>odd</title><p>there</p>"
 LENGTH = len(BODY)

@@ -13,7 +13,7 @@ import httpx
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from allscreenshots_box.render.chromium import find_executable
+from allscreenshots_box.render.browsers.chromium import find_executable
 from tests.box import Box, environment
 
 PASSWORD = "correct horse battery staple"

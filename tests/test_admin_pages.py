@@ -14,7 +14,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe  # type: ignore[import-untyped]
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
-from allscreenshots_box.render.chromium import find_executable
+from allscreenshots_box.render.browsers.chromium import find_executable
 from tests.box import Box
 from tests.operator_in import come_in
 from tests.site.server import Site

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 import pytest
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from allscreenshots_box.render.chromium import find_executable
+from allscreenshots_box.render.browsers.chromium import find_executable
 from tests.box import Box
 from tests.camera import colour, picture
 from tests.operator_in import come_in

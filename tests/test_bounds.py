@@ -13,8 +13,8 @@ from typing import Self
 
 import pytest
 
-from allscreenshots_box.render import processes
-from allscreenshots_box.render.cell import (
+from allscreenshots_box.render.browsers import processes
+from allscreenshots_box.render.browsers.sandbox import (
     DRAWING_SECONDS,
     GREEDY_SECONDS,
     PAGE_NICENESS,

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from allscreenshots_box.render import processes
-from allscreenshots_box.render.brake import HEAVY_SECONDS, LEAST, PARTS, Brake, culprits
+from allscreenshots_box.render.browsers import processes
+from allscreenshots_box.render.browsers.brake import HEAVY_SECONDS, LEAST, PARTS, Brake, culprits
 from tests.test_bounds import REST, SPIN, Tree
 
 LOOK_SECONDS = 0.25

@@ -9,8 +9,15 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box.render.cdp import DROPPED, EVENT_WORK, FLOODED, MOST_UNASKED, AnswerTooLarge, ProtocolError
-from allscreenshots_box.render.messages import ORDINARY, WEIGHED
+from allscreenshots_box.render.browsers.cdp import (
+    DROPPED,
+    EVENT_WORK,
+    FLOODED,
+    MOST_UNASKED,
+    AnswerTooLarge,
+    ProtocolError,
+)
+from allscreenshots_box.render.browsers.messages import ORDINARY, WEIGHED
 from tests.wire import Wire, spelled, wired
 
 PATIENCE = 20.0  # seconds: what has not come by then will not

@@ -26,7 +26,7 @@ from cryptography.x509.oid import NameOID
 from allscreenshots_box import places
 from allscreenshots_box.config import load
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.render import trust
+from allscreenshots_box.render.browsers import certificates
 from tests.box import Box, command, free_port
 
 ADDRESS = "127.0.0.1"
@@ -275,17 +275,19 @@ def test_the_browser_that_takes_the_place_of_another_trusts_the_same(
 
 def test_each_browser_has_a_store_of_its_own(tmp_path: Path, corporate: trustme.CA) -> None:
     (tmp_path / "corporate.PEM").write_bytes(corporate.cert_pem.bytes() * 2)
-    found = trust.authorities(tmp_path)
+    found = certificates.authorities(tmp_path)
     for name in ("one", "other"):
         (tmp_path / name).mkdir()
         found.lay(tmp_path / name)
     assert found.count == 1
-    assert (tmp_path / "one" / trust.STORE).read_bytes() == (tmp_path / "other" / trust.STORE).read_bytes()
+    assert (tmp_path / "one" / certificates.STORE).read_bytes() == (
+        tmp_path / "other" / certificates.STORE
+    ).read_bytes()
 
 
 def test_without_the_setting_there_is_no_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")  # nor is certutil looked for
-    trust.authorities(None).lay(tmp_path)
+    certificates.authorities(None).lay(tmp_path)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -295,21 +297,21 @@ def test_without_certutil_the_package_is_named(
     (tmp_path / "ca.pem").write_bytes(corporate.cert_pem.bytes())
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(OperatorError, match="apt-get install libnss3-tools"):
-        trust.authorities(tmp_path)
+        certificates.authorities(tmp_path)
 
 
 def test_as_many_certificates_as_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(trust, "MOST_CERTIFICATES", 3)
-    monkeypatch.setattr(trust, "MOST_FILES", 2)
+    monkeypatch.setattr(certificates, "MOST_CERTIFICATES", 3)
+    monkeypatch.setattr(certificates, "MOST_FILES", 2)
     for number, count in enumerate((2, 1)):
         (tmp_path / f"{number}.pem").write_bytes(b"".join(trustme.CA().cert_pem.bytes() for _ in range(count)))
-    assert trust.authorities(tmp_path).count == 3
+    assert certificates.authorities(tmp_path).count == 3
     (tmp_path / "1.pem").write_bytes(trustme.CA().cert_pem.bytes() + trustme.CA().cert_pem.bytes())
     with pytest.raises(OperatorError, match="4 certificates"):
-        trust.authorities(tmp_path)
+        certificates.authorities(tmp_path)
     (tmp_path / "2.pem").touch()
     with pytest.raises(OperatorError, match="3 files"):
-        trust.authorities(tmp_path)
+        certificates.authorities(tmp_path)
 
 
 def authority() -> bytes:
@@ -324,7 +326,7 @@ BROKEN: dict[str, Callable[[], bytes]] = {
     "alphabet.pem": lambda: authority().replace(b"MII", b"\xff\xfe!"),
     "key.pem": lambda: SelfSigned().key,
     "with-key.pem": lambda: authority() + SelfSigned().key,
-    "large.pem": lambda: authority() + b" " * trust.LARGEST_FILE,
+    "large.pem": lambda: authority() + b" " * certificates.LARGEST_FILE,
 }
 
 
@@ -333,7 +335,7 @@ def test_a_file_that_is_not_certificates_is_refused_by_name(tmp_path: Path, name
     (tmp_path / "good.pem").write_bytes(authority())
     (tmp_path / name).write_bytes(BROKEN[name]())
     with pytest.raises(OperatorError, match=name.replace(".", "[.]")) as caught:
-        trust.authorities(tmp_path)
+        certificates.authorities(tmp_path)
     assert ("private key" in str(caught.value)) == ("key" in name)
 
 
@@ -347,7 +349,7 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path, kind: str) -> None:
     }
     make[kind]()
     with pytest.raises(OperatorError, match=r"odd\.pem"):
-        trust.authorities(tmp_path)
+        certificates.authorities(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -361,7 +363,7 @@ def test_what_is_no_file_is_refused_by_name(tmp_path: Path, kind: str) -> None:
 def test_a_directory_without_certificates_is_refused(tmp_path: Path, make: Any, told: str) -> None:
     make(tmp_path / "ca")
     with pytest.raises(OperatorError, match=f"{tmp_path}/ca .* {told}"):
-        trust.authorities(tmp_path / "ca")
+        certificates.authorities(tmp_path / "ca")
 
 
 def test_a_server_with_a_broken_directory_ends_with_one_sentence(data_dir: Path) -> None:
@@ -406,7 +408,7 @@ NAMED = tuple(map(places.read, ["wiki.example", "*.lab.example", "10.0.0.5:8443"
     ],
 )
 def test_a_host_is_unchecked_only_if_it_is_named(url: str, expected: bool) -> None:  # noqa: FBT001 - a column
-    assert trust.is_insecure(url, NAMED) is expected
+    assert certificates.is_insecure(url, NAMED) is expected
 
 
 @pytest.mark.parametrize("text", ["*", "*.", "0.0.0.0/0", "10.0.0.0/8", "::/0", "https://wiki.example"])
@@ -433,6 +435,6 @@ def test_there_is_no_way_to_leave_all_hosts_unchecked(tmp_path: Path, text: str)
     ],
 )
 def test_the_kind_is_told_in_our_words(code: str, kind: str | None) -> None:
-    told = trust.problem(code)
+    told = certificates.problem(code)
     assert (told is None) == (kind is None)
     assert told is None or str(kind) in told.message

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box.render.chromium import Chromium, find_executable
+from allscreenshots_box.render.browsers.chromium import Chromium, find_executable
 
 pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 

@@ -16,9 +16,10 @@ from allscreenshots_box import render
 from allscreenshots_box.config import Settings
 from allscreenshots_box.egress import policy
 from allscreenshots_box.errors import PageEnded
-from allscreenshots_box.render import Health, Renderer, leftovers, processes
-from allscreenshots_box.render.browser import Browser
-from allscreenshots_box.render.tabs import BrowserGone
+from allscreenshots_box.render import Health, Renderer
+from allscreenshots_box.render.browsers import orphans, processes
+from allscreenshots_box.render.browsers.supervisor import Browser
+from allscreenshots_box.render.browsers.tab_pool import BrowserGone
 
 
 @pytest.mark.browser
@@ -141,7 +142,7 @@ def test_a_browser_whose_start_fails_halfway_leaves_nothing(tmp_path: Path, monk
     async def scene(renderer: Renderer) -> None:
         browser = renderer._browser
         with monkeypatch.context() as patch:
-            patch.setattr(leftovers, "note", lacking(errno.ENOSPC))  # after the process was made
+            patch.setattr(orphans, "note", lacking(errno.ENOSPC))  # after the process was made
             with pytest.raises(OSError, match="No space left"):
                 await browser._launch(5)
         await replaced(browser)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box.render import leftovers
+from allscreenshots_box.render.browsers import orphans
 
 Run = Callable[..., subprocess.Popen[bytes]]
 
@@ -46,27 +46,27 @@ def profile(work_dir: Path) -> Path:
 def test_a_browser_with_a_profile_of_ours_is_ended_even_if_it_is_stopped(tmp_path: Path, run: Run) -> None:
     ours = run(f"--user-data-dir={tmp_path}/browser-x")
     ours.send_signal(signal.SIGSTOP)
-    assert leftovers.sweep(tmp_path) == [ours.pid]
+    assert orphans.sweep(tmp_path) == [ours.pid]
     assert ours.wait(5) == -signal.SIGKILL
 
 
 @pytest.mark.parametrize("words", [("--user-data-dir=/elsewhere/browser-x",), ("--type=zygote",), ()])
 def test_others_are_let_be(tmp_path: Path, run: Run, words: tuple[str, ...]) -> None:
     other = run(*words)
-    assert leftovers.sweep(tmp_path) == []
+    assert orphans.sweep(tmp_path) == []
     assert other.poll() is None
 
 
 def test_a_place_whose_name_ours_begins_is_not_ours(tmp_path: Path, run: Run) -> None:
     other = run(f"--user-data-dir={tmp_path}-of-another/browser-x")
-    assert leftovers.sweep(tmp_path) == []
+    assert orphans.sweep(tmp_path) == []
     assert other.poll() is None
 
 
 def test_a_process_of_a_noted_session_is_ended_if_it_is_a_browsers(tmp_path: Path, run: Run) -> None:
     leader = run("--type=zygote")
-    leftovers.note(profile(tmp_path), leader.pid)
-    assert leftovers.sweep(tmp_path) == [leader.pid]
+    orphans.note(profile(tmp_path), leader.pid)
+    assert orphans.sweep(tmp_path) == [leader.pid]
 
 
 @pytest.mark.parametrize("change", [{"boot": "another"}, {"started": 1}])
@@ -75,30 +75,30 @@ def test_a_number_that_has_passed_to_another_session_proves_nothing(
 ) -> None:
     leader = run("--type=zygote")
     made = profile(tmp_path)
-    leftovers.note(made, leader.pid)
-    told = json.loads((made / leftovers.NOTE).read_text())
-    (made / leftovers.NOTE).write_text(json.dumps(told | change))
-    assert leftovers.sweep(tmp_path) == []
+    orphans.note(made, leader.pid)
+    told = json.loads((made / orphans.NOTE).read_text())
+    (made / orphans.NOTE).write_text(json.dumps(told | change))
+    assert orphans.sweep(tmp_path) == []
     assert leader.poll() is None
 
 
 def test_a_program_of_ours_in_a_noted_session_that_is_no_browser_is_let_be(tmp_path: Path, run: Run) -> None:
     leader = run("something", "else")
-    leftovers.note(profile(tmp_path), leader.pid)
-    assert leftovers.sweep(tmp_path) == []
+    orphans.note(profile(tmp_path), leader.pid)
+    assert orphans.sweep(tmp_path) == []
 
 
 @pytest.mark.parametrize("text", ["", "null", "[]", "{}", '{"session": "x"}'])
 def test_a_damaged_note_is_passed_over(tmp_path: Path, text: str) -> None:
-    (profile(tmp_path) / leftovers.NOTE).write_text(text)
-    assert leftovers.sweep(tmp_path) == []
+    (profile(tmp_path) / orphans.NOTE).write_text(text)
+    assert orphans.sweep(tmp_path) == []
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can be somebody else")
 def test_another_users_process_is_let_be(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import time; time.sleep(60)", f"--user-data-dir={tmp_path}/browser-x"]
     with subprocess.Popen(command, user="nobody", cwd="/") as other:
-        assert leftovers.sweep(tmp_path) == []
+        assert orphans.sweep(tmp_path) == []
         assert other.poll() is None
         other.kill()
 
@@ -108,8 +108,8 @@ def test_a_name_that_is_no_text_stops_no_start(tmp_path: Path) -> None:
     with subprocess.Popen([sys.executable, "-c", rename], stdout=subprocess.PIPE) as strange:
         assert strange.stdout is not None
         strange.stdout.readline()
-        found = leftovers.look(strange.pid)
+        found = orphans.look(strange.pid)
         assert found is not None
         assert found.user == os.geteuid()
-        assert leftovers.sweep(tmp_path) == []
+        assert orphans.sweep(tmp_path) == []
         strange.kill()

@@ -27,7 +27,7 @@ from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.process.health_cache import Health
 from allscreenshots_box.process.systemd import Notifier
-from allscreenshots_box.render.chromium import find_executable
+from allscreenshots_box.render.browsers.chromium import find_executable
 from tests.box import Box, free_port
 from tests.conftest import StandIn, standing_in
 from tests.site.server import Site

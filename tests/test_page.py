@@ -8,10 +8,10 @@ import pytest
 
 from allscreenshots_box.egress.policy import Scope, Target, Vetted
 from allscreenshots_box.errors import PageTooLarge
-from allscreenshots_box.render.cdp import DROPPED, FLOODED
+from allscreenshots_box.render.browsers.cdp import DROPPED, FLOODED
+from allscreenshots_box.render.browsers.tab_pool import Tab
 from allscreenshots_box.render.page import MOST_FLOODS, Page
 from allscreenshots_box.render.shot import Milestone, Shot
-from allscreenshots_box.render.tabs import Tab
 from tests.wire import Wire, wired
 
 pytestmark = pytest.mark.anyio

@@ -11,9 +11,9 @@ from contextlib import asynccontextmanager, contextmanager
 
 import pytest
 
-from allscreenshots_box.render import progress
-from allscreenshots_box.render.cdp import Connection
-from allscreenshots_box.render.progress import Progress, answer
+from allscreenshots_box.render.browsers import progress
+from allscreenshots_box.render.browsers.cdp import Connection
+from allscreenshots_box.render.browsers.progress import Progress, answer
 
 SPIN, SLEEP = "while True: pass", "import time; time.sleep(60)"
 PATIENCE = 0.05  # seconds, in looks of a hundredth

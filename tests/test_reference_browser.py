@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
-from allscreenshots_box.render import chromium
+from allscreenshots_box.render.browsers import chromium
 from tests.box import Box
 
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 from allscreenshots_box.cli import flags, main
 from allscreenshots_box.orders import ScreenshotRequest
-from allscreenshots_box.render import leftovers
+from allscreenshots_box.render.browsers import orphans
 from tests.box import PROGRAM, Box, command, environment
 from tests.camera import SMALL, good
 from tests.site.server import Site
@@ -195,7 +195,7 @@ def shooting(site: Site, data_dir: Path, above: Path) -> Iterator[subprocess.Pop
 def browsers(data_dir: Path) -> list[int]:
     """Return the processes that name a profile of a shot below *data_dir*."""
     named = f"--user-data-dir={data_dir}/shot-".encode()
-    return [process.pid for process in leftovers._processes() if named in process.command and process.state != "Z"]
+    return [process.pid for process in orphans._processes() if named in process.command and process.state != "Z"]
 
 
 def gone(data_dir: Path) -> bool:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from typing import Any
 
-from allscreenshots_box.render.cdp import CHUNK, Connection
+from allscreenshots_box.render.browsers.cdp import CHUNK, Connection
 
 
 class Wire:

@@ -16,7 +16,8 @@ from ..captures import Captures
 from ..config import Settings
 from ..ledger import Counts
 from ..readiness import Readiness
-from ..render import Renderer, processes
+from ..render import Renderer
+from ..render.browsers import processes
 from ..stamps import stamp
 from ..storage.database import Database
 from ..usage import Usage

@@ -264,12 +264,13 @@ def _rendered(settings: Settings, shot: Any, asked: set[str]) -> Any:
     """Become who the data belongs to, and take the picture."""
     import uvloop
 
-    from .. import logs, workroom
+    from .. import logs
+    from ..render.browsers import workdir
 
     privileges.enter(settings)
     hardening.hide_memory()
     logs.start("error")
-    with workroom.entered(settings.data_dir):
+    with workdir.entered(settings.data_dir):
         try:
             return uvloop.run(_render(settings, shot))
         except InvalidRequest as error:

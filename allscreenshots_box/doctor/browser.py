@@ -13,7 +13,7 @@ from ..config import Settings
 from ..egress import policy as outbound
 from ..errors import BoxError, OperatorError, TargetNotAllowed
 from ..process import privileges
-from ..render.chromium import find_executable
+from ..render.browsers.chromium import find_executable
 from ..render.shot import Blocked, Extract, Field, Shot, Window
 from .patient import SERVICE, Patient
 from .probe import Site, page, redirect

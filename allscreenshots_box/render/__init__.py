@@ -25,11 +25,12 @@ from ..errors import (
 )
 from ..places import Place
 from ..process.health_cache import FRESH_SECONDS, Health, Pulse
-from . import trust
 from .blocking import Blocking
-from .browser import Browser
+from .browsers import certificates
+from .browsers.cdp import ProtocolError
+from .browsers.supervisor import Browser
+from .browsers.tab_pool import BrowserGone, PagesBlamed, Tab
 from .capture import Studio, capture
-from .cdp import ProtocolError
 from .line import LEAST_REST, NOBODY, Clocks, Line
 from .page import Aside, Page
 from .pictures import Encoder
@@ -37,7 +38,6 @@ from .room import Room
 from .sharing import Sharing
 from .shot import Rendering, Shot
 from .suspects import Name, Suspects
-from .tabs import BrowserGone, PagesBlamed, Tab
 
 __all__ = ["Clocks", "Equipment", "Health", "Renderer", "Rendering", "Shot", "Still", "equipment", "running"]
 
@@ -328,7 +328,7 @@ def equipment(settings: Settings) -> Equipment:
 @asynccontextmanager
 async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
-    authorities = await asyncio.to_thread(trust.authorities, equipment.ca_dir)
+    authorities = await asyncio.to_thread(certificates.authorities, equipment.ca_dir)
     resolver = Resolver()
     proxy = Proxy(policy, equipment.fetch_limit, resolve=resolver.resolve)
     room = Room()

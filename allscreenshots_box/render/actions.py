@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import ActionFailed, InvalidRequest
-from .cdp import ProtocolError
+from .browsers.cdp import ProtocolError
 from .page import Page
 from .shot import Action, Click, Hover, Press, Scroll, Select, Type, Wait
 

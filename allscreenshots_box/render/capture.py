@@ -18,7 +18,8 @@ from ..places import Place
 from . import consent, console, texts
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
-from .cdp import AnswerTooLarge
+from .browsers.cdp import AnswerTooLarge
+from .browsers.certificates import Inspector
 from .emulation import emulate
 from .failures import is_ours, reason, refusal
 from .page import NO_BODIES, WORLD, Page
@@ -26,7 +27,6 @@ from .paper import printed
 from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 from .sieve import Sieve
-from .trust import Inspector
 
 T = TypeVar("T")
 

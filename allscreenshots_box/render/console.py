@@ -3,7 +3,7 @@
 from typing import Any
 
 from .. import logs
-from .cdp import DROPPED
+from .browsers.cdp import DROPPED
 from .page import Page
 from .shot import Shot, Type
 

@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 from ..errors import InvalidRequest
-from .cdp import ConnectionLost, ProtocolError
+from .browsers.cdp import ConnectionLost, ProtocolError
 from .page import Page
 from .shot import Cookie, Storage, Window
 

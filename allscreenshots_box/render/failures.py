@@ -13,8 +13,8 @@ from ..errors import (
     TargetNotAllowed,
     UrlUnreachable,
 )
+from .browsers.certificates import problem
 from .page import Page
-from .trust import problem
 
 _NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _FAILURES = {

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
 from ..errors import PageTooLarge
-from .messages import valid
+from .browsers.messages import valid
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

@@ -10,11 +10,11 @@ import msgspec
 
 from ..egress import policy
 from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
-from .cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
+from .browsers.cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
+from .browsers.messages import WEIGHED, decoded
+from .browsers.tab_pool import Tab
 from .line import LEAST_REST
-from .messages import WEIGHED, decoded
 from .shot import Shot, Wait
-from .tabs import Tab
 
 T = TypeVar("T")
 

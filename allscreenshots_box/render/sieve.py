@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from .blocking import Blocking
-from .cdp import DROPPED
+from .browsers.cdp import DROPPED
 from .page import Page
 from .shot import Header
 

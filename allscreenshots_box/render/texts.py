@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..errors import InvalidRequest, PageTooLarge
 from . import article, markup
-from .messages import valid
+from .browsers.messages import valid
 from .shot import Field
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from allscreenshots_box.cli import main
 from allscreenshots_box.egress import policy as outbound
 from allscreenshots_box.egress.policy import Scope, Target, Vetted
 from allscreenshots_box.egress.session import Door
-from allscreenshots_box.render import chromium, tabs
+from allscreenshots_box.render.browsers import chromium, tab_pool
 
 
 def judgement() -> None:
@@ -74,12 +74,12 @@ def webrtc() -> None:
 
 def loopback_by_proxy() -> None:
     """Let Chromium go to loopback and link-local by itself, as it does beside any proxy."""
-    replace(tabs, "NO_PROXY_FOR_NOTHING", "")
+    replace(tab_pool, "NO_PROXY_FOR_NOTHING", "")
 
 
 def proxy() -> None:
     """Let Chromium go everywhere by itself."""
-    replace(tabs, "NO_PROXY_FOR_NOTHING", "*")
+    replace(tab_pool, "NO_PROXY_FOR_NOTHING", "*")
 
 
 def replace(where: Any, name: str, what: Any) -> None:

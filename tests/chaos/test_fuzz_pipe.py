@@ -13,8 +13,8 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box.render.cdp import DROPPED, FLOODED, AnswerTooLarge, ConnectionLost, ProtocolError
-from allscreenshots_box.render.messages import ORDINARY, WEIGHED, whole
+from allscreenshots_box.render.browsers.cdp import DROPPED, FLOODED, AnswerTooLarge, ConnectionLost, ProtocolError
+from allscreenshots_box.render.browsers.messages import ORDINARY, WEIGHED, whole
 from tests.wire import Wire, spelled, wired
 
 pytestmark = pytest.mark.chaos

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-from allscreenshots_box.render.chromium import find_executable
+from allscreenshots_box.render.browsers.chromium import find_executable
 from tests.box import Box
 from tests.camera import SMALL
 from tests.chaos.load import Load, Watch

@@ -9,8 +9,8 @@ from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from pathlib import Path
 
-from ..errors import OperatorError
-from . import leftovers, processes
+from ...errors import OperatorError
+from . import orphans, processes
 from .cdp import Connection, ConnectionLost, ProtocolError
 
 EXECUTABLES = ("chromium-headless-shell", "chrome-headless-shell", "headless_shell", "chromium", "google-chrome")
@@ -151,7 +151,7 @@ class Chromium:
         await self._spawn(lost)
         assert self._process is not None  # noqa: S101 - it was just started
         self._listening = asyncio.create_task(self._listen(self._process))
-        leftovers.note(self._profile, self._process.pid)
+        orphans.note(self._profile, self._process.pid)
         try:
             told = await self.connection.browser.send("Browser.getVersion")
         except ProtocolError as error:

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from .. import logs
+from ... import logs
 from .messages import END, ORDINARY, Bound, Dropped, Message, Stream, method_of, number_of, whole
 
 CHUNK = 1 << 20  # bytes; also how much either pipe holds, so that a picture passes in few turns of the loop

@@ -9,14 +9,14 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..egress.proxy import Proxy
-from ..egress.session import Door
-from ..errors import PageEnded
+from ...egress.proxy import Proxy
+from ...egress.session import Door
+from ...errors import PageEnded
+from ..shot import Window
 from .cdp import ConnectionLost, ProtocolError, Session
-from .cell import AILMENTS, Cell
 from .chromium import Chromium
 from .progress import Progress
-from .shot import Window
+from .sandbox import AILMENTS, Cell
 
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
 SETTLED_SECONDS = 10.0  # after a shot left, what becomes of the browser may still be that one's doing

@@ -10,7 +10,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import OperatorError
+from ...errors import OperatorError
 from . import processes
 from .processes import GONE, STOPPED
 

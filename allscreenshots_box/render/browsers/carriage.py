@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 
-from ..egress.session import Door
+from ...egress.session import Door
 from . import processes
 
 # Of a core, between two looks. Four pages at a time that load what pages do take a tenth; what is sent in pieces of a

@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..errors import BoxError, CertificateInvalid, OperatorError
-from ..places import Network, Place
+from ...errors import BoxError, CertificateInvalid, OperatorError
+from ...places import Network, Place
 from .cdp import Session
 
 SUFFIXES = (".pem", ".crt")

@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import logs
+from ... import logs
 
 NOTE = "box-process.json"  # in each profile: which session its browser was started in
 BOOT = Path("/proc/sys/kernel/random/boot_id")

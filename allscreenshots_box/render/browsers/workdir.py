@@ -9,8 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from .errors import OperatorError
-from .render import leftovers
+from ...errors import OperatorError
+from . import orphans
 
 KIND = "shot-"
 BEGUN_SECONDS = 60  # one that is being made has no lock yet
@@ -46,7 +46,7 @@ def _sweep(data_dir: Path) -> None:
             lock = os.open(room, os.O_RDONLY | os.O_DIRECTORY)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                leftovers.sweep(room)
+                orphans.sweep(room)
                 shutil.rmtree(room, ignore_errors=True)
             finally:
                 os.close(lock)

@@ -11,20 +11,20 @@ from contextvars import Context
 from pathlib import Path
 from typing import Any, NoReturn
 
-from .. import logs
-from ..allowance import NO_HANDLES
-from ..egress import policy as outbound
-from ..egress.proxy import Proxy
-from ..errors import OperatorError
+from ... import logs
+from ...allowance import NO_HANDLES
+from ...egress import policy as outbound
+from ...egress.proxy import Proxy
+from ...errors import OperatorError
+from ..room import Room
 from .brake import Brake
 from .carriage import Carriage
 from .cdp import ConnectionLost, ProtocolError
-from .cell import Cell, Killed
+from .certificates import Authorities
 from .chromium import Chromium, find_executable
 from .progress import answer
-from .room import Room
-from .tabs import DIED, TOO_LARGE, BrowserGone, Life, Tab
-from .trust import Authorities
+from .sandbox import Cell, Killed
+from .tab_pool import DIED, TOO_LARGE, BrowserGone, Life, Tab
 
 # How long nobody may be at work on an answer; see progress.py for what that means.
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it

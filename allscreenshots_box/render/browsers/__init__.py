@@ -1,0 +1,1 @@
+"""Browsers: started, proven, watched, bounded and replaced, and spoken to."""
