@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from allscreenshots_box.errors import InvalidRequest, PageTooLarge
-from allscreenshots_box.render import markup
+from allscreenshots_box.render.outputs import html_tree
+from allscreenshots_box.render.outputs.text import LARGEST_SOURCE, extracted, html, markdown
 from allscreenshots_box.render.shot import Field
-from allscreenshots_box.render.texts import LARGEST_SOURCE, extracted, html, markdown
 
 URL = "https://example.com/dir/page"
 SENTENCE = "The river rose by two metres in the night, and by the morning the town was under water. "
@@ -239,7 +239,7 @@ def test_a_hostile_page_keeps_its_text_without_growing(source: str) -> None:
     "source",
     [
         "x" * (LARGEST_SOURCE + 1),
-        "<p>x" * (markup.MOST_ELEMENTS + 1),
+        "<p>x" * (html_tree.MOST_ELEMENTS + 1),
         f"<base href={URL}>" + f"<a href=y{'z' * 40}>" * 60_000,
     ],
     ids=["characters", "elements", "links"],

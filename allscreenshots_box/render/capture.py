@@ -15,16 +15,17 @@ from ..errors import (
     SelectorNotFound,
 )
 from ..places import Place
-from . import consent, console, texts
+from . import consent, console
 from .actions import act, check_keys, selectors
 from .blocking import Blocking
 from .browsers.cdp import AnswerTooLarge
 from .browsers.certificates import Inspector
 from .emulation import emulate
 from .failures import is_ours, reason, refusal
+from .outputs import text as texts
+from .outputs.image import WATCH, Encoder, is_blank, picture
+from .outputs.pdf import printed
 from .page import NO_BODIES, WORLD, Page
-from .paper import printed
-from .pictures import WATCH, Encoder, is_blank, picture
 from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 from .sieve import Sieve
 

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING
 from urllib.parse import urljoin
 
-from ..errors import PageTooLarge
-from .browsers.messages import valid
+from ...errors import PageTooLarge
+from ..browsers.messages import valid
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

@@ -8,9 +8,9 @@ from typing import Annotated, Any, TypedDict
 
 import msgspec
 
-from ..errors import PageTooLarge, SelectorNotFound
-from .page import Page
-from .shot import ImageFormat, Picture, Product
+from ...errors import PageTooLarge, SelectorNotFound
+from ..page import Page
+from ..shot import ImageFormat, Picture, Product
 
 LARGEST_TILE = 16_000  # device pixels of height; past 16,384 Chromium repeats or blanks what it draws
 LARGEST_SIDES = {"png": 1_000_000, "jpeg": 65_500, "webp": 16_383}  # what the formats can hold

@@ -4,7 +4,7 @@ import itertools
 import re
 from typing import TYPE_CHECKING
 
-from .markup import HIDDEN, LONGEST_NAMES, NOT_READ, elements, empty, legal, settle
+from .html_tree import HIDDEN, LONGEST_NAMES, NOT_READ, elements, empty, legal, settle
 
 if TYPE_CHECKING:
     from lxml.etree import _Element

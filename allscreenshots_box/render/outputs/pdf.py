@@ -3,9 +3,9 @@
 import base64
 from typing import Any
 
-from ..errors import PageTooLarge, SelectorNotFound
-from .page import Page
-from .shot import Pdf, Product
+from ...errors import PageTooLarge, SelectorNotFound
+from ..page import Page
+from ..shot import Pdf, Product
 
 PAPER_INCHES = {
     "A0": (33.1, 46.8),

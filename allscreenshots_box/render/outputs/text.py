@@ -10,15 +10,15 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ..errors import InvalidRequest, PageTooLarge
-from . import article, markup
-from .browsers.messages import valid
-from .shot import Field
+from ...errors import InvalidRequest, PageTooLarge
+from ..browsers.messages import valid
+from ..shot import Field
+from . import html_tree, main_content
 
 if TYPE_CHECKING:
     from lxml.etree import _Element
 
-LARGEST_SOURCE = markup.LARGEST_TEXT
+LARGEST_SOURCE = html_tree.LARGEST_TEXT
 MOST_LOOKS = 50_000  # elements whose style is asked for; a longer page is sent with what it hides
 MOST_CELLS = 500_000  # of all tables: a short row is filled up to the width of the longest
 DEEPEST_LIST = 16  # lists and quotations in each other: every line is indented by all of them
@@ -103,7 +103,7 @@ SOURCE = """
     url: read(document, Node, "baseURI").slice(0, LONGEST_BASE + 1),
   };
 }
-""".replace("MOST_LOOKS", str(MOST_LOOKS)).replace("LONGEST_BASE", str(markup.LONGEST_BASE))
+""".replace("MOST_LOOKS", str(MOST_LOOKS)).replace("LONGEST_BASE", str(html_tree.LONGEST_BASE))
 
 EXTRACT = (
     """
@@ -153,23 +153,23 @@ EXTRACT = (
 def html(source: str, url: str, *, clean: bool, main: bool) -> str:
     """Return the page's source: as it is, cleaned to what can be read, or only its main content."""
     if not clean and not main:
-        return markup.bounded(valid(source))
-    root = markup.parse(source)
+        return html_tree.bounded(valid(source))
+    root = html_tree.parse(source)
     if clean:
-        markup.clean(root, url)
+        html_tree.clean(root, url)
     if main:
-        article.keep_main(root)
-    return markup.written(root)
+        main_content.keep_main(root)
+    return html_tree.written(root)
 
 
 def markdown(source: str, url: str, *, main: bool) -> str:
     """Return the page as GitHub-flavoured Markdown, without what is marked as hidden."""
     from html_to_markdown import ConversionOptions, PreprocessingOptions, convert  # 40 ms and 8 MB, only if asked for
 
-    root = markup.parse(source)
-    markup.clean(root, url)
+    root = html_tree.parse(source)
+    html_tree.clean(root, url)
     if main:
-        article.keep_main(root)
+        main_content.keep_main(root)
     _ready_for_markdown(root)
     options = ConversionOptions(
         bullets="-",
@@ -179,16 +179,16 @@ def markdown(source: str, url: str, *, main: bool) -> str:
         inline_data_media="alt_text_only",
         preprocessing=PreprocessingOptions(enabled=False),  # what is boilerplate is decided here
     )
-    made = (convert(markup.written(root), options).content or "").strip()
-    return markup.bounded((made or _plain(source)) + "\n")
+    made = (convert(html_tree.written(root), options).content or "").strip()
+    return html_tree.bounded((made or _plain(source)) + "\n")
 
 
 def _plain(source: str) -> str:
     """Return the words of a page that has nothing but drawings or hidden text."""
     from lxml import etree
 
-    root = markup.parse(source)
-    etree.strip_elements(root, etree.Comment, *markup.NOT_READ, "head", with_tail=False)
+    root = html_tree.parse(source)
+    etree.strip_elements(root, etree.Comment, *html_tree.NOT_READ, "head", with_tail=False)
     return " ".join("".join(root.itertext()).split())
 
 
@@ -231,15 +231,15 @@ def _ready_for_markdown(root: "_Element") -> None:
     from lxml import etree
 
     etree.strip_elements(root, *_NO_MARKDOWN, with_tail=False)
-    for link in list(markup.elements(root, "a")):
+    for link in list(html_tree.elements(root, "a")):
         _ready_link(link)
-    for code in markup.elements(root, "pre"):
+    for code in html_tree.elements(root, "pre"):
         language = _language(code)
         if language:
             code.set("class", f"language-{language}")
     _limit_tables(root)
     _limit_lists(root)
-    markup.settle(root)
+    html_tree.settle(root)
 
 
 def _ready_link(link: "_Element") -> None:
@@ -251,7 +251,7 @@ def _ready_link(link: "_Element") -> None:
         link.tag = "box-dropped"
     elif (heading := next(link.iter(*_HEADINGS), None)) is not None:
         inner = heading.makeelement("a", {"href": link.get("href", "")})
-        inner.text, heading.text = markup.legal(heading.text), None
+        inner.text, heading.text = html_tree.legal(heading.text), None
         inner.extend(list(heading))
         heading.append(inner)
         link.tag = "div"
@@ -260,7 +260,7 @@ def _ready_link(link: "_Element") -> None:
 def _language(code: "_Element") -> str | None:
     """Return the language of a code block, which every highlighter writes elsewhere."""
     for element in [*itertools.islice(code, 1), code, *itertools.islice(code.iterancestors(), 2)]:
-        named = _LANGUAGE.search(element.get("class", "")[: markup.LONGEST_NAMES])
+        named = _LANGUAGE.search(element.get("class", "")[: html_tree.LONGEST_NAMES])
         language = element.get("data-lang") or element.get("data-language") or (named and named[1])
         if language and language.lower() not in _NO_LANGUAGES and re.fullmatch(r"[\w+#-]{1,30}", language):
             return language.lower()
@@ -270,7 +270,7 @@ def _language(code: "_Element") -> str | None:
 def _limit_tables(root: "_Element") -> None:
     """Make no table where its empty cells would be most of the text: one long row makes every row as long."""
     cells = 0
-    for table in markup.elements(root, "table"):
+    for table in html_tree.elements(root, "table"):
         rows = [[cell for cell in row if cell.tag in {"td", "th"}] for row in table.iter("tr")]
         for cell in itertools.chain.from_iterable(rows):
             for span in ("colspan", "rowspan"):
