@@ -11,8 +11,8 @@ import pytest
 
 from allscreenshots_box import lists
 from allscreenshots_box.errors import OperatorError, PageCrashed
-from allscreenshots_box.render import consent
 from allscreenshots_box.render.blocking import NAMES_READ, Blocking, Hosts, stylesheet
+from allscreenshots_box.render.pipeline import consent
 from allscreenshots_box.render.shot import Blocked, BlockLevel
 
 pytestmark = pytest.mark.anyio

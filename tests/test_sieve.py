@@ -15,7 +15,7 @@ import httpx
 import pytest
 import trustme
 
-from allscreenshots_box.render.sieve import MOST_ASKED
+from allscreenshots_box.render.pipeline.request_filter import MOST_ASKED
 from tests.box import Box
 from tests.camera import SMALL, WHITE, good, is_all, picture
 

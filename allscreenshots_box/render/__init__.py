@@ -30,10 +30,10 @@ from .browsers import certificates
 from .browsers.cdp import ProtocolError
 from .browsers.supervisor import Browser
 from .browsers.tab_pool import BrowserGone, PagesBlamed, Tab
-from .capture import Studio, capture
 from .line import LEAST_REST, NOBODY, Clocks, Line
 from .outputs.image import Encoder
 from .page import Aside, Page
+from .pipeline.capture import Studio, capture
 from .room import Room
 from .sharing import Sharing
 from .shot import Rendering, Shot

@@ -5,10 +5,10 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import ActionFailed, InvalidRequest
-from .browsers.cdp import ProtocolError
-from .page import Page
-from .shot import Action, Click, Hover, Press, Scroll, Select, Type, Wait
+from ...errors import ActionFailed, InvalidRequest
+from ..browsers.cdp import ProtocolError
+from ..page import Page
+from ..shot import Action, Click, Hover, Press, Scroll, Select, Type, Wait
 
 ACTION_SECONDS = 5.0  # for an action that brings no timeout of its own
 GRACE_SECONDS = 0.2  # for an answer to come back from the page

@@ -4,10 +4,10 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from .blocking import Blocking
-from .browsers.cdp import DROPPED
-from .page import Page
-from .shot import Header
+from ..blocking import Blocking
+from ..browsers.cdp import DROPPED
+from ..page import Page
+from ..shot import Header
 
 MOST_ASKED = 500  # questions of one shot; then it goes by hosts alone
 LONGEST_ASKED = 8192  # characters of an address, as long as any that rules are about

@@ -2,19 +2,11 @@
 
 import re
 
-from .. import logs
-from ..egress import policy
-from ..errors import (
-    BoxError,
-    InvalidUrl,
-    NotAPage,
-    PageTooLarge,
-    ServiceUnavailable,
-    TargetNotAllowed,
-    UrlUnreachable,
-)
-from .browsers.certificates import problem
-from .page import Page
+from ... import logs
+from ...egress import policy
+from ...errors import BoxError, InvalidUrl, NotAPage, PageTooLarge, ServiceUnavailable, TargetNotAllowed, UrlUnreachable
+from ..browsers.certificates import problem
+from ..page import Page
 
 _NET_ERROR = re.compile(r"net::(ERR_[A-Z0-9_]+)")
 _FAILURES = {

@@ -4,10 +4,10 @@ import asyncio
 import json
 from typing import Any
 
-from ..errors import InvalidRequest
-from .browsers.cdp import ConnectionLost, ProtocolError
-from .page import Page
-from .shot import Cookie, Storage, Window
+from ...errors import InvalidRequest
+from ..browsers.cdp import ConnectionLost, ProtocolError
+from ..page import Page
+from ..shot import Cookie, Storage, Window
 
 _SEED = """({origin, local, session}) => {
   if (location.origin !== origin) return;

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from .. import logs
-from .browsers.cdp import DROPPED
-from .page import Page
-from .shot import Shot, Type
+from ... import logs
+from ..browsers.cdp import DROPPED
+from ..page import Page
+from ..shot import Shot, Type
 
 MOST_LINES = 20  # of one shot; then the page is not listened to any more
 MOST_WORDS = 10  # of one line

@@ -8,26 +8,21 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 
 import msgspec
 
-from ..errors import (
-    HttpError,
-    InvalidRequest,
-    PageTooLarge,
-    SelectorNotFound,
-)
-from ..places import Place
+from ...errors import HttpError, InvalidRequest, PageTooLarge, SelectorNotFound
+from ...places import Place
+from ..blocking import Blocking
+from ..browsers.cdp import AnswerTooLarge
+from ..browsers.certificates import Inspector
+from ..outputs import text as texts
+from ..outputs.image import WATCH, Encoder, is_blank, picture
+from ..outputs.pdf import printed
+from ..page import NO_BODIES, WORLD, Page
+from ..shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 from . import consent, console
 from .actions import act, check_keys, selectors
-from .blocking import Blocking
-from .browsers.cdp import AnswerTooLarge
-from .browsers.certificates import Inspector
 from .emulation import emulate
-from .failures import is_ours, reason, refusal
-from .outputs import text as texts
-from .outputs.image import WATCH, Encoder, is_blank, picture
-from .outputs.pdf import printed
-from .page import NO_BODIES, WORLD, Page
-from .shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
-from .sieve import Sieve
+from .navigation_errors import is_ours, reason, refusal
+from .request_filter import Sieve
 
 T = TypeVar("T")
 

@@ -1,0 +1,1 @@
+"""From a blank tab to what was asked for, step by step."""
