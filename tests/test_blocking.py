@@ -9,9 +9,9 @@ from typing import Any
 import msgspec
 import pytest
 
-from allscreenshots_box import lists
 from allscreenshots_box.errors import OperatorError, PageCrashed
-from allscreenshots_box.render.blocking import NAMES_READ, Blocking, Hosts, stylesheet
+from allscreenshots_box.render.blocking import filter_lists
+from allscreenshots_box.render.blocking.engine import NAMES_READ, Blocking, Hosts, stylesheet
 from allscreenshots_box.render.pipeline import consent
 from allscreenshots_box.render.shot import Blocked, BlockLevel
 
@@ -215,7 +215,7 @@ def rules(domain: str) -> str:
 
 def fetched(folder: Path) -> Path:
     """Fill a folder with a full set of fetched lists."""
-    for source in lists.SOURCES:
+    for source in filter_lists.SOURCES:
         if source.kind == "rules":
             (folder / f"{source.name}.txt").write_text(rules(f"{source.name}.test"))
     return folder
@@ -440,6 +440,8 @@ DATA = ["ads.txt.xz", "cookies.txt.xz", "popups.txt.xz", "social.txt.xz", "NOTIC
 
 @pytest.mark.parametrize("name", [*DATA, *(f"vendors-{group}.txt" for group in ("ads", "cookies", "popups"))])
 def test_the_package_has_its_lists_and_their_licences(name: str) -> None:
-    assert (lists.SHIPPED / name).stat().st_size > 100
-    assert lists.SHIPPED.parent.parent == Path(lists.__file__).parent  # all that is in the package is in the wheel
+    assert (filter_lists.SHIPPED / name).stat().st_size > 100
+    assert (
+        filter_lists.SHIPPED.parent.parent == Path(filter_lists.__file__).parent
+    )  # all that is in the package is in the wheel
     assert importlib.metadata.version("adblock")

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import lists
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.render.blocking import filter_lists
 from tests.box import command
 
 RULES = "! Title: EasyList\n! Last modified: today\n" + "".join(f"||host{number}.test^\n" for number in range(20_001))
@@ -89,7 +89,7 @@ def mirror() -> Iterator[Mirror]:
     ],
 )
 def test_domains_are_read_from_every_kind_of_list(line: str, domain: str | None) -> None:
-    assert lists.domain_of(line) == domain
+    assert filter_lists.domain_of(line) == domain
 
 
 @pytest.mark.parametrize(
@@ -118,17 +118,22 @@ def test_domains_are_read_from_every_kind_of_list(line: str, domain: str | None)
     ],
 )
 def test_only_rules_that_can_be_acted_on_are_kept(line: str, *, used: bool) -> None:
-    assert (lists.rule_of(line) is not None) is used
+    assert (filter_lists.rule_of(line) is not None) is used
 
 
 @pytest.mark.parametrize(
     ("name", "least"),
-    [*((group, 500) for group in lists.GROUPS), ("vendors-ads", 5), ("vendors-cookies", 5), ("vendors-popups", 5)],
+    [
+        *((group, 500) for group in filter_lists.GROUPS),
+        ("vendors-ads", 5),
+        ("vendors-cookies", 5),
+        ("vendors-popups", 5),
+    ],
 )
 def test_the_lists_of_the_box_hold_nothing_but_rules(name: str, least: int) -> None:
-    found = list(lists.shipped(name))
+    found = list(filter_lists.shipped(name))
     assert len(found) > least
-    assert found == list(lists.entries("rules", found))
+    assert found == list(filter_lists.entries("rules", found))
 
 
 # --- fetching -----------------------------------------------------------------------------------
@@ -137,8 +142,8 @@ def test_the_lists_of_the_box_hold_nothing_but_rules(name: str, least: int) -> N
 def test_a_good_list_is_put_in_place(mirror: Mirror, tmp_path: Path) -> None:
     mirror.serve("easylist.txt", RULES)
     mirror.serve("light.txt", DOMAINS)
-    outcomes = list(lists.update(tmp_path / "lists", ["light", "easylist"], mirror=f"{mirror.url}/"))
-    assert outcomes == [lists.Outcome("easylist", 20_001), lists.Outcome("light", 10_001)]
+    outcomes = list(filter_lists.update(tmp_path / "lists", ["light", "easylist"], mirror=f"{mirror.url}/"))
+    assert outcomes == [filter_lists.Outcome("easylist", 20_001), filter_lists.Outcome("light", 10_001)]
     text = (tmp_path / "lists" / "easylist.txt").read_text()
     assert text.startswith("! Title: EasyList\n")
     assert "||host7.test^\n" in text
@@ -165,14 +170,14 @@ def test_a_bad_list_leaves_the_old_one(
 ) -> None:
     (tmp_path / "easylist.txt").write_text("the old one")
     mirror.serve("easylist.txt", body, **served)  # type: ignore[arg-type] # the columns of the table
-    [outcome] = lists.update(tmp_path, ["easylist"], mirror=mirror.url, seconds=0.3, largest=1_000_000)
+    [outcome] = filter_lists.update(tmp_path, ["easylist"], mirror=mirror.url, seconds=0.3, largest=1_000_000)
     assert problem in (outcome.problem or "")
     assert (tmp_path / "easylist.txt").read_text() == "the old one"
     assert [path.name for path in tmp_path.iterdir()] == ["easylist.txt"]
 
 
 def test_a_server_that_is_not_there_is_a_problem_of_the_list(tmp_path: Path) -> None:
-    [outcome] = lists.update(tmp_path, ["easylist"], mirror="http://127.0.0.1:9/x")
+    [outcome] = filter_lists.update(tmp_path, ["easylist"], mirror="http://127.0.0.1:9/x")
     assert outcome.problem == "the server cannot be reached (Connection refused)"
 
 
@@ -183,7 +188,7 @@ def test_a_checksum_at_the_mirror_is_obeyed(
     mirror.serve("light.txt", DOMAINS)
     said = hashlib.sha256(DOMAINS.encode() if right else b"other").hexdigest()
     mirror.serve("SHA256SUMS", f"{said}  light.txt\n{'0' * 64} *other.txt\n")
-    [outcome] = lists.update(tmp_path, ["light"], mirror=mirror.url)
+    [outcome] = filter_lists.update(tmp_path, ["light"], mirror=mirror.url)
     assert outcome.problem == problem
     assert (tmp_path / "light.txt").exists() is right
 
@@ -191,14 +196,14 @@ def test_a_checksum_at_the_mirror_is_obeyed(
 def test_one_bad_list_does_not_keep_back_the_others(mirror: Mirror, tmp_path: Path) -> None:
     for name in ("light", "pro"):
         mirror.serve(f"{name}.txt", DOMAINS)
-    outcomes = list(lists.update(tmp_path, ["light", "normal", "pro"], mirror=mirror.url))
+    outcomes = list(filter_lists.update(tmp_path, ["light", "normal", "pro"], mirror=mirror.url))
     assert [outcome.problem is None for outcome in outcomes] == [True, False, True]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["light.txt", "pro.txt"]
 
 
 def test_whoever_reads_while_a_list_is_replaced_finds_a_whole_one(mirror: Mirror, tmp_path: Path) -> None:
     mirror.serve("light.txt", DOMAINS)
-    fetch = partial(lists.update, tmp_path, ["light"], mirror=mirror.url)
+    fetch = partial(filter_lists.update, tmp_path, ["light"], mirror=mirror.url)
     list(fetch())
     whole = (tmp_path / "light.txt").read_text()
     writer = threading.Thread(target=lambda: [list(fetch()) for _ in range(3)])
@@ -211,19 +216,19 @@ def test_whoever_reads_while_a_list_is_replaced_finds_a_whole_one(mirror: Mirror
 @pytest.mark.parametrize("mirror", ["ftp://lists.test", "lists.test", "https://", "https://lists.test/?a=b", "/tmp"])
 def test_a_mirror_that_is_no_address_is_a_sentence(tmp_path: Path, mirror: str) -> None:
     with pytest.raises(OperatorError, match="is not an address: write it as"):
-        list(lists.update(tmp_path, mirror=mirror))
+        list(filter_lists.update(tmp_path, mirror=mirror))
 
 
 def test_a_folder_that_cannot_be_written_is_a_sentence(mirror: Mirror, tmp_path: Path) -> None:
     mirror.serve("light.txt", DOMAINS)
     (tmp_path / "lists").write_text("in the way")
     with pytest.raises(OperatorError, match="cannot be written"):
-        list(lists.update(tmp_path / "lists", ["light"], mirror=mirror.url))
+        list(filter_lists.update(tmp_path / "lists", ["light"], mirror=mirror.url))
 
 
 def test_every_list_has_an_official_address() -> None:
-    assert all(source.url.startswith("https://") and source.url.endswith(".txt") for source in lists.SOURCES)
-    assert {source.group for source in lists.SOURCES} == {*lists.GROUPS, "level"}
+    assert all(source.url.startswith("https://") and source.url.endswith(".txt") for source in filter_lists.SOURCES)
+    assert {source.group for source in filter_lists.SOURCES} == {*filter_lists.GROUPS, "level"}
 
 
 # --- the command --------------------------------------------------------------------------------
@@ -235,7 +240,7 @@ def test_the_command_fetches_and_shows(mirror: Mirror, data_dir: Path) -> None:
     assert (updated.returncode, updated.stdout, updated.stderr) == (0, "", "light: 10001 entries\n")
     shown = json.loads(command("--data-dir", str(data_dir), "lists", "show", "--json").stdout)
     by_name = {row["name"]: row for row in shown}
-    assert set(by_name) == set(lists.NAMES)
+    assert set(by_name) == set(filter_lists.NAMES)
     assert by_name["light"]["entries"] == 10_001
     assert by_name["light"]["from"].startswith("fetched 2")
     assert by_name["easylist"]["from"] == "with the box, as ads"

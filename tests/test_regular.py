@@ -9,7 +9,7 @@ import pytest
 
 from allscreenshots_box import certificate, config, regular
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.render import blocking
+from allscreenshots_box.render.blocking import engine
 from tests.box import command, found
 
 
@@ -32,7 +32,7 @@ NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 READERS: dict[str, tuple[Callable[[Path], object], str]] = {
     "tls_cert": (lambda path: certificate.read(path, path), r"\(setting tls_cert\) cannot be read by user"),
-    "block_rules": (blocking._own_lines, "mend it or block_rules"),
+    "block_rules": (engine._own_lines, "mend it or block_rules"),
     "config": (lambda path: config.load({}, {}, path), "The settings file"),
 }
 

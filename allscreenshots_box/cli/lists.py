@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from .. import lists
 from ..errors import OperatorError
 from ..process import privileges
+from ..render.blocking import filter_lists
 from .terminal import JSON, Commands, Duration, load, say, table
 
 
@@ -29,7 +29,7 @@ def update_lists(names: tuple[str, ...], mirror: str | None, timeout: timedelta)
     One that cannot be fetched, or is no list, leaves the old one in use.
     """
     outcomes = []
-    for outcome in lists.update(_folder_of_lists(), names, mirror=mirror, seconds=timeout.total_seconds()):
+    for outcome in filter_lists.update(_folder_of_lists(), names, mirror=mirror, seconds=timeout.total_seconds()):
         outcomes.append(outcome)
         say(f"{outcome.name}: {outcome.problem or f'{outcome.entries} entries'}", err=True)
     if failed := [f"{outcome.name}: {outcome.problem}" for outcome in outcomes if outcome.problem]:
@@ -43,7 +43,7 @@ def update_lists(names: tuple[str, ...], mirror: str | None, timeout: timedelta)
 @JSON
 def show_lists(*, as_json: bool) -> None:
     """Show where each list in use comes from, and how old it is."""
-    rows = lists.show(_folder_of_lists())
+    rows = filter_lists.show(_folder_of_lists())
     table(rows, ["name", "for", "from", "entries"], as_json=as_json, empty="")
 
 
@@ -51,4 +51,4 @@ def _folder_of_lists() -> Path:
     """Become who the data belongs to, and tell where fetched lists are."""
     settings = load(click.get_current_context(), {}).settings
     privileges.enter(settings)
-    return settings.data_dir / lists.FOLDER
+    return settings.data_dir / filter_lists.FOLDER

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import sqlite_utils
 
-from .. import lists
 from ..config import Settings
 from ..errors import OperatorError
 from ..process import privileges
+from ..render.blocking import filter_lists as lists
 from ..storage import database
 from .patient import SERVICE, Patient
 from .verdict import Skipped, Verdict, failed, ok, warning

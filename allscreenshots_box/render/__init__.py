@@ -25,7 +25,7 @@ from ..errors import (
 )
 from ..places import Place
 from ..process.health_cache import FRESH_SECONDS, Health, Pulse
-from .blocking import Blocking
+from .blocking.engine import Blocking
 from .browsers import certificates
 from .browsers.cdp import ProtocolError
 from .browsers.supervisor import Browser

@@ -10,7 +10,7 @@ import msgspec
 
 from ...errors import HttpError, InvalidRequest, PageTooLarge, SelectorNotFound
 from ...places import Place
-from ..blocking import Blocking
+from ..blocking.engine import Blocking
 from ..browsers.cdp import AnswerTooLarge
 from ..browsers.certificates import Inspector
 from ..outputs import text as texts

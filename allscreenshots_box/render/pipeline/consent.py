@@ -12,7 +12,7 @@ from typing import Any
 import duckduckgo_autoconsent  # type: ignore[import-untyped] # it has no types
 
 from ...errors import PageCrashed
-from ..blocking import NAMES_READ
+from ..blocking.engine import NAMES_READ
 from ..shot import Blocked
 
 Run = Callable[[str, Any, Any], Awaitable[Any]]

@@ -4,7 +4,7 @@ import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..blocking import Blocking
+from ..blocking.engine import Blocking
 from ..browsers.cdp import DROPPED
 from ..page import Page
 from ..shot import Header

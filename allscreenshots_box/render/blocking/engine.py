@@ -14,9 +14,10 @@ from urllib.parse import urlsplit
 
 import adblock
 
-from .. import lists, logs, regular
-from ..errors import OperatorError
-from .shot import Blocked
+from ... import logs, regular
+from ...errors import OperatorError
+from ..shot import Blocked
+from . import filter_lists
 
 NAMES_READ = 2000  # classes, and as many ids, of one page that selectors are looked up for
 LARGEST_OWN = 64 << 20  # bytes of the operator's own rules; the largest list there is has 10 MiB
@@ -164,7 +165,7 @@ class _Loaded:
     def __init__(self, fresh: Path | None, own: Path | None) -> None:
         self._fresh = fresh
         self.stamps = _stamps(fresh, own)  # modification times of the files that there were
-        self.own = Rules(lists.entries("rules", _own_lines(own)))
+        self.own = Rules(filter_lists.entries("rules", _own_lines(own)))
         self._groups: dict[str, Rules] = {}
 
     @property
@@ -238,7 +239,7 @@ class Blocking:
         """Return the groups of rules that count, a level's stand-ins among them."""
         stand_ins = STAND_INS.get(blocked.level, ()) if self._levels.get(blocked.level) is None else ()
         wanted = {*_wished(blocked), *stand_ins}
-        return tuple(name for name in lists.GROUPS if name in wanted)
+        return tuple(name for name in filter_lists.GROUPS if name in wanted)
 
     def hiding(self, page_url: str, classes: Sequence[str], ids: Sequence[str], blocked: Blocked) -> list[str]:
         """Return the selectors to hide on a page that has these classes and ids."""
@@ -300,15 +301,15 @@ class Blocking:
                 self._loaded.group(name)
 
     def _level_file(self, level: str) -> Path:
-        return (self._fresh or lists.SHIPPED) / f"{level}.txt"
+        return (self._fresh or filter_lists.SHIPPED) / f"{level}.txt"
 
     def _load_level(self, level: str) -> None:
-        source = next(source for source in lists.SOURCES if source.name == level)
+        source = next(source for source in filter_lists.SOURCES if source.name == level)
         with self._reloading:
             levels, verdict = self._levels, self._verdict
             if level not in levels:
                 lines = _sound(source, self._level_file(level))
-                levels[level] = Hosts(lists.entries("domains", lines)) if lines else None
+                levels[level] = Hosts(filter_lists.entries("domains", lines)) if lines else None
                 verdict.cache_clear()
 
 
@@ -329,21 +330,21 @@ def _group(name: str, fresh: Path | None, stamps: dict[Path, int]) -> Rules:
     """Return a group from its fetched lists; if one of them is missing or broken, also from what the box has."""
     rules: list[str] = []
     whole = True
-    for source in (source for source in lists.SOURCES if source.group == name):
+    for source in (source for source in filter_lists.SOURCES if source.group == name):
         path = fresh / f"{source.name}.txt" if fresh else None
         found = _sound(source, path) if path in stamps and path else []
-        rules += lists.entries("rules", found)
+        rules += filter_lists.entries("rules", found)
         whole = whole and bool(found)
     if not whole:
-        rules += lists.shipped(name)
-    vendors = lists.shipped(f"vendors-{name}") if name != "social" else ()
+        rules += filter_lists.shipped(name)
+    vendors = filter_lists.shipped(f"vendors-{name}") if name != "social" else ()
     return Rules(rules, vendors, generic=name == "cookies")
 
 
-def _sound(source: lists.Source, path: Path) -> list[str]:
+def _sound(source: filter_lists.Source, path: Path) -> list[str]:
     """Return the lines of a fetched list, none if it cannot be one."""
     try:
-        return lists.checked(source, regular.content(path, lists.LARGEST))
+        return filter_lists.checked(source, regular.content(path, filter_lists.LARGEST))
     except (OSError, ValueError) as error:
         logs.event("list_not_used", logging.WARNING, list=source.name, reason=str(error))
         return []
@@ -360,7 +361,7 @@ def _own_lines(own: Path | None) -> list[str]:
 
 
 def _stamps(fresh: Path | None, own: Path | None) -> dict[Path, int]:
-    paths = [fresh / f"{name}.txt" for name in lists.NAMES] if fresh else []
+    paths = [fresh / f"{name}.txt" for name in filter_lists.NAMES] if fresh else []
     stamps = {}
     for path in [*paths, *([own] if own else [])]:
         try:

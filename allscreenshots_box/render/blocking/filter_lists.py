@@ -18,12 +18,12 @@ from functools import partial
 from pathlib import Path
 from typing import Literal
 
-from . import __version__
-from .errors import OperatorError
+from ... import __version__
+from ...errors import OperatorError
 
 Kind = Literal["rules", "domains"]
 
-SHIPPED = Path(__file__).parent / "render" / "lists"
+SHIPPED = Path(__file__).parent / "data"
 LARGEST = 64 << 20  # bytes of one list; the largest there is has 10 MiB
 SUMS = "SHA256SUMS"
 FOLDER = "lists"  # in the data directory

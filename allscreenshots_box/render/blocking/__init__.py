@@ -1,0 +1,1 @@
+"""What is kept out of pages, and the lists that tell."""
