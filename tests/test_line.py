@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from allscreenshots_box.errors import BoxError, Overloaded, OverShare, ServiceUnavailable
-from allscreenshots_box.render.line import LONGEST_RETRY_SECONDS, Clocks, Line
+from allscreenshots_box.render.queue import LONGEST_RETRY_SECONDS, Clocks, Line
 
 GREEDY, MODEST, OTHER = 1, 2, 3
 FAR = 1e9

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from allscreenshots_box.errors import BoxError
-from allscreenshots_box.render.line import LEAST_RESTING, OTHERS_SECONDS, Line
+from allscreenshots_box.render.queue import LEAST_RESTING, OTHERS_SECONDS, Line
 
 SLOW, PLAIN, OTHER = 1, 2, 3
 FAR = 1e9

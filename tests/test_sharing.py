@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 
 from allscreenshots_box.errors import NotAPage
-from allscreenshots_box.render.line import Clocks
-from allscreenshots_box.render.sharing import Sharing
+from allscreenshots_box.render.coalesce import Sharing
+from allscreenshots_box.render.queue import Clocks
 from allscreenshots_box.render.shot import Rendering, Session, Shot, Storage
 
 SHOT = Shot(url="http://site.example/", share=True)

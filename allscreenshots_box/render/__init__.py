@@ -30,12 +30,12 @@ from .browsers import certificates
 from .browsers.cdp import ProtocolError
 from .browsers.supervisor import Browser
 from .browsers.tab_pool import BrowserGone, PagesBlamed, Tab
-from .line import LEAST_REST, NOBODY, Clocks, Line
+from .coalesce import Sharing
+from .memory_guard import Room
 from .outputs.image import Encoder
 from .page import Aside, Page
 from .pipeline.capture import Studio, capture
-from .room import Room
-from .sharing import Sharing
+from .queue import LEAST_REST, NOBODY, Clocks, Line
 from .shot import Rendering, Shot
 from .suspects import Name, Suspects
 

@@ -13,7 +13,7 @@ from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
 from .browsers.cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
 from .browsers.messages import WEIGHED, decoded
 from .browsers.tab_pool import Tab
-from .line import LEAST_REST
+from .queue import LEAST_REST
 from .shot import Shot, Wait
 
 T = TypeVar("T")

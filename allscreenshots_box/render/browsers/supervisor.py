@@ -16,7 +16,7 @@ from ...allowance import NO_HANDLES
 from ...egress import policy as outbound
 from ...egress.proxy import Proxy
 from ...errors import OperatorError
-from ..room import Room
+from ..memory_guard import Room
 from .brake import Brake
 from .carriage import Carriage
 from .cdp import ConnectionLost, ProtocolError

@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from .line import Clocks
+from .queue import Clocks
 from .shot import Rendering, Shot
 
 
