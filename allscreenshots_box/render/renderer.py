@@ -1,0 +1,358 @@
+"""Takes pictures, a few at a time: a Shot waits, is given a tab, and tried once more if its browser was lost."""
+
+import asyncio
+import functools
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from .. import allowance, logs
+from ..config import Settings
+from ..egress import policy as outbound
+from ..egress.proxy import Proxy
+from ..egress.resolver import Resolver
+from ..errors import (
+    BoxError,
+    DeadlinePassed,
+    InternalError,
+    NotAPage,
+    PageCrashed,
+    PageEnded,
+    ServiceUnavailable,
+    UrlUnreachable,
+)
+from ..places import Place
+from ..process.health_cache import FRESH_SECONDS, Health, Pulse
+from .blocking.engine import Blocking
+from .browsers import certificates
+from .browsers.cdp import ProtocolError
+from .browsers.supervisor import Browser
+from .browsers.tab_pool import BrowserGone, PagesBlamed, Tab
+from .coalesce import Sharing
+from .memory_guard import Room
+from .outputs.image import Encoder
+from .page import Aside, Page
+from .pipeline.capture import Studio, capture
+from .queue import LEAST_REST, NOBODY, Clocks, Line
+from .shot import Rendering, Shot
+from .suspects import Name, Suspects
+
+Still = Callable[[], Awaitable[tuple[Place, ...]]]  # raises if a shot may not be made any more; else: where it may go
+
+MIB = 1024 * 1024  # bytes
+RETRY_SECONDS = 2  # a new browser starts in less
+LOOK_SECONDS = 6.0  # for the browser to draw a blank page; it has less itself
+
+
+@dataclass(frozen=True)
+class _Work:
+    """A shot whose turn has come: where it may go, by when, for whom, and how it lets others go on while it rests."""
+
+    shot: Shot
+    vetted: outbound.Vetted
+    deadline: float  # on the event loop's clock
+    caller: int
+    aside: Aside
+
+    @property
+    def name(self) -> Name:
+        """What it is remembered by if browsers end."""
+        return self.caller, self.vetted.target.host
+
+
+class Renderer:
+    """Takes pictures, a few at a time, as long as its browser runs; and sees to it that it does."""
+
+    def __init__(self, browser: Browser, line: Line, proxy: Proxy, equipment: "Equipment", blocking: Blocking) -> None:
+        self._browser = browser
+        self._line = line
+        self._proxy = proxy
+        self._answer_within = equipment.answer_within
+        self._encoder = Encoder(small=equipment.small_png, memory=equipment.picture_memory)
+        self._blocking = blocking
+        self._insecure_hosts = equipment.insecure_hosts
+        self._sharing = Sharing()
+        self._suspects = Suspects()
+        self._pulse = Pulse(self._look, LOOK_SECONDS)
+
+    @property
+    def description(self) -> dict[str, str]:
+        """What renders, for people: program, version, and the evidence of its sandbox."""
+        return {
+            "browser": self._browser.path,
+            "version": self._browser.version,
+            "sandbox": self._browser.evidence,
+        }
+
+    async def render(
+        self,
+        shot: Shot,
+        *,
+        caller: int = NOBODY,
+        weight: int = 1,
+        clocks: Clocks | None = None,
+        still: Still | None = None,
+    ) -> Rendering:
+        """Return what *shot* asks for, or raise the BoxError that tells why there is none.
+
+        Those of a *caller* wait behind each other, and all callers have their turns by *weight*. *clocks* tell
+        afterwards how long this one waited and took, whatever became of it. *still* is asked when the turn comes;
+        those who share a rendering have to be equal in it.
+        """
+        clocks = clocks or Clocks()
+        if shot.share:
+            begin = functools.partial(self._render, shot, caller, weight, still)
+            return await self._sharing.join((caller, still), shot, clocks, begin)
+        return await self._render(shot, caller, weight, still, clocks)
+
+    async def _render(self, shot: Shot, caller: int, weight: int, still: Still | None, clocks: Clocks) -> Rendering:
+        loop = asyncio.get_running_loop()
+        latest = loop.time() + self._answer_within
+        vetted = await self._proxy.judge(shot.url, outbound.Scope(hosts=shot.hosts, caller=caller))
+        await self._blocking.ready(shot.blocked)
+        rest = sum(seconds for seconds in shot.rests if seconds >= LEAST_REST)
+        async with self._line.turn(latest, caller, weight, clocks, rest) as turn:
+            begun = loop.time()
+            if still is not None and (hosts := await still()) != shot.hosts:
+                shot = replace(shot, hosts=hosts)
+                vetted = await self._proxy.judge(shot.url, outbound.Scope(hosts=shot.hosts, caller=caller))
+            wanted = begun + shot.timeout + shot.delay
+            aside = functools.partial(self._line.aside, turn)
+            try:
+                rendering = await self._insist(_Work(shot, vetted, min(latest, wanted), caller, aside))
+            except TimeoutError:
+                raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
+        return replace(rendering, queue_seconds=turn.waited, render_seconds=loop.time() - begun)
+
+    @property
+    def standing(self) -> tuple[int, int, int]:
+        """How many slots there are, how many are taken, and how many requests wait for one."""
+        return self._line.standing
+
+    @property
+    def browser_age(self) -> float | None:
+        """Seconds since the browser in service was started; None while there is none."""
+        return self._browser.age
+
+    @property
+    def restarts(self) -> dict[str, int]:
+        """How often the browser was replaced, by cause."""
+        return dict(self._browser.restarts)
+
+    async def obey(self, policy: outbound.Policy, block_rules: Path | None) -> None:
+        """Go by another policy and other rules from the next connection and shot on.
+
+        Raises OperatorError for rules that cannot be read, and changes nothing then.
+        """
+        await asyncio.to_thread(self._blocking.obey, block_rules)
+        self._browser.obey(policy)
+
+    async def health(self) -> Health:
+        """Say whether the browser draws, as of a round trip through all of it that is two seconds old at most."""
+        if self._line.closed:
+            return Health(ok=False, reason="draining")
+        return await self._pulse.health()
+
+    async def _look(self) -> str:
+        if self._browser.is_proven_since(FRESH_SECONDS):
+            return ""
+        try:
+            await self._browser.prove()
+        except BrowserGone as error:
+            return str(error) or "it does not draw a blank page"
+        return ""
+
+    async def drain(self, seconds: float) -> bool:
+        """Take no more shots; say whether those taken were done within *seconds*."""
+        return await self._line.close(seconds)
+
+    def close(self) -> None:
+        """Look at the browser no more."""
+        self._pulse.close()
+
+    async def _insist(self, work: _Work) -> Rendering:
+        """Try, and try once more if the browser died of it or under it; apart from others if it may be to blame."""
+        if self._suspects.refuses(work.name):
+            raise PageEnded("Pages of this host have ended the browser again and again: it is not opened for minutes.")
+        apart = self._suspects.has(work.name)
+        try:
+            return await self._try(work, apart=apart)
+        except PageEnded:
+            raise  # it would be ended again, and others would pay for that
+        except (BrowserGone, PageCrashed, InternalError) as error:
+            lost = error
+        # What is left of the deadline may be too little: then it was lost to our browser, and is no word on the page.
+        too_late = ServiceUnavailable("The browser was lost; try again.", RETRY_SECONDS)
+        if asyncio.get_running_loop().time() > work.deadline:
+            raise too_late from lost
+        logs.event("shot_tried_again", reason=type(lost).__name__)
+        enough = work.deadline - asyncio.get_running_loop().time() > work.shot.timeout / 2
+        try:
+            return await self._try(work, apart=apart or isinstance(lost, PagesBlamed))
+        except BrowserGone as error:
+            raise too_late from error
+        except TimeoutError as error:
+            if enough:
+                raise
+            raise too_late from error
+
+    async def _try(self, work: _Work, *, apart: bool) -> Rendering:
+        tabs: list[Tab] = []  # that it was given, one at most
+        try:
+            rendering = await self._attempt(work, tabs, apart=apart)
+        except PagesBlamed as error:
+            alone = error.alone or apart
+            self._suspects.note(work.name, alone=alone)
+            if alone:
+                logs.event("page_blamed", reason=str(error))
+                raise PageEnded("The page ended the browser that it was in.") from error
+            raise
+        except PageEnded:
+            raise
+        except (BoxError, TimeoutError):
+            if tabs:
+                self._suspects.clear(work.name)  # whatever it was, the browser lives
+            raise
+        self._suspects.clear(work.name)
+        return rendering
+
+    async def _attempt(self, work: _Work, tabs: list[Tab], *, apart: bool) -> Rendering:
+        _require_handles()
+        tab = None
+        try:
+            async with asyncio.timeout_at(work.deadline), self._browser.tab(apart=apart) as tab:
+                tabs.append(tab)
+                rendering = await self._captured(tab, work)
+                if tab.door.starved:  # it lacks something that the page has
+                    raise _too_few_handles()
+                return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
+        except TimeoutError:
+            _require_handles(tab)
+            if apart and tab is not None and tab.fate is None:  # its browser has ended with it: nobody can ask that
+                raise
+            if not await self._browser.verify(tab):  # ours or the page's fault?
+                raise _too_busy() from None
+            raise
+        except PageCrashed:
+            _require_handles(tab)
+            await self._browser.verify(tab)
+            raise
+        except ProtocolError as error:
+            await self._browser.verify(tab)
+            logs.fault("capture_failed", error)
+            raise InternalError("The page could not be captured.") from error
+
+    async def _captured(self, tab: Tab, work: _Work) -> Rendering:
+        begun = time.monotonic()
+        studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
+        try:
+            rendering = await capture(Page(tab, work.shot, work.vetted, work.deadline, work.aside), studio)
+        except (UrlUnreachable, NotAPage, ServiceUnavailable):
+            _require_handles(tab)
+            await tab.require_alive(begun)
+            raise
+        tab.require_whole(begun)  # else it may lack what was drawn or loaded meanwhile
+        return rendering
+
+
+def _require_handles(tab: Tab | None = None) -> None:
+    """Raise ServiceUnavailable if there are too few for a page, or were for that in *tab*: what failed is our fault."""
+    if allowance.handles() < allowance.SHOT_HANDLES or (tab is not None and tab.door.starved):
+        raise _too_few_handles()
+
+
+def _too_few_handles() -> ServiceUnavailable:
+    return ServiceUnavailable("The box has too few file handles or threads left for a page; try again.", RETRY_SECONDS)
+
+
+def _too_busy() -> ServiceUnavailable:
+    return ServiceUnavailable("The box was too busy with other pages for this one; try again.", RETRY_SECONDS)
+
+
+def _too_late(shot: Shot, cut_to: float | None) -> str:
+    if cut_to is not None:
+        return f"The page was not ready within {cut_to:.1f} s, all that the box had left for it."
+    return f"The page was not ready within {shot.timeout + shot.delay:g} s (timeout + delay)."
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equipment:
+    """What a renderer is made with. Spans in seconds, memory in bytes."""
+
+    executable: Path | None = None
+    sandbox: bool = True
+    slots: int = 2
+    line_length: int = 100
+    line_wait: float = 20
+    answer_within: float = 55
+    small_png: bool = False
+    picture_memory: int = 512 << 20
+    fetch_limit: int = 1024 << 20
+    recycle_after: int = 1000
+    recycle_age: float = 86_400
+    recycle_memory: int = 1024 << 20
+    page_memory: int = 2048 << 20
+    lists: Path | None = None  # where fresher filter lists may be
+    block_rules: Path | None = None  # the operator's own
+    ca_dir: Path | None = None  # certificates of the operator's own authorities
+    insecure_hosts: tuple[Place, ...] = ()  # whose certificates are not checked
+
+
+def equipment(settings: Settings) -> Equipment:
+    """Return what *settings* say that there is to render with."""
+    return Equipment(
+        executable=settings.browser,
+        sandbox=not settings.dangerously_disable_sandbox,
+        slots=settings.slots,
+        line_length=settings.line_length,
+        line_wait=settings.line_wait,
+        answer_within=settings.answer_within,
+        small_png=settings.png == "small",
+        picture_memory=settings.picture_memory * MIB,
+        fetch_limit=settings.fetch_limit * MIB,
+        recycle_after=settings.recycle_after,
+        recycle_age=settings.recycle_age,
+        recycle_memory=settings.recycle_memory * MIB,
+        page_memory=settings.page_memory * MIB,
+        lists=settings.lists_dir,
+        block_rules=settings.block_rules,
+        ca_dir=settings.ca_dir,
+        insecure_hosts=settings.insecure_hosts,
+    )
+
+
+@asynccontextmanager
+async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
+    """Yield a Renderer with its browser running; end both when the block ends."""
+    authorities = await asyncio.to_thread(certificates.authorities, equipment.ca_dir)
+    resolver = Resolver()
+    proxy = Proxy(policy, equipment.fetch_limit, resolve=resolver.resolve)
+    room = Room()
+    browser = Browser(
+        equipment.executable,
+        proxy,
+        sandbox=equipment.sandbox,
+        warm=equipment.slots,
+        recycle_after=equipment.recycle_after,
+        recycle_age=equipment.recycle_age,
+        recycle_memory=equipment.recycle_memory,
+        page_memory=equipment.page_memory,
+        authorities=authorities,
+        room=room,
+    )
+    line = Line(equipment.slots, equipment.line_length, equipment.line_wait, room.admits)
+    loading = asyncio.create_task(asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules))
+    try:
+        await browser.start()  # meanwhile: it takes as long
+        renderer = Renderer(browser, line, proxy, equipment, await loading)
+        try:
+            yield renderer
+        finally:
+            renderer.close()
+    finally:
+        await asyncio.gather(loading, return_exceptions=True)
+        await browser.close()
+        await proxy.close()
+        resolver.close()
