@@ -13,9 +13,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from . import __version__, admin, captures, keys, logs, reference, render, screenshots, statements, usage, vitals
+from . import __version__, admin, keys, logs, reference, render, screenshots, statements, usage, vitals
 from .admin import Door
 from .auth import Gate
+from .captures import history
 from .config import Settings
 from .description import Described
 from .egress import policy
@@ -43,7 +44,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         opened = rendering() if rendering is not None else _rendering(settings)
         connected = database.connected(settings.database_path)
-        async with connected as db, usage.counting(db) as counted, captures.noting(db) as noted, opened as renderer:
+        async with connected as db, usage.counting(db) as counted, history.noting(db) as noted, opened as renderer:
             hasher, buckets = keys.hasher_of(settings.argon2_memory, settings.argon2_passes), Buckets()
             gate, door = Gate(db, hasher, buckets), Door(db, hasher, Buckets())
             app.state.update({"database": db, "renderer": renderer, "gate": gate, "door": door, "hasher": hasher})

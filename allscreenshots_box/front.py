@@ -14,8 +14,9 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, bodies, captures, logs, stamps
+from . import admin, bodies, logs, stamps
 from .auth import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
+from .captures import history
 from .config import Settings
 from .connections import PROVEN
 from .dialects import error_body
@@ -226,7 +227,7 @@ class Front:
         rendering: Rendering | None = scope["state"].get("rendering")
         key = visit.admission.key if visit.admission else None
         self._state.captures.note(
-            captures.Entry(
+            history.Entry(
                 moment=stamps.now(),
                 request=visit.id,
                 caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],

@@ -16,8 +16,8 @@ from litestar.params import JSONBody
 from . import presence
 from .auth import Admission, Gate
 from .bodies import Body
+from .captures.request import ScreenshotRequest, shot_of
 from .contract import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
-from .orders import ScreenshotRequest, shot_of
 from .places import Place
 from .render import Clocks, Renderer, Rendering, Shot
 from .render.shot import MEDIA_TYPES, Product

@@ -19,8 +19,9 @@ from argon2 import PasswordHasher, profiles
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import captures, keys, limits
+from allscreenshots_box import keys, limits
 from allscreenshots_box.app import create_app
+from allscreenshots_box.captures import history
 from allscreenshots_box.config import Settings
 from allscreenshots_box.ledger import MONTH
 from allscreenshots_box.render import Health, Renderer
@@ -136,7 +137,7 @@ def add_recent(
                 chance.randrange(150, 9000),
                 0 if code else chance.randrange(10**4, 10**6),
             )
-            for left in range(captures.KEPT, 0, -1)
+            for left in range(history.KEPT, 0, -1)
             for _, name, prefix in [chance.choice(known)]
             for code in [chance.choice(CODES) if chance.random() < 0.1 else None]
         ),

@@ -18,7 +18,8 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import captures, keys, limits, operators, restoration
+from allscreenshots_box import keys, limits, operators, restoration
+from allscreenshots_box.captures import history
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.process import atomic_files, locks
 from allscreenshots_box.restoration import Restored
@@ -521,10 +522,10 @@ def test_a_backup_with_all_that_we_write_is_taken(store: Store) -> None:
         keys.touch(db, key.prefix, datetime.now(UTC))
         operators.set_password(db, HASHER.hash("x"), now=datetime.now(UTC))
         limits.set_plan(db, "größe", {"screenshots_per_month": 5})
-        captures.add(
+        history.add(
             db,
             [
-                captures.Entry(
+                history.Entry(
                     moment=A_MOMENT,
                     request="x",
                     caller="x",

@@ -12,9 +12,10 @@ import sqlite_utils
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
-from allscreenshots_box import captures, errors, keys, ledger
+from allscreenshots_box import errors, keys, ledger
 from allscreenshots_box.app import create_app
-from allscreenshots_box.captures import Captures, Entry
+from allscreenshots_box.captures import history
+from allscreenshots_box.captures.history import Captures, Entry
 from allscreenshots_box.config import Settings
 from allscreenshots_box.ledger import Counts
 from allscreenshots_box.storage import database
@@ -36,7 +37,7 @@ def entry(**facts: Any) -> Entry:
 
 
 def add(db: sqlite_utils.Database, *entries: Entry) -> None:
-    captures.add(db, list(entries), patience=5000)
+    history.add(db, list(entries), patience=5000)
 
 
 Shoot = Callable[..., dict[str, Any] | None]
@@ -49,7 +50,7 @@ def shoot(settings: Settings, renderer: StandIn, as_key: dict[str, str], db: sql
     def shot(content: str, headers: dict[str, str] | None = None) -> dict[str, Any] | None:
         with TestClient(create_app(settings, standing_in(renderer))) as client:
             client.post("/v1/screenshots", content=content, headers=as_key if headers is None else headers)
-        return next((row for row in captures.recent(db)), None)
+        return next((row for row in history.recent(db)), None)
 
     return shot
 
@@ -109,10 +110,10 @@ def test_what_never_named_a_page_for_a_good_key_is_not_kept(
 
 
 def test_only_the_newest_captures_are_kept(db: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(captures, "KEPT", 3)
+    monkeypatch.setattr(history, "KEPT", 3)
     for number in range(5):
         add(db, entry(request=f"first {number}"), entry(request=f"second {number}"))
-    assert [row["request"] for row in captures.recent(db)] == ["second 4", "first 4", "second 3"]
+    assert [row["request"] for row in history.recent(db)] == ["second 4", "first 4", "second 3"]
 
 
 def noted(settings: Settings, scene: Callable[[Captures], Any]) -> None:
@@ -134,12 +135,12 @@ def test_captures_that_cannot_be_written_wait(settings: Settings, db: sqlite_uti
         await taken.write()
 
     noted(settings, scene)
-    assert [row["request"] for row in captures.recent(db)] == ["second", "first"]
+    assert [row["request"] for row in history.recent(db)] == ["second", "first"]
 
 
 def test_only_so_many_captures_wait(settings: Settings, db: sqlite_utils.Database) -> None:
     async def scene(taken: Captures) -> None:
-        for number in range(captures.MOST_WAITING + 5):
+        for number in range(history.MOST_WAITING + 5):
             taken.note(entry(request=str(number)))
         with database.writing(db):
             await taken.write(patience=1)
@@ -147,12 +148,12 @@ def test_only_so_many_captures_wait(settings: Settings, db: sqlite_utils.Databas
         await taken.write()
 
     noted(settings, scene)
-    kept = [row["request"] for row in captures.recent(db, number=captures.KEPT)]
-    assert (len(kept), kept[0], kept[-1]) == (captures.MOST_WAITING, "last", "6")
+    kept = [row["request"] for row in history.recent(db, number=history.KEPT)]
+    assert (len(kept), kept[0], kept[-1]) == (history.MOST_WAITING, "last", "6")
 
 
 def test_a_kill_loses_two_seconds_of_captures_at_most() -> None:
-    assert captures.WRITE_SECONDS <= 2
+    assert history.WRITE_SECONDS <= 2
 
 
 # --- sums of days -------------------------------------------------------------------------------

@@ -16,7 +16,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from allscreenshots_box import advice, cli, config, errors, keys, meanings, orders, sessions, statements
+from allscreenshots_box import advice, cli, config, errors, keys, meanings, statements
+from allscreenshots_box.captures import browser_session, request
 from allscreenshots_box.cli import terminal
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.metrics import Metrics, Sample, Served
@@ -203,15 +204,15 @@ def fields_of_kinds(common: type[msgspec.Struct], above: str) -> list[tuple[str,
 
 
 FIELDS = (
-    fields_of(orders.ScreenshotRequest)
-    + fields_of(orders.ViewportConfig, "viewport.")
-    + fields_of_kinds(orders.PageAction, "actions[].")
-    + fields_of_kinds(orders.OutputSpec, "outputs[].")
-    + fields_of(orders.JsonFieldSpec, "json.schema.*.")
-    + fields_of(sessions.BrowserSessionRequest, "session.")
-    + fields_of(sessions.BrowserCookieRequest, "session.cookies[].")
-    + fields_of(sessions.BrowserHeaderRequest, "session.headers[].")
-    + fields_of(sessions.BrowserStorageOriginRequest, "session.storage[].")
+    fields_of(request.ScreenshotRequest)
+    + fields_of(request.ViewportConfig, "viewport.")
+    + fields_of_kinds(request.PageAction, "actions[].")
+    + fields_of_kinds(request.OutputSpec, "outputs[].")
+    + fields_of(request.JsonFieldSpec, "json.schema.*.")
+    + fields_of(browser_session.BrowserSessionRequest, "session.")
+    + fields_of(browser_session.BrowserCookieRequest, "session.cookies[].")
+    + fields_of(browser_session.BrowserHeaderRequest, "session.headers[].")
+    + fields_of(browser_session.BrowserStorageOriginRequest, "session.storage[].")
 )
 
 
@@ -228,15 +229,15 @@ def sentence(cell: str) -> str:
 
 
 SHAPES: tuple[tuple[type[msgspec.Struct], str], ...] = (
-    (orders.ScreenshotRequest, ""),
-    (orders.ViewportConfig, "viewport."),
-    *((kind, f"{kind.__struct_config__.tag}.") for kind in orders.PageAction.__subclasses__()),
-    *((kind, f"{kind.__struct_config__.tag}.") for kind in orders.OutputSpec.__subclasses__()),
-    (orders.JsonFieldSpec, "json.schema.*."),
-    (sessions.BrowserSessionRequest, "session."),
-    (sessions.BrowserCookieRequest, "session.cookies[]."),
-    (sessions.BrowserHeaderRequest, "session.headers[]."),
-    (sessions.BrowserStorageOriginRequest, "session.storage[]."),
+    (request.ScreenshotRequest, ""),
+    (request.ViewportConfig, "viewport."),
+    *((kind, f"{kind.__struct_config__.tag}.") for kind in request.PageAction.__subclasses__()),
+    *((kind, f"{kind.__struct_config__.tag}.") for kind in request.OutputSpec.__subclasses__()),
+    (request.JsonFieldSpec, "json.schema.*."),
+    (browser_session.BrowserSessionRequest, "session."),
+    (browser_session.BrowserCookieRequest, "session.cookies[]."),
+    (browser_session.BrowserHeaderRequest, "session.headers[]."),
+    (browser_session.BrowserStorageOriginRequest, "session.storage[]."),
 )
 SHARED = {"optional": "actions[].optional", "timeout": "actions[].timeout", "id": "outputs[].id"}
 

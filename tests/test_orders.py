@@ -5,9 +5,11 @@ from typing import Any
 import msgspec
 import pytest
 
-from allscreenshots_box import bodies, orders, sessions
+from allscreenshots_box import bodies
+from allscreenshots_box.captures import browser_session
+from allscreenshots_box.captures import request as orders
+from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
 from allscreenshots_box.errors import InvalidDevice, InvalidRequest
-from allscreenshots_box.orders import ScreenshotRequest, shot_of
 from allscreenshots_box.render import devices
 from allscreenshots_box.render.shot import (
     Blocked,
@@ -70,10 +72,10 @@ OUTPUTS: dict[str, dict[str, Any]] = {
 SHAPES: dict[str, tuple[type[bodies.Body], dict[str, Any]]] = {
     "": (ScreenshotRequest, {"url": URL}),
     "viewport": (orders.ViewportConfig, {}),
-    "session": (sessions.BrowserSessionRequest, {}),
-    "session.cookies[0]": (sessions.BrowserCookieRequest, {"name": "n"}),
-    "session.headers[0]": (sessions.BrowserHeaderRequest, {"name": "X-N"}),
-    "session.storage[0]": (sessions.BrowserStorageOriginRequest, {"origin": URL}),
+    "session": (browser_session.BrowserSessionRequest, {}),
+    "session.cookies[0]": (browser_session.BrowserCookieRequest, {"name": "n"}),
+    "session.headers[0]": (browser_session.BrowserHeaderRequest, {"name": "X-N"}),
+    "session.storage[0]": (browser_session.BrowserStorageOriginRequest, {"origin": URL}),
     "outputs[0].schema.title": (orders.JsonFieldSpec, {"selector": "a"}),
     **{
         f"actions[0]:{shape.__struct_config__.tag}": (shape, {"type": tag, **ACTIONS[tag]})

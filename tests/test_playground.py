@@ -13,8 +13,9 @@ import sqlite_utils
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import captures, errors, keys, ledger
+from allscreenshots_box import errors, keys, ledger
 from allscreenshots_box.admin import playground, snippets
+from allscreenshots_box.captures import history
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.render.shot import Blocked, Pdf, Picture, Shot, Window
 from tests.conftest import StandIn
@@ -136,7 +137,7 @@ def test_the_playground_counts_for_no_key(signed_in: Page, as_key: dict[str, str
     assert signed_in.get("/v1/usage", headers=as_key).json()["currentPeriod"]["screenshotsCount"] == 0
     assert 'allscreenshots_shots_total{code="ok"} 1.0' in signed_in.get("/metrics").text
     text_of(signed_in, "/admin/activity/captures")
-    assert [(row["caller"], row["status"]) for row in captures.recent(db)] == [("admin", 200)]
+    assert [(row["caller"], row["status"]) for row in history.recent(db)] == [("admin", 200)]
     assert ledger.all_days(db, "") == {}
 
 
@@ -147,7 +148,7 @@ def test_a_failure_of_the_playground_counts_as_one(
     signed_in.post("/admin/playground", data=FORM)
     assert 'allscreenshots_shots_total{code="timeout"} 1.0' in signed_in.get("/metrics").text
     text_of(signed_in, "/admin/activity/captures")
-    assert [(row["caller"], row["code"]) for row in captures.recent(db)] == [("admin", "timeout")]
+    assert [(row["caller"], row["code"]) for row in history.recent(db)] == [("admin", "timeout")]
 
 
 def test_the_playground_has_a_bucket_of_its_own(

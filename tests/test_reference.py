@@ -14,8 +14,8 @@ from litestar.testing import TestClient
 
 from allscreenshots_box import advice, bodies, description, meanings, reference
 from allscreenshots_box.app import create_app
+from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
 from allscreenshots_box.config import Settings
-from allscreenshots_box.orders import ScreenshotRequest, shot_of
 from allscreenshots_box.render import devices
 
 

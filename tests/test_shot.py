@@ -12,8 +12,8 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+from allscreenshots_box.captures.request import ScreenshotRequest
 from allscreenshots_box.cli import flags, main
-from allscreenshots_box.orders import ScreenshotRequest
 from allscreenshots_box.render.browsers import orphans
 from tests.box import PROGRAM, Box, command, environment
 from tests.camera import SMALL, good

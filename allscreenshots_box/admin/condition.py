@@ -12,7 +12,7 @@ from typing import Any
 import sqlite_utils
 
 from .. import allowance
-from ..captures import Captures
+from ..captures.history import Captures
 from ..config import Settings
 from ..ledger import Counts
 from ..readiness import Readiness

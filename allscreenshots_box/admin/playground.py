@@ -14,9 +14,9 @@ from litestar.di import NamedDependency
 from markupsafe import Markup
 
 from .. import bodies, presence
+from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
 from ..limits import Buckets, Plan
-from ..orders import ScreenshotRequest, ViewportConfig, shot_of
 from ..places import Place
 from ..render import Clocks, Renderer, Rendering, devices
 from ..render.shot import Product

@@ -8,7 +8,7 @@ import click
 import msgspec
 from msgspec.inspect import BoolType, IntType, ListType, Metadata, NoneType, StrType, StructType, Type, UnionType
 
-from ..orders import ScreenshotRequest
+from ..captures.request import ScreenshotRequest
 from . import completion
 
 # What is said otherwise, or has no meaning without a server.

@@ -210,7 +210,8 @@ def _fit(body: dict[str, Any], target: _Target) -> None:
 
 def _checked(body: dict[str, Any], asked: set[str]) -> Any:
     """Return the Shot, or say with the option's name what is wrong with it."""
-    from .. import bodies, orders
+    from .. import bodies
+    from ..captures import request as orders
 
     try:
         request, ignored = bodies.read(orders.ScreenshotRequest, json.dumps(body).encode())

@@ -9,8 +9,8 @@ from typing import Any
 
 import sqlite_utils
 
-from . import logs
-from .storage.database import BUSY_MILLISECONDS, Database, repeated, writing
+from .. import logs
+from ..storage.database import BUSY_MILLISECONDS, Database, repeated, writing
 
 KEPT = 10_000  # rows; the oldest go first
 MOST_WAITING = 2000  # not written yet; what comes faster than that, or finds no disk, takes the place of the oldest
