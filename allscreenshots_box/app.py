@@ -13,9 +13,8 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from . import __version__, admin, keys, logs, reference, render, screenshots, statements, usage, vitals
+from . import __version__, admin, keys, logs, reference, render, screenshots, statements, vitals
 from .admin import Door
-from .auth import Gate
 from .captures import history
 from .config import Settings
 from .description import Described
@@ -24,7 +23,9 @@ from .errors import (
     NotFound,
 )
 from .front import LARGEST_BODY, BoxRequest, Front, answer
-from .limits import Buckets
+from .keys import usage
+from .keys.authentication import Gate
+from .keys.plans import Buckets
 from .metrics import Metrics, Sample
 from .readiness import Readiness
 from .render import Renderer

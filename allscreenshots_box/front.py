@@ -15,7 +15,6 @@ from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import admin, bodies, logs, stamps
-from .auth import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
 from .captures import history
 from .config import Settings
 from .connections import PROVEN
@@ -32,7 +31,8 @@ from .errors import (
     ServiceUnavailable,
     TargetNotAllowed,
 )
-from .limits import Kind, Standing
+from .keys.authentication import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
+from .keys.plans import Kind, Standing
 from .metrics import OTHER, Served
 from .places import Network
 from .render import Clocks, Rendering

@@ -6,8 +6,9 @@ from contextlib import closing
 
 import sqlite_utils
 
-from . import keys, limits, places
+from . import keys, places
 from .errors import OperatorError
+from .keys import plans
 from .storage.database import migrations
 
 LONGEST = 1000  # characters of what is only shown: acts, subjects, targets
@@ -75,9 +76,9 @@ def require_ours(db: sqlite_utils.Database) -> None:
         for column, rule in rules.items():
             if db.execute(f"select 1 from {table} where not ({rule.format(column)}) limit 1").fetchone():
                 raise OperatorError(_SENTENCE.format(what=f"{table}.{column} has a value that no version writes"))
-    for plan in limits.plans(db):
+    for plan in plans.plans(db):
         try:
-            limits.require_sane(plan)
+            plans.require_sane(plan)
         except OperatorError as error:
             raise OperatorError(_SENTENCE.format(what=f"a plan: {error}")) from None
 

@@ -19,11 +19,12 @@ from argon2 import PasswordHasher, profiles
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import keys, limits
+from allscreenshots_box import keys
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures import history
 from allscreenshots_box.config import Settings
-from allscreenshots_box.ledger import MONTH
+from allscreenshots_box.keys import plans
+from allscreenshots_box.keys.usage_store import MONTH
 from allscreenshots_box.render import Health, Renderer
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.database import Database, open_database, writing
@@ -65,7 +66,7 @@ def fill(db: sqlite_utils.Database, number: int, days: int) -> None:
     """Make so many keys, what each used on each of so many days, and as many captures and acts as are kept."""
     chance, now = random.Random(1), datetime.now(UTC)
     known = [(index + 1, f"service-{index:05}", keys.mint()[: keys.PREFIX_LENGTH]) for index in range(number)]
-    limits.set_plan(db, "small", {"screenshots_per_month": 1000})
+    plans.set_plan(db, "small", {"screenshots_per_month": 1000})
     with writing(db):
         db.conn.executemany(
             "insert into keys (id, name, plan, environment, organization, created_at) values (?, ?, ?, ?, ?, ?)",
@@ -229,7 +230,7 @@ def main(number: int = 10_000, days: int = 100, times: int = 20) -> None:
         begun = time.perf_counter()
         fill(db, number, days)
         _, secret = keys.create(db, hasher, "who asks")
-        limits.set_plan(db, "default", dict.fromkeys(("requests_per_hour", "requests_burst"), 1_000_000))
+        plans.set_plan(db, "default", dict.fromkeys(("requests_per_hour", "requests_burst"), 1_000_000))
         print(f"{number:,} keys, {number * days:,} rows of usage, made in {time.perf_counter() - begun:.0f} s")
         print(f"milliseconds, median and slowest of {times}")
         with watched() as longest, TestClient(create_app(settings, idle)) as client:

@@ -44,7 +44,7 @@ from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.front import Side, beside
-from allscreenshots_box.limits import Buckets
+from allscreenshots_box.keys.plans import Buckets
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.audit import Actor
 from allscreenshots_box.storage.database import open_database, writing

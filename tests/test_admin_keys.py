@@ -15,9 +15,10 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from lxml import html
 
-from allscreenshots_box import keys, ledger, limits
+from allscreenshots_box import keys
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.ledger import Counts
+from allscreenshots_box.keys import plans, usage_store
+from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.storage import audit
 
 Client = TestClient[Litestar]
@@ -83,7 +84,7 @@ def test_a_made_key_works(signed_in: Client) -> None:
 
 
 def test_a_made_key_is_what_the_form_said(signed_in: Client, db: sqlite_utils.Database) -> None:
-    limits.set_plan(db, "small", {})
+    plans.set_plan(db, "small", {})
     said = {"plan": "small", "environment": "production", "organization": "acme", "expires": "90d"}
     make(signed_in, **said, allow_hosts="wiki.corp.example\r\n*.Example.org, 10.0.0.0/8\r\n")
     key = keys.find(db, "Invoices")
@@ -238,7 +239,7 @@ def test_the_list_shows_a_key_by_twelve_characters(
     key, secret = keys.create(db, hasher, "Invoices", environment="production", lifetime=30 * DAY)
     keys.touch(db, key.prefix, datetime.now(UTC) - timedelta(hours=3))
     today = f"{datetime.now(UTC):%Y-%m-%d}"
-    ledger.add(db, {(key.id, today): Counts(screenshots=1234)}, patience=1000)
+    usage_store.add(db, {(key.id, today): Counts(screenshots=1234)}, patience=1000)
     listed = signed_in.get("/admin/keys").text
     assert f"{secret[:12]}…" in listed
     assert secret[:13] not in listed
@@ -274,7 +275,7 @@ def test_the_list_shows_a_key_by_twelve_characters(
 def test_keys_are_found(
     signed_in: Client, db: sqlite_utils.Database, hasher: PasswordHasher, asked: str, found: set[str]
 ) -> None:
-    limits.set_plan(db, "small", {})
+    plans.set_plan(db, "small", {})
     keys.create(db, hasher, "Invoices")
     keys.create(db, hasher, "Wiki", plan="small", environment="staging")
     keys.create(db, hasher, "Büro Ünal")
@@ -317,7 +318,7 @@ def test_keys_are_sorted_both_ways(
     for at, name in enumerate(("a", "B", "c")):
         lifetime = days[name] * DAY if name in days else None
         key, _ = keys.create(db, hasher, name, environment=environments[name], lifetime=lifetime)
-        ledger.add(db, {(key.id, f"{now:%Y-%m-%d}"): Counts(screenshots=(2, 3, 1)[at])}, patience=1000)
+        usage_store.add(db, {(key.id, f"{now:%Y-%m-%d}"): Counts(screenshots=(2, 3, 1)[at])}, patience=1000)
         keys.touch(db, key.prefix, now - at * DAY)
         db.execute("update keys set created_at = ? where id = ?", [f"2026-01-0{at + 1}T00:00:00.000Z", key.id])
     db.conn.commit()
@@ -500,7 +501,7 @@ def edit(client: Client, key_id: int, **fields: str) -> httpx.Response:
 def test_an_edit_changes_what_was_changed_in_the_form(
     signed_in: Client, db: sqlite_utils.Database, secret: str, fields: dict[str, str], told: str
 ) -> None:
-    limits.set_plan(db, "small", {})
+    plans.set_plan(db, "small", {})
     key = keys.find(db, secret[:12])
     answer = edit(signed_in, key.id, **fields)
     assert (answer.status_code, answer.headers["location"]) == (303, f"/admin/keys/{key.id}?done=saved")
@@ -533,7 +534,7 @@ def test_a_form_sent_as_it_was_shown_changes_nothing(
 def test_an_old_form_takes_back_nothing(
     signed_in: Client, db: sqlite_utils.Database, secret: str, change: dict[str, Any]
 ) -> None:
-    limits.set_plan(db, "small", {})
+    plans.set_plan(db, "small", {})
     key_id = keys.find(db, secret[:12]).id
     old = hidden(signed_in.get(f"/admin/keys/{key_id}/edit").text, "shown")
     changed = keys.edit(db, key_id, change)
@@ -568,19 +569,19 @@ def test_a_change_between_look_and_save_is_seen(db: sqlite_utils.Database, secre
 
 
 def test_an_old_form_of_a_plan_takes_back_nothing(signed_in: Client, db: sqlite_utils.Database) -> None:
-    limits.set_plan(db, "small", {"weight": 2})
+    plans.set_plan(db, "small", {"weight": 2})
     where = "/admin/plans/edit?name=small"
     old = hidden(signed_in.get(where).text, "shown")
-    changed = limits.set_plan(db, "small", {"screenshots_per_hour": 5})
+    changed = plans.set_plan(db, "small", {"screenshots_per_hour": 5})
     for shown in (old, ""):
         refused = signed_in.post(where, data=NUMBERS | {"shown": shown, "weight": "9"})
         assert refused.status_code == 400
         assert "This plan was changed since this form was shown" in refused.text
-        assert changed in limits.plans(db)
+        assert changed in plans.plans(db)
     assert "screenshots per hour 5, " in refused.text
     sent = NUMBERS | {"weight": "9", "shown": hidden(refused.text, "shown")}
     assert signed_in.post(where, data=sent, follow_redirects=False).status_code == 303
-    limits.remove_plan(db, "small")
+    plans.remove_plan(db, "small")
     assert signed_in.post(where, data=sent).status_code == 404
 
 
@@ -628,7 +629,7 @@ HOSTILE = [
 
 @pytest.mark.parametrize("text", [text for text in HOSTILE if text.isprintable()])
 def test_hostile_names_are_text_on_every_page(signed_in: Client, db: sqlite_utils.Database, text: str) -> None:
-    limits.set_plan(db, text, {})
+    plans.set_plan(db, text, {})
     make(signed_in, name=text, plan=text, environment=text, organization=text)
     key = keys.find(db, text)
     rotated = rotate(signed_in, key.id)
@@ -670,13 +671,13 @@ NUMBERS = {
 def test_a_plan_is_made_changed_and_removed(signed_in: Client, db: sqlite_utils.Database) -> None:
     made = signed_in.post("/admin/plans/new", data={"name": "a/b & c"} | NUMBERS)
     assert "The plan is saved" in made.text
-    [plan] = [plan for plan in limits.plans(db) if plan.name == "a/b & c"]
+    [plan] = [plan for plan in plans.plans(db) if plan.name == "a/b & c"]
     assert (plan.requests_per_hour, plan.screenshots_per_month, plan.bandwidth_per_month) == (1000, None, 5 * 10**9)
     where = {"name": "a/b & c"}
     shown = hidden(signed_in.get("/admin/plans/edit", params=where).text, "shown")
     changes = NUMBERS | {"shown": shown, "screenshots_per_month": "100", "bandwidth_per_month": "unlimited"}
     signed_in.post("/admin/plans/edit", params=where, data=changes)
-    [plan] = [plan for plan in limits.plans(db) if plan.name == "a/b & c"]
+    [plan] = [plan for plan in plans.plans(db) if plan.name == "a/b & c"]
     assert (plan.screenshots_per_month, plan.bandwidth_per_month) == (100, None)
     assert "The plan is removed" in signed_in.post("/admin/plans/remove", params=where).text
     told = [(row["act"], row["actor"], row["subject"]) for row in audit.recent(db)]
@@ -706,11 +707,11 @@ def test_what_is_wrong_with_a_plan_is_told_at_its_field(
     answer = signed_in.post("/admin/plans/new", data={"name": "small"} | NUMBERS | fields)
     assert answer.status_code == 400
     assert told in error_at(answer, field)
-    assert [plan.name for plan in limits.plans(db)] == ["default"]
+    assert [plan.name for plan in plans.plans(db)] == ["default"]
 
 
 def test_a_plan_with_keys_stays(signed_in: Client, db: sqlite_utils.Database, hasher: PasswordHasher) -> None:
-    limits.set_plan(db, "small", {})
+    plans.set_plan(db, "small", {})
     keys.create(db, hasher, "Invoices", plan="small")
     assert "Remove this plan" not in signed_in.get("/admin/plans/edit?name=small").text
     refused = signed_in.post("/admin/plans/remove?name=small")
@@ -720,7 +721,7 @@ def test_a_plan_with_keys_stays(signed_in: Client, db: sqlite_utils.Database, ha
 
 def test_the_default_plan_stays(signed_in: Client, db: sqlite_utils.Database) -> None:
     assert signed_in.post("/admin/plans/remove?name=default").status_code == 400
-    assert [plan.name for plan in limits.plans(db)] == ["default"]
+    assert [plan.name for plan in plans.plans(db)] == ["default"]
 
 
 @pytest.mark.parametrize("act", ["edit", "remove"])

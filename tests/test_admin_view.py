@@ -12,10 +12,11 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, stamps, usage
+from allscreenshots_box import errors, keys, stamps
 from allscreenshots_box.admin import condition, cures, measures
 from allscreenshots_box.config import Settings, _hosts
-from allscreenshots_box.ledger import Counts
+from allscreenshots_box.keys import usage
+from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.render import Health
 from allscreenshots_box.storage import audit, database
 from tests.conftest import StandIn

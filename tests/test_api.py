@@ -10,8 +10,9 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import auth, errors, keys, limits, screenshots
+from allscreenshots_box import errors, keys, screenshots
 from allscreenshots_box.errors import BoxError, Overloaded, SelectorNotFound
+from allscreenshots_box.keys import authentication, plans
 from allscreenshots_box.render.shot import Click, Product, Rendering, Shot
 from tests.conftest import StandIn
 
@@ -352,7 +353,7 @@ def test_unknown_fields_are_ignored_and_named(api: Api, as_key: dict[str, str]) 
 @pytest.fixture
 def small(db: sqlite_utils.Database, hasher: PasswordHasher) -> dict[str, str]:
     rates = {"screenshots_per_hour": 60, "screenshots_burst": 2, "requests_per_hour": 60, "requests_burst": 3}
-    limits.set_plan(db, "small", rates)
+    plans.set_plan(db, "small", rates)
     return {"X-API-Key": keys.create(db, hasher, "small", plan="small")[1]}
 
 
@@ -409,7 +410,10 @@ def test_what_was_refused_before_its_turn_costs_nothing(
 
 
 def test_mistakes_are_free_as_often_as_people_make_them(api: Api, small: dict[str, str]) -> None:
-    answers = [api.post("/v1/screenshots", json={"url": 1}, headers=small) for _ in range(auth.RETURNED.requests_burst)]
+    answers = [
+        api.post("/v1/screenshots", json={"url": 1}, headers=small)
+        for _ in range(authentication.RETURNED.requests_burst)
+    ]
     assert {answer.status_code for answer in answers} == {400}
     flood = [api.post("/v1/screenshots", json={"url": 1}, headers=small).status_code for _ in range(10)]
     assert flood[-1] == 429
@@ -417,7 +421,7 @@ def test_mistakes_are_free_as_often_as_people_make_them(api: Api, small: dict[st
 
 def test_what_the_box_is_too_busy_for_is_free_however_often(api: Api, small: dict[str, str], renderer: StandIn) -> None:
     renderer.failure = Overloaded("full", 3)
-    asked = 2 * auth.RETURNED.requests_burst
+    asked = 2 * authentication.RETURNED.requests_burst
     assert {api.post("/v1/screenshots", json=SHOT, headers=small).status_code for _ in range(asked)} == {503}
 
 

@@ -6,8 +6,9 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher
 
-from allscreenshots_box import keys, limits
+from allscreenshots_box import keys
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.keys import plans
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.audit import Actor
 
@@ -36,8 +37,8 @@ def test_every_act_on_a_key_is_told_newest_first(db: sqlite_utils.Database, hash
 
 
 def test_every_act_on_a_plan_is_told(db: sqlite_utils.Database) -> None:
-    limits.set_plan(db, "small", {"screenshots_per_hour": 10, "weight": None}, by=OPERATOR)
-    limits.remove_plan(db, "small")
+    plans.set_plan(db, "small", {"screenshots_per_hour": 10, "weight": None}, by=OPERATOR)
+    plans.remove_plan(db, "small")
     assert [row[2:] for row in told(db)] == [("remove plan", "small"), ("set plan", "small: screenshots per hour 10")]
 
 
@@ -53,13 +54,13 @@ def test_what_fails_is_not_told(db: sqlite_utils.Database, hasher: PasswordHashe
 def test_the_oldest_are_forgotten(db: sqlite_utils.Database, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(audit, "KEPT", 3)
     for number in range(1, 6):
-        limits.set_plan(db, "default", {"weight": number})
+        plans.set_plan(db, "default", {"weight": number})
     assert [row[3] for row in told(db)] == [f"default: weight {number}" for number in (5, 4, 3)]
 
 
 def test_entries_are_paged_by_the_last_one_seen(db: sqlite_utils.Database) -> None:
     for number in range(1, 6):
-        limits.set_plan(db, "default", {"weight": number})
+        plans.set_plan(db, "default", {"weight": number})
     first = audit.recent(db, number=2)
     assert [row["subject"] for row in audit.recent(db, before=first[-1]["id"], number=2)] == [
         "default: weight 3",

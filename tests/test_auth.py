@@ -10,11 +10,12 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import auth, keys
-from allscreenshots_box.auth import Gate
+from allscreenshots_box import keys
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import KeyInQuery, ServiceUnavailable, Unauthorized
-from allscreenshots_box.limits import Buckets
+from allscreenshots_box.keys import authentication, store
+from allscreenshots_box.keys.authentication import Gate
+from allscreenshots_box.keys.plans import Buckets
 from allscreenshots_box.storage import database
 
 
@@ -81,7 +82,7 @@ def carrying(secret: str) -> list[tuple[bytes, bytes]]:
 
 def forged(secret: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return a wrong secret that gets as far as argon2: what costs an attacker 2^47 digests to find."""
-    monkeypatch.setattr(keys, "is_well_formed", lambda _: True)
+    monkeypatch.setattr(store, "is_well_formed", lambda _: True)
     return secret[:-1] + ("x" if secret[-1] != "x" else "y")
 
 
@@ -109,11 +110,11 @@ OTHER = "ask_9JjPqcg3QhB4Bx30kkaWTcMGKyYjwnAZLGc6hY1ZmcOT"
     ],
 )
 def test_which_key_a_request_presents(headers: dict[str, str], found: str | None) -> None:
-    assert auth.presented([(name.encode(), value.encode()) for name, value in headers.items()]) == found
+    assert authentication.presented([(name.encode(), value.encode()) for name, value in headers.items()]) == found
 
 
 def test_one_header_twice_with_two_keys_presents_none() -> None:
-    assert auth.presented(carrying(KEY) + carrying(OTHER)) is None
+    assert authentication.presented(carrying(KEY) + carrying(OTHER)) is None
 
 
 @pytest.mark.parametrize(
@@ -121,12 +122,12 @@ def test_one_header_twice_with_two_keys_presents_none() -> None:
 )
 def test_a_key_in_the_query_is_refused(query: str) -> None:
     with pytest.raises(KeyInQuery):
-        auth.refuse_key_in_query(query.encode())
+        authentication.refuse_key_in_query(query.encode())
 
 
 @pytest.mark.parametrize("query", ["", "page=2", f"apiKeyIds={KEY[:12]}", "q=ask_me_about_this_long_word_or_two"])
 def test_other_queries_pass(query: str) -> None:
-    auth.refuse_key_in_query(query.encode())
+    authentication.refuse_key_in_query(query.encode())
 
 
 PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
@@ -149,11 +150,11 @@ PROXIES = (ipaddress.ip_network("10.0.0.0/8"), ipaddress.ip_network("fd00::/8"))
 )
 def test_the_client_is_the_right_most_untrusted_hop(peer: str, forwarded: str | None, client: str) -> None:
     headers = [(b"x-forwarded-for", forwarded.encode())] if forwarded else []
-    assert auth.client_of(peer, headers, PROXIES) == client
+    assert authentication.client_of(peer, headers, PROXIES) == client
 
 
 def test_without_trusted_proxies_nobody_can_name_another_client() -> None:
-    assert auth.client_of("10.0.0.1", [(b"x-forwarded-for", b"6.6.6.6")], ()) == "10.0.0.1"
+    assert authentication.client_of("10.0.0.1", [(b"x-forwarded-for", b"6.6.6.6")], ()) == "10.0.0.1"
 
 
 @pytest.mark.parametrize(
@@ -166,7 +167,7 @@ def test_without_trusted_proxies_nobody_can_name_another_client() -> None:
     ],
 )
 def test_failures_are_counted_by_network(client: str, network: str) -> None:
-    assert auth.network_of(client) == network
+    assert authentication.network_of(client) == network
 
 
 def test_a_proof_is_remembered(at_the_gate: Play, db: sqlite_utils.Database, counting: CountingHasher) -> None:
@@ -203,13 +204,13 @@ def test_what_another_process_decides_binds_from_the_next_request(
 def test_a_changed_plan_binds_from_the_next_request(
     at_the_gate: Play, db: sqlite_utils.Database, counting: CountingHasher
 ) -> None:
-    from allscreenshots_box import limits
+    from allscreenshots_box.keys import plans
 
     _, secret = keys.create(db, counting, "svc")
 
     async def scene(gate: Gate) -> None:
         first = await gate.admit(carrying(secret), "192.0.2.1", "screenshot")
-        limits.set_plan(db, "default", {"screenshots_burst": 7})
+        plans.set_plan(db, "default", {"screenshots_burst": 7})
         second = await gate.admit(carrying(secret), "192.0.2.1", "screenshot")
         assert (first.standing.limit, second.standing.limit) == (100, 7)
 
@@ -286,10 +287,10 @@ def test_wrong_proofs_are_bounded_by_address_and_row(
     wrong = forged(secret, monkeypatch)
 
     async def scene(gate: Gate) -> None:
-        for _ in range(auth.FAILURES + 5):
+        for _ in range(authentication.FAILURES + 5):
             with pytest.raises(Unauthorized):
                 await gate.recognize(carrying(wrong), "2001:db8::1")
-        assert counting.proofs == auth.FAILURES
+        assert counting.proofs == authentication.FAILURES
         await gate.recognize(carrying(secret), "2001:db8:0:1::1")  # another network
         await gate.recognize(carrying(other), "2001:db8::2")  # another row
 
@@ -322,7 +323,7 @@ def test_at_most_two_proofs_run_at_once(at_the_gate: Play, db: sqlite_utils.Data
 def test_waiting_for_a_proof_ends_in_503_and_hanging_up_frees_no_permit(
     at_the_gate: Play, db: sqlite_utils.Database, counting: CountingHasher, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(auth, "PROOF_WAIT_SECONDS", 0.05)
+    monkeypatch.setattr(authentication, "PROOF_WAIT_SECONDS", 0.05)
     secrets = [keys.create(db, counting, f"svc{number}")[1] for number in range(3)]
     counting.open.clear()
 
@@ -378,6 +379,6 @@ def test_what_belongs_to_another_organization_is_unauthorized(
     db.table("things").insert_all([{"id": 1, "organization": "red"}, {"id": 2, "organization": "blue"}])
     red, _ = keys.create(db, hasher, "svc", organization="red")
     owners = {row["id"]: row["organization"] for row in db.table("things").rows}
-    auth.owned_by(red, owners[1])
+    authentication.owned_by(red, owners[1])
     with pytest.raises(Unauthorized, match=r"^Invalid or missing API key$"):
-        auth.owned_by(red, owners[2])
+        authentication.owned_by(red, owners[2])

@@ -18,9 +18,10 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import keys, limits, operators, restoration
+from allscreenshots_box import keys, operators, restoration
 from allscreenshots_box.captures import history
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.keys import plans
 from allscreenshots_box.process import atomic_files, locks
 from allscreenshots_box.restoration import Restored
 from allscreenshots_box.storage import audit
@@ -521,7 +522,7 @@ def test_a_backup_with_all_that_we_write_is_taken(store: Store) -> None:
         key = keys.rotate(db, HASHER, "svc", grace=timedelta(hours=1))[0]
         keys.touch(db, key.prefix, datetime.now(UTC))
         operators.set_password(db, HASHER.hash("x"), now=datetime.now(UTC))
-        limits.set_plan(db, "größe", {"screenshots_per_month": 5})
+        plans.set_plan(db, "größe", {"screenshots_per_month": 5})
         history.add(
             db,
             [

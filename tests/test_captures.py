@@ -12,12 +12,13 @@ import sqlite_utils
 from argon2 import PasswordHasher
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, ledger
+from allscreenshots_box import errors, keys
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures import history
 from allscreenshots_box.captures.history import Captures, Entry
 from allscreenshots_box.config import Settings
-from allscreenshots_box.ledger import Counts
+from allscreenshots_box.keys import usage_store
+from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.storage import database
 from tests.conftest import StandIn, standing_in
 
@@ -167,8 +168,8 @@ def test_what_all_keys_did_on_a_day_is_what_each_did(db: sqlite_utils.Database, 
             (first, "2026-11-25"): Counts(2, 20, 1, Counter(timeout=1)),
             (second, "2026-11-25"): Counts(3, 30, 1, Counter(timeout=2, cancelled=1)),
         }
-        ledger.add(db, used, patience=5000)
-    told = ledger.all_days(db, "2026-11-25")
+        usage_store.add(db, used, patience=5000)
+    told = usage_store.all_days(db, "2026-11-25")
     assert {day: (one.screenshots, one.bytes, dict(one.failures)) for day, one in told.items()} == {
         "2026-11-25": (10, 100, {"timeout": 6, "cancelled": 2})
     }
@@ -176,17 +177,19 @@ def test_what_all_keys_did_on_a_day_is_what_each_did(db: sqlite_utils.Database, 
 
 def test_what_the_box_did_stays_when_keys_are_forgotten(db: sqlite_utils.Database, hasher: PasswordHasher) -> None:
     key, _ = keys.create(db, hasher, "gone")
-    ledger.add(db, {(key.id, "2026-11-25"): Counts(2, 20, 1)}, patience=5000)
+    usage_store.add(db, {(key.id, "2026-11-25"): Counts(2, 20, 1)}, patience=5000)
     keys.revoke(db, "gone")
     keys.prune(db, older_than=timedelta())
-    assert ledger.all_days(db, "")["2026-11-25"].screenshots == 2
+    assert usage_store.all_days(db, "")["2026-11-25"].screenshots == 2
 
 
 def test_days_counted_before_there_were_sums_are_summed(db: sqlite_utils.Database, hasher: PasswordHasher) -> None:
     first, second = (keys.create(db, hasher, name)[0].id for name in ("first", "second"))
-    ledger.add(db, {(first, "2026-11-25"): Counts(1, 10, 1), (second, "2026-11-25"): Counts(2, 5, 1)}, patience=5000)
+    usage_store.add(
+        db, {(first, "2026-11-25"): Counts(1, 10, 1), (second, "2026-11-25"): Counts(2, 5, 1)}, patience=5000
+    )
     db.executescript(
         "drop table usage_by_day; drop table failures_by_day; delete from _sqlite_migrations where name = 'm007_days'"
     )
     database.migrations.apply(db)
-    assert ledger.all_days(db, "")["2026-11-25"] == Counts(3, 15)
+    assert usage_store.all_days(db, "")["2026-11-25"] == Counts(3, 15)

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import keys, ledger
-from allscreenshots_box.ledger import Counts
+from allscreenshots_box import keys
+from allscreenshots_box.keys import usage_store
+from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.storage.database import open_database
 from tests.box import PROGRAM, command, environment, found
 
@@ -144,7 +145,7 @@ def test_usage_is_shown_by_key(run: Run, data_dir: Path) -> None:
     today = datetime.now(UTC).date().isoformat()
     spent = Counts(3, 4000, 1.25, Counter({"timeout": 2, "overloaded": 1}))
     with closing(open_database(data_dir / "box.db")) as db:
-        ledger.add(db, {(1, today): spent, (1, "2020-01-31"): Counts(4)}, patience=1000)
+        usage_store.add(db, {(1, today): spent, (1, "2020-01-31"): Counts(4)}, patience=1000)
     svc, other = json.loads(run("usage", "--json").stdout)
     used = {"screenshots": 3, "bytes": 4000, "render_seconds": 1.25, "failures": {"timeout": 2, "overloaded": 1}}
     assert (svc["name"], svc["screenshots_per_month"], svc["bandwidth_per_month"]) == ("svc", 100, 5000)

@@ -7,9 +7,10 @@ import sqlite_utils
 from argon2 import PasswordHasher
 from click.shell_completion import ShellComplete
 
-from allscreenshots_box import keys, limits
+from allscreenshots_box import keys
 from allscreenshots_box.cli import main
 from allscreenshots_box.config import Settings
+from allscreenshots_box.keys import plans
 from allscreenshots_box.render import devices
 from tests.box import PROGRAM, command, environment
 
@@ -67,7 +68,7 @@ def test_live_keys_are_offered_by_name_or_by_prefix(
 
 
 def test_plans_are_offered(db: sqlite_utils.Database, settings: Settings) -> None:
-    limits.set_plan(db, "small", {"screenshots_per_hour": 1})
+    plans.set_plan(db, "small", {"screenshots_per_hour": 1})
     assert completed(f"--data-dir {settings.data_dir} plans set", "s") == ["small"]
     assert completed(f"--data-dir {settings.data_dir} keys create x --plan") == ["default", "small"]
 

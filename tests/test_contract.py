@@ -11,8 +11,8 @@ import yaml
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import ledger, limits
-from allscreenshots_box.ledger import Counts
+from allscreenshots_box.keys import plans, usage_store
+from allscreenshots_box.keys.usage_store import Counts
 
 CONTRACT: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "contract/openapi.yaml").read_text())
 
@@ -158,9 +158,9 @@ def test_answers_about_usage_are_as_the_contract_has_them(
     quotas: dict[str, Any],
     shots: int,
 ) -> None:
-    limits.set_plan(db, "default", quotas)
-    [holder] = ledger.holders(db)
-    ledger.add(db, {(holder.id, "2020-01-31"): Counts(2**40, 2**50)}, patience=1000)
+    plans.set_plan(db, "default", quotas)
+    [holder] = usage_store.holders(db)
+    usage_store.add(db, {(holder.id, "2020-01-31"): Counts(2**40, 2**50)}, patience=1000)
     for _ in range(shots):
         api.post("/v1/screenshots", json={"url": "https://example.com"}, headers=as_key)
     answer = api.get(path, headers=as_key)

@@ -6,8 +6,9 @@ import pytest
 from argon2 import PasswordHasher
 from sqlite_utils import Database
 
-from allscreenshots_box import keys, limits
+from allscreenshots_box import keys
 from allscreenshots_box.errors import OperatorError
+from allscreenshots_box.keys import plans, store
 
 DAY = timedelta(days=1)
 
@@ -48,7 +49,7 @@ def test_what_is_no_key_is_not_well_formed(text: str) -> None:
 def test_another_secret_under_a_known_prefix_is_not_well_formed_even_with_a_right_checksum() -> None:
     prefix, other = keys.mint()[: keys.PREFIX_LENGTH], keys.mint()
     body = prefix + other[keys.PREFIX_LENGTH : -keys.CHECKSUM_LENGTH]
-    assert not keys.is_well_formed(body + keys._checksum(body))
+    assert not keys.is_well_formed(body + store._checksum(body))
 
 
 def test_only_the_argon2_hash_is_stored(db: Database, hasher: PasswordHasher) -> None:
@@ -208,7 +209,7 @@ def test_a_key_expires(db: Database, hasher: PasswordHasher) -> None:
 
 
 def test_editing_changes_what_is_given_and_nothing_else(db: Database, hasher: PasswordHasher) -> None:
-    limits.set_plan(db, "small", {"screenshots_per_hour": 5})
+    plans.set_plan(db, "small", {"screenshots_per_hour": 5})
     key, _ = keys.create(db, hasher, "svc", environment="prod", lifetime=DAY)
     edited = keys.edit(db, "svc", {"plan": "small", "expires": None})
     assert (edited.plan.name, edited.expires_at, edited.environment) == ("small", None, "prod")

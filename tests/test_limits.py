@@ -5,9 +5,10 @@ import pytest
 from argon2 import PasswordHasher
 from sqlite_utils import Database
 
-from allscreenshots_box import keys, limits
+from allscreenshots_box import keys
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.limits import Buckets, Plan
+from allscreenshots_box.keys import plans
+from allscreenshots_box.keys.plans import Buckets, Plan
 
 PLAN = Plan(name="p", screenshots_per_hour=3600, screenshots_burst=3, requests_per_hour=7200, requests_burst=5)
 
@@ -76,7 +77,7 @@ def test_a_smaller_plan_binds_from_the_next_request(buckets: Buckets) -> None:
 
 
 def test_full_buckets_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "SWEEP_AT", 10)
+    monkeypatch.setattr(plans, "SWEEP_AT", 10)
     buckets = Buckets(clock)
     for key_id in range(10):
         buckets.take(key_id, "screenshot", PLAN)
@@ -99,7 +100,7 @@ def test_both_families_of_headers_tell_the_same(buckets: Buckets) -> None:
 
 
 def test_there_is_a_generous_default_plan(db: Database) -> None:
-    [plan] = limits.plans(db)
+    [plan] = plans.plans(db)
     assert plan == Plan(
         name="default",
         screenshots_per_hour=20_000,
@@ -110,43 +111,43 @@ def test_there_is_a_generous_default_plan(db: Database) -> None:
 
 
 def test_a_new_plan_takes_what_is_unsaid_from_the_default(db: Database) -> None:
-    plan = limits.set_plan(db, "small", {"screenshots_per_hour": 5, "screenshots_burst": None})
+    plan = plans.set_plan(db, "small", {"screenshots_per_hour": 5, "screenshots_burst": None})
     assert (plan.screenshots_per_hour, plan.screenshots_burst) == (5, 100)
-    assert limits.plans(db)[1] == plan
+    assert plans.plans(db)[1] == plan
 
 
 def test_a_plan_is_changed_where_it_is_said(db: Database) -> None:
-    limits.set_plan(db, "small", {"screenshots_per_hour": 5})
-    assert limits.set_plan(db, "small", {"screenshots_per_month": 9}).screenshots_per_hour == 5
+    plans.set_plan(db, "small", {"screenshots_per_hour": 5})
+    assert plans.set_plan(db, "small", {"screenshots_per_month": 9}).screenshots_per_hour == 5
 
 
 @pytest.mark.parametrize(("number", "fine"), [(0, False), (1, True), (100, True), (101, False)])
 def test_a_weight_is_from_1_to_100(db: Database, number: int, fine: bool) -> None:  # noqa: FBT001 - a table's column
     expected = nullcontext() if fine else pytest.raises(OperatorError, match="Weight must be between 1 and 100")
     with expected:
-        assert limits.set_plan(db, "p", {"weight": number}).weight == number
+        assert plans.set_plan(db, "p", {"weight": number}).weight == number
 
 
 @pytest.mark.parametrize("number", [0, -1, 2**31])
 def test_a_limit_out_of_range_is_refused(db: Database, number: int) -> None:
     with pytest.raises(OperatorError, match="Screenshots burst must be between 1 and 2147483647"):
-        limits.set_plan(db, "p", {"screenshots_burst": number})
+        plans.set_plan(db, "p", {"screenshots_burst": number})
 
 
 def test_a_plan_in_use_stays(db: Database, hasher: PasswordHasher) -> None:
-    limits.set_plan(db, "small", {"screenshots_per_hour": 5})
+    plans.set_plan(db, "small", {"screenshots_per_hour": 5})
     keys.create(db, hasher, "svc", plan="small")
     with pytest.raises(OperatorError, match=r"Keys are on the plan 'small' \(svc\)"):
-        limits.remove_plan(db, "small")
+        plans.remove_plan(db, "small")
 
 
 def test_a_plan_nobody_uses_goes(db: Database) -> None:
-    limits.set_plan(db, "small", {"screenshots_per_hour": 5})
-    limits.remove_plan(db, "small")
-    assert [plan.name for plan in limits.plans(db)] == ["default"]
+    plans.set_plan(db, "small", {"screenshots_per_hour": 5})
+    plans.remove_plan(db, "small")
+    assert [plan.name for plan in plans.plans(db)] == ["default"]
 
 
 @pytest.mark.parametrize(("name", "problem"), [("default", "stays"), ("gold", "no plan 'gold'")])
 def test_what_cannot_be_removed_is_told(db: Database, name: str, problem: str) -> None:
     with pytest.raises(OperatorError, match=problem):
-        limits.remove_plan(db, name)
+        plans.remove_plan(db, name)

@@ -13,10 +13,11 @@ import sqlite_utils
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, ledger
+from allscreenshots_box import errors, keys
 from allscreenshots_box.admin import playground, snippets
 from allscreenshots_box.captures import history
 from allscreenshots_box.errors import BoxError
+from allscreenshots_box.keys import usage_store
 from allscreenshots_box.render.shot import Blocked, Pdf, Picture, Shot, Window
 from tests.conftest import StandIn
 from tests.test_admin_view import HOSTILE, text_of
@@ -138,7 +139,7 @@ def test_the_playground_counts_for_no_key(signed_in: Page, as_key: dict[str, str
     assert 'allscreenshots_shots_total{code="ok"} 1.0' in signed_in.get("/metrics").text
     text_of(signed_in, "/admin/activity/captures")
     assert [(row["caller"], row["status"]) for row in history.recent(db)] == [("admin", 200)]
-    assert ledger.all_days(db, "") == {}
+    assert usage_store.all_days(db, "") == {}
 
 
 def test_a_failure_of_the_playground_counts_as_one(

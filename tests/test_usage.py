@@ -15,14 +15,14 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, ledger, limits, statements, usage
+from allscreenshots_box import errors, keys, statements
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import QuotaExceeded
-from allscreenshots_box.keys import Key
-from allscreenshots_box.ledger import MONTH, Counts
+from allscreenshots_box.keys import Key, plans, usage, usage_store
+from allscreenshots_box.keys.usage import Usage
+from allscreenshots_box.keys.usage_store import MONTH, Counts
 from allscreenshots_box.render import Clocks
 from allscreenshots_box.storage import database
-from allscreenshots_box.usage import Usage
 from tests.conftest import StandIn
 
 Api = TestClient[Litestar]
@@ -102,7 +102,7 @@ def test_what_was_used_is_kept_by_key_and_day(play: Any, db: sqlite_utils.Databa
         await counted.write()
 
     play(scene)
-    assert ledger.tally(db) == {
+    assert usage_store.tally(db) == {
         (key.id, "2026-11-30"): Counts(3, 16, 1.5),
         (key.id, "2026-12-01"): Counts(1, 2, 0.5),
     }
@@ -116,10 +116,10 @@ def test_months_are_what_their_days_are(play: Any, db: sqlite_utils.Database, ke
             await counted.write()
 
     play(scene)
-    added_up = {name: (counts.screenshots, counts.bytes) for name, counts in ledger.tally(db, span=MONTH).items()}
-    kept = {name: (counts.screenshots, counts.bytes) for name, counts in ledger.months(db, [key.id]).items()}
+    added_up = {name: (counts.screenshots, counts.bytes) for name, counts in usage_store.tally(db, span=MONTH).items()}
+    kept = {name: (counts.screenshots, counts.bytes) for name, counts in usage_store.months(db, [key.id]).items()}
     assert kept == added_up
-    assert ledger.month(db, key.id, "2026-12") == Counts(31, 310)
+    assert usage_store.month(db, key.id, "2026-12") == Counts(31, 310)
 
 
 def test_a_capture_counts_on_the_day_that_it_began(
@@ -133,7 +133,7 @@ def test_a_capture_counts_on_the_day_that_it_began(
         await counted.write()
 
     play(scene)
-    assert set(ledger.tally(db)) == {(key.id, "2026-11-30")}
+    assert set(usage_store.tally(db)) == {(key.id, "2026-11-30")}
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_a_failure_counts_by_its_code_with_its_rendering(
         await counted.write()
 
     play(scene)
-    told = [(dict(counts.failures), counts.render_seconds) for counts in ledger.tally(db).values()]
+    told = [(dict(counts.failures), counts.render_seconds) for counts in usage_store.tally(db).values()]
     assert told == [(failures, 0.5)] * bool(failures)
 
 
@@ -185,7 +185,7 @@ def test_writing_goes_on_by_itself(settings: Settings, db: sqlite_utils.Database
         async with database.connected(settings.database_path) as connected, usage.counting(connected) as counted:
             await shoot(counted, key)
             async with asyncio.timeout(20):
-                while not ledger.tally(db):  # noqa: ASYNC110 - only the file can tell
+                while not usage_store.tally(db):  # noqa: ASYNC110 - only the file can tell
                     await asyncio.sleep(0.01)
 
     asyncio.run(scene())
@@ -198,7 +198,7 @@ def test_a_stop_writes_what_is_left(settings: Settings, db: sqlite_utils.Databas
             await shoot(counted, key)
 
     asyncio.run(scene())
-    [counts] = ledger.tally(db).values()
+    [counts] = usage_store.tally(db).values()
     assert counts.screenshots == 1
 
 
@@ -212,7 +212,7 @@ def test_a_stop_says_what_it_could_not_write(
                 await shoot(counted, key)
 
     asyncio.run(scene())
-    assert ledger.tally(db) == {}
+    assert usage_store.tally(db) == {}
     assert [(record.getMessage(), vars(record)["fields"].get("screenshots")) for record in caplog.records] == [
         ("usage_not_written", None),
         ("usage_lost", 1),
@@ -263,13 +263,13 @@ def test_what_cannot_be_written_is_kept_and_told_once(
                         await shoot(counted, key)
                     clock.time += timedelta(days=DAYS)
                     await counted.write()
-                assert ledger.tally(db) == {}
+                assert usage_store.tally(db) == {}
                 used = await counted.by_day([key.id], date(2026, 1, 1))
                 assert list(used.values()) == [2] * DAYS
             await counted.write()
 
     asyncio.run(scene())
-    assert [counts.screenshots for counts in ledger.tally(db).values()] == [2] * DAYS
+    assert [counts.screenshots for counts in usage_store.tally(db).values()] == [2] * DAYS
     assert [record.getMessage() for record in caplog.records] == ["usage_not_written", "usage_written"]
 
 
@@ -288,7 +288,7 @@ def test_a_pruned_key_takes_its_usage_along(
         await counted.write()
 
     play(scene)
-    assert set(ledger.tally(db)) == {(other.id, "2026-11-30")}
+    assert set(usage_store.tally(db)) == {(other.id, "2026-11-30")}
 
 
 # --- quotas -------------------------------------------------------------------------------------
@@ -381,7 +381,7 @@ def test_a_restart_remembers_the_month(play: Any, key: Key) -> None:
     ],
 )
 def test_a_period_is_a_month(day: str, begins: str, ends: str) -> None:
-    period = ledger.period_of(datetime.fromisoformat(day).date())
+    period = usage_store.period_of(datetime.fromisoformat(day).date())
     assert (period.begins.isoformat(), period.ends.isoformat()) == (begins, ends)
 
 
@@ -390,7 +390,7 @@ def test_a_period_is_a_month(day: str, begins: str, ends: str) -> None:
 
 def made(db: sqlite_utils.Database, hasher: PasswordHasher, name: str, organization: str = "default") -> dict[str, str]:
     """Return the header of a new key on the plan small: two screenshots a month."""
-    limits.set_plan(db, "small", {"screenshots_per_month": 2, "bandwidth_per_month": 1000})
+    plans.set_plan(db, "small", {"screenshots_per_month": 2, "bandwidth_per_month": 1000})
     return {"X-API-Key": keys.create(db, hasher, name, plan="small", organization=organization)[1]}
 
 
@@ -404,7 +404,7 @@ def shot(api: Api, headers: dict[str, str], **body: Any) -> int:
 
 
 def next_month() -> str:
-    return ledger.moment(ledger.period_of(datetime.now(UTC).date()).ends)
+    return usage_store.moment(usage_store.period_of(datetime.now(UTC).date()).ends)
 
 
 def test_over_the_quota_is_429_with_the_reset(api: Api, small: dict[str, str], renderer: StandIn) -> None:
@@ -455,7 +455,7 @@ def test_a_rotated_key_keeps_its_quota(
 def test_a_plan_that_is_changed_beside_us_binds_at_once(
     api: Api, db: sqlite_utils.Database, small: dict[str, str]
 ) -> None:
-    limits.set_plan(db, "small", {"screenshots_per_month": 1})
+    plans.set_plan(db, "small", {"screenshots_per_month": 1})
     assert [shot(api, small), shot(api, small)] == [200, 429]
     keys.edit(db, "small", {"plan": "default"})
     assert shot(api, small) == 200
@@ -493,18 +493,18 @@ def test_usage_is_the_organizations(
 ) -> None:
     made(db, hasher, "beside")
     made(db, hasher, "stranger", organization="other")
-    [_, beside, stranger] = ledger.holders(db)
+    [_, beside, stranger] = usage_store.holders(db)
     old = {(beside.id, day): Counts(1, 10) for day in ("2020-01-31", "2020-02-01", "2020-02-29")}
-    ledger.add(db, old | {(stranger.id, "2020-02-01"): Counts(1000, 1000)}, patience=1000)
+    usage_store.add(db, old | {(stranger.id, "2020-02-01"): Counts(1000, 1000)}, patience=1000)
     shot(api, small)
     told = api.get("/v1/usage", headers=small).json()
-    period = ledger.period_of(datetime.now(UTC).date())
+    period = usage_store.period_of(datetime.now(UTC).date())
     assert told["organization"] == {"id": "default", "name": "default"}
     assert told["tier"] == "small"
     assert told["credits"] == {"allowanceType": "MONTHLY", "balance": 1, "resetsAt": next_month()}
     assert told["currentPeriod"] == {
-        "periodStart": ledger.moment(period.begins),
-        "periodEnd": ledger.moment(period.ends),
+        "periodStart": usage_store.moment(period.begins),
+        "periodEnd": usage_store.moment(period.ends),
         "screenshotsCount": 1,
         "bandwidthBytes": SIZE,
         "bandwidthFormatted": f"{SIZE} B",
@@ -523,8 +523,8 @@ def test_usage_is_the_organizations(
 def test_history_has_the_last_twelve_months_that_had_any(
     api: Api, db: sqlite_utils.Database, small: dict[str, str]
 ) -> None:
-    [holder] = ledger.holders(db)
-    ledger.add(db, {(holder.id, f"{year}-06-01"): Counts(1) for year in range(2000, 2020)}, patience=1000)
+    [holder] = usage_store.holders(db)
+    usage_store.add(db, {(holder.id, f"{year}-06-01"): Counts(1) for year in range(2000, 2020)}, patience=1000)
     history = api.get("/v1/usage", headers=small).json()["history"]
     assert [one["periodStart"][:4] for one in history] == [str(year) for year in range(2019, 2007, -1)]
 
@@ -556,8 +556,8 @@ def test_keys_are_those_of_the_organization(
 ) -> None:
     beside = made(db, hasher, "beside")
     made(db, hasher, "stranger", organization="other")
-    [mine, other, _] = ledger.holders(db)
-    ledger.add(db, {(mine.id, "2020-01-31"): Counts(4, 40)}, patience=1000)
+    [mine, other, _] = usage_store.holders(db)
+    usage_store.add(db, {(mine.id, "2020-01-31"): Counts(4, 40)}, patience=1000)
     shot(api, small)
     keys.revoke(db, "beside")
     told = api.get("/v1/usage/keys", headers=small).json()
@@ -582,11 +582,11 @@ def test_keys_are_those_of_the_organization(
 
 
 def test_activity_has_every_day(api: Api, db: sqlite_utils.Database, small: dict[str, str]) -> None:
-    [holder] = ledger.holders(db)
+    [holder] = usage_store.holders(db)
     today = datetime.now(UTC).date()
     past = {(holder.id, (today - timedelta(days)).isoformat()): Counts(days) for days in (1, 4, 5)}
     shot(api, small)  # first: what others than the server write is no quota's
-    ledger.add(db, past, patience=1000)
+    usage_store.add(db, past, patience=1000)
     days = api.get("/v1/usage/activity?days=5", headers=small).json()
     assert [day["date"] for day in days] == [(today - timedelta(back)).isoformat() for back in (4, 3, 2, 1, 0)]
     assert [day["count"] for day in days] == [4, 0, 0, 1, 1]
@@ -613,7 +613,7 @@ def test_activity_is_of_the_keys_asked_for(
 ) -> None:
     made(db, hasher, "beside")
     today = datetime.now(UTC).date().isoformat()
-    ledger.add(db, {(1, today): Counts(1), (2, today): Counts(2)}, patience=1000)
+    usage_store.add(db, {(1, today): Counts(1), (2, today): Counts(2)}, patience=1000)
     assert api.get(f"/v1/usage/activity?days=1{query}", headers=small).json()[0]["count"] == count
 
 
@@ -670,8 +670,8 @@ def test_sums_of_an_organization_are_kept_by_day_and_stay_when_its_keys_are_forg
     api: Api, db: sqlite_utils.Database, hasher: PasswordHasher, small: dict[str, str]
 ) -> None:
     made(db, hasher, "gone")
-    [_, gone] = ledger.holders(db)
-    ledger.add(db, {(gone.id, "2020-01-31"): Counts(4, 40)}, patience=1000)
+    [_, gone] = usage_store.holders(db)
+    usage_store.add(db, {(gone.id, "2020-01-31"): Counts(4, 40)}, patience=1000)
     keys.revoke(db, "gone")
     keys.prune(db, older_than=timedelta())
     assert api.get("/v1/usage", headers=small).json()["totals"]["screenshotsCount"] == 4
@@ -715,13 +715,13 @@ def test_what_was_counted_before_there_were_these_sums_is_summed(
 ) -> None:
     made(db, hasher, "mine")
     made(db, hasher, "stranger", organization="other")
-    [mine, stranger] = ledger.holders(db)
+    [mine, stranger] = usage_store.holders(db)
     used = {
         (key_id, day): Counts(1, 10, 0.5, Counter(timeout=2))
         for key_id in (mine.id, stranger.id)
         for day in ("2026-10-31", "2026-11-01", "2026-11-30", "2026-12-01")
     }
-    ledger.add(db, used, patience=1000)
+    usage_store.add(db, used, patience=1000)
     tables = ("usage_by_organization", "usage_by_month", "failures_by_month")
     kept = [list(db.query(f"select * from {name} order by 1, 2")) for name in tables]
     db.executescript(

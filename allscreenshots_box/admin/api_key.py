@@ -10,10 +10,10 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.params import FromPath
 
-from .. import config, keys, ledger, limits
+from .. import config, keys
 from ..errors import NotFound, OperatorError
-from ..keys import Key, Minted
-from ..ledger import Counts
+from ..keys import Key, Minted, plans, usage_store
+from ..keys.usage_store import Counts
 from ..storage.audit import Actor
 from . import expiry, fields, moments, roster
 from .api_keys import hosts_in, shown_once
@@ -173,12 +173,12 @@ async def _shown(state: State, key_id: int, form: Form, done: str = "") -> Respo
 def _told(db: sqlite_utils.Database, key_id: int, now: datetime) -> dict[str, Any]:
     """Return all that the page of a key says of it."""
     key, found = keys.find(db, key_id), keys.secrets_of(db, key_id)
-    this = ledger.period_of(now.date())
-    by_day = ledger.tally(db, key_id, since=this.name)
+    this = usage_store.period_of(now.date())
+    by_day = usage_store.tally(db, key_id, since=this.name)
     month, in_all = Counts(), Counts()
     for counts in by_day.values():
         month.add(counts)
-    for counts in ledger.months(db, [key_id]).values():
+    for counts in usage_store.months(db, [key_id]).values():
         in_all.add(counts)
     live = key.is_live(now)
     used = max((secret.last_used_at for secret in found if secret.last_used_at), default=None)
@@ -206,7 +206,7 @@ async def _asked(state: State, key: Key, form: Form) -> Response[str]:
         status=400 if form.errors else 200,
         key=key,
         form=form,
-        plans=await state.database.run(limits.plans),
+        plans=await state.database.run(plans.plans),
         environments=await state.database.look(roster.environments),
         expiries=[(expiry.AS_IT_IS, "As it is"), *expiry.CHOICES],
     )

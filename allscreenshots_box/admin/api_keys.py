@@ -9,9 +9,10 @@ from litestar import Request, Response, get, post
 from litestar.datastructures import State
 from litestar.di import NamedDependency
 
-from .. import keys, limits
+from .. import keys
 from ..errors import OperatorError
 from ..keys import Key
+from ..keys import plans as limits
 from ..storage.database import Database
 from . import expiry, fields, roster
 from .fields import Form, Tickets

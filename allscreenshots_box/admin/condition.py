@@ -14,13 +14,13 @@ import sqlite_utils
 from .. import allowance
 from ..captures.history import Captures
 from ..config import Settings
-from ..ledger import Counts
+from ..keys.usage import Usage
+from ..keys.usage_store import Counts
 from ..readiness import Readiness
 from ..render import Renderer
 from ..render.browsers import processes
 from ..stamps import stamp
 from ..storage.database import Database
-from ..usage import Usage
 from .charts import Bars
 from .roster import ROTATE_AFTER, UNUSED_AFTER
 

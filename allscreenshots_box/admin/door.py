@@ -15,9 +15,9 @@ from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 
 from .. import logs, operators
-from ..auth import Headers, network_of
 from ..errors import NotSignedIn
-from ..limits import Buckets
+from ..keys.authentication import Headers, network_of
+from ..keys.plans import Buckets
 from ..operators import Session
 from ..places import Network
 from ..storage.audit import Actor

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from ..auth import network_of
 from ..errors import BoxError, RateLimited, ServiceUnavailable
-from ..limits import Buckets, Plan
+from ..keys.authentication import network_of
+from ..keys.plans import Buckets, Plan
 
 
 def _tries(at_once: int, an_hour: int) -> Plan:

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from urllib.parse import urlsplit
 
 from .. import logs
-from ..auth import Headers, is_trusted
 from ..errors import CrossSite
+from ..keys.authentication import Headers, is_trusted
 from ..places import Network
 
 _HOST = re.compile(r"[a-z0-9._:\[\]-]{1,255}")

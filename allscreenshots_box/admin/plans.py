@@ -9,9 +9,9 @@ import sqlite_utils
 from litestar import Request, Response, get, post
 from litestar.datastructures import State
 
-from .. import limits
 from ..errors import NotFound, OperatorError
-from ..limits import Plan
+from ..keys import plans as limits
+from ..keys.plans import Plan
 from ..storage.audit import Actor
 from . import fields, roster
 from .fields import Form, Outdated

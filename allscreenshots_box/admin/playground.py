@@ -16,7 +16,7 @@ from markupsafe import Markup
 from .. import bodies, presence
 from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
-from ..limits import Buckets, Plan
+from ..keys.plans import Buckets, Plan
 from ..places import Place
 from ..render import Clocks, Renderer, Rendering, devices
 from ..render.shot import Product

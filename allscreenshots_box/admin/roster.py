@@ -8,9 +8,8 @@ from typing import Any
 
 import sqlite_utils
 
-from .. import ledger
-from ..keys import SCHEME
-from ..ledger import Period
+from ..keys import SCHEME, usage_store
+from ..keys.usage_store import Period
 from ..stamps import stamp
 from . import moments
 
@@ -121,7 +120,7 @@ class Answer:
 def look_up(db: sqlite_utils.Database, question: Question, now: datetime) -> Answer:
     """Return the page of keys that *question* asks for, or the last one if there are fewer."""
     db.conn.create_function("has", 2, _has, deterministic=True)
-    this = ledger.period_of(now.date())
+    this = usage_store.period_of(now.date())
     values: dict[str, Any] = {
         "now": stamp(now),
         "everything": question.everything,

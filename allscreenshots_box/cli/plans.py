@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from .. import keys, ledger, limits
+from .. import keys
+from ..keys import plans, usage_store
 from ..process import command_hint
 from . import completion
 from .terminal import JSON, YES, Commands, confirm, given, opened, say, say_json, shown, table
@@ -19,12 +20,12 @@ class Quota(click.ParamType[Any]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Read a number or the word unlimited."""
-        if value == limits.UNLIMITED:
+        if value == plans.UNLIMITED:
             return value
         try:
             return int(value)
         except ValueError:
-            self.fail(f"{value!r} is neither a whole number nor {limits.UNLIMITED!r}.", param, ctx)
+            self.fail(f"{value!r} is neither a whole number nor {plans.UNLIMITED!r}.", param, ctx)
 
 
 @click.group("plans", cls=Commands)
@@ -37,7 +38,7 @@ def plans_group() -> None:
 def list_plans(*, as_json: bool) -> None:
     """List the plans."""
     with opened() as (db, _):
-        found = limits.plans(db)
+        found = plans.plans(db)
     table([asdict(plan) for plan in found], list(asdict(found[0])), as_json=as_json, empty="")
 
 
@@ -62,7 +63,7 @@ def set_plan(name: str, **changes: Any) -> None:
     if not given(changes):
         raise click.UsageError("Say at least one limit, such as --screenshots-per-hour 500.")
     with opened(make=True) as (db, _):
-        plan = limits.set_plan(db, name, changes)
+        plan = plans.set_plan(db, name, changes)
     say(
         f"Plan {plan.name!r}: {plan.screenshots_per_hour} screenshots an hour (burst {plan.screenshots_burst}), "
         f"{plan.requests_per_hour} other requests (burst {plan.requests_burst}), "
@@ -79,7 +80,7 @@ def remove_plan(name: str, *, yes: bool) -> None:
     """Forget the plan NAME, if no key is on it."""
     with opened() as (db, _):
         confirm(f"Forget the plan {name!r}?", yes=yes)
-        limits.remove_plan(db, name)
+        plans.remove_plan(db, name)
     say(f"Plan {name!r} is forgotten.", err=True)
 
 
@@ -95,7 +96,7 @@ def usage_command(key: str | None, *, as_json: bool) -> None:
     """
     with opened() as (db, settings):
         only = None if key is None else keys.find(db, key).id
-        found = ledger.report(db, datetime.now(UTC), only, details=as_json or only is not None)
+        found = usage_store.report(db, datetime.now(UTC), only, details=as_json or only is not None)
     if as_json:
         say_json(found if only is None else found[0])
         return

@@ -12,13 +12,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 
-from . import ledger, logs
-from .errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
-from .keys import Key
-from .ledger import DAY, Counts, Holder, Period, Tally, moment, period_of
-from .limits import Plan
-from .render import Clocks
-from .storage.database import BUSY_MILLISECONDS, Database, repeated
+from .. import logs
+from ..errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
+from ..render import Clocks
+from ..storage.database import BUSY_MILLISECONDS, Database, repeated
+from . import usage_store
+from .plans import Plan
+from .store import Key
+from .usage_store import DAY, Counts, Holder, Period, Tally, moment, period_of
 
 WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
 PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
@@ -99,7 +100,7 @@ class Usage:
         async with self._reconciling:
             among = list({key_id for key_id, _ in self._waiting})
             used, members = await self._database.run(
-                ledger.of_organization, organization, among, span=span, since=since
+                usage_store.of_organization, organization, among, span=span, since=since
             )
             for (_, day), counts in self._waiting_of(members):
                 if day >= since:
@@ -108,7 +109,7 @@ class Usage:
 
     async def members(self, organization: str, among: Sequence[int]) -> set[int]:
         """Return those of these keys that an organization has."""
-        return await self._database.run(ledger.members, organization, among)
+        return await self._database.run(usage_store.members, organization, among)
 
     async def stretch(self, organization: str, after: int, month: str) -> list[tuple[Holder, Counts, Counts]]:
         """Return the next keys of an organization *after* one, and what each used in *month* and in all.
@@ -117,7 +118,7 @@ class Usage:
         *listing*, so that others' requests have their turns between.
         """
         async with self._reconciling:
-            found = await self._database.run(ledger.stretch, organization, after, KEYS_AT_ONCE, month)
+            found = await self._database.run(usage_store.stretch, organization, after, KEYS_AT_ONCE, month)
             used = {holder.id: (lately, in_all) for holder, lately, in_all in found}
             for (key_id, day), counts in self._waiting_of(used):
                 lately, in_all = used[key_id]
@@ -130,7 +131,7 @@ class Usage:
     async def by_day(self, key_ids: Sequence[int], since: date) -> Counter[str]:
         """Return how many screenshots these keys took together on each day from *since* on."""
         async with self._reconciling:
-            used = await self._database.run(ledger.days, key_ids, since.isoformat())
+            used = await self._database.run(usage_store.days, key_ids, since.isoformat())
             for (_, day), counts in self._waiting_of(key_ids):
                 if day >= since.isoformat():
                     used[day] += counts.screenshots
@@ -139,7 +140,7 @@ class Usage:
     async def all_days(self, since: date) -> dict[str, Counts]:
         """Return what all keys used together on each day from *since* on."""
         async with self._reconciling:
-            used = await self._database.run(ledger.all_days, since.isoformat())
+            used = await self._database.run(usage_store.all_days, since.isoformat())
             for (_, day), counts in self._waiting.items():
                 if day >= since.isoformat():
                     used.setdefault(day, Counts()).add(counts)
@@ -156,9 +157,9 @@ class Usage:
                 return
             taken, self._waiting = self._waiting, {}
             try:
-                await self._database.run(ledger.add, taken, patience=patience)
+                await self._database.run(usage_store.add, taken, patience=patience)
             except Exception as error:  # noqa: BLE001 - whatever it is, what was counted stays counted
-                ledger.merge(self._waiting, taken)
+                usage_store.merge(self._waiting, taken)
                 if not self._in_trouble:
                     logs.fault("usage_not_written", error)
                 self._in_trouble = True
@@ -192,7 +193,7 @@ class Usage:
 
     async def _read(self, key_id: int, period: Period) -> _Standing:
         async with self._reconciling:
-            used = await self._database.run(ledger.month, key_id, period.name)
+            used = await self._database.run(usage_store.month, key_id, period.name)
             for (_, day), counts in self._waiting_of([key_id]):
                 if day.startswith(period.name):
                     used.add(counts)

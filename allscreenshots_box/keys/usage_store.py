@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlite_utils
 
-from .storage.database import writing
+from ..storage.database import writing
 
 DAY, MONTH = len("2026-11-25"), len("2026-11")  # letters of a day that tell it, or its month
 

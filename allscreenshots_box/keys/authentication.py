@@ -18,12 +18,13 @@ from urllib.parse import unquote_plus
 
 from argon2 import PasswordHasher
 
-from . import keys, logs
-from .errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
-from .keys import Key
-from .limits import Buckets, Kind, Plan, Standing
-from .places import Network, Place
-from .storage.database import Database
+from .. import logs
+from ..errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
+from ..places import Network, Place
+from ..storage.database import Database
+from . import store
+from .plans import Buckets, Kind, Plan, Standing
+from .store import Key
 
 PROOFS_AT_ONCE = 2  # argon2 takes a core and 19 MiB each
 PROOF_WAIT_SECONDS = 3.0
@@ -77,10 +78,10 @@ class Gate:
     async def recognize(self, headers: Headers, client: str) -> Key:
         """Return the live key that *headers* carry, charged for nothing."""
         secret = presented(headers)
-        if secret is None or not keys.is_well_formed(secret):
+        if secret is None or not store.is_well_formed(secret):
             raise Unauthorized
         # Read on every request: a key that was rotated or revoked beside us stops working at once.
-        key = await self._database.run(keys.by_prefix, secret[: keys.PREFIX_LENGTH])
+        key = await self._database.run(store.by_prefix, secret[: store.PREFIX_LENGTH])
         if key is None or not key.is_live(datetime.now(UTC)):
             raise Unauthorized
         if not await self._prover.proves(key, secret, network_of(client)):
@@ -89,7 +90,7 @@ class Gate:
 
     async def hosts_of(self, prefix: str) -> tuple[Place, ...]:
         """Return where shots of a secret that was recognized a while ago may go now. Raises Unauthorized."""
-        key = await self._database.run(keys.by_prefix, prefix)
+        key = await self._database.run(store.by_prefix, prefix)
         if key is None or not key.is_live(datetime.now(UTC)):
             raise Unauthorized
         return key.hosts
@@ -124,7 +125,7 @@ class Gate:
 
     async def _write_use(self, prefix: str) -> None:
         try:
-            await self._database.run(keys.touch, prefix, datetime.now(UTC))
+            await self._database.run(store.touch, prefix, datetime.now(UTC))
         except DatabaseError as error:  # a full disk keeps nobody out
             self._used.pop(prefix, None)
             logs.fault("last_use_not_written", error, key=prefix)
@@ -190,16 +191,16 @@ class _Prover:
     async def _prove(self, key: Key, secret: str, digest: bytes) -> bool:
         loop = asyncio.get_running_loop()
         async with self._permits:
-            if not await loop.run_in_executor(self._threads, keys.matches, key, self._hasher, secret):
+            if not await loop.run_in_executor(self._threads, store.matches, key, self._hasher, secret):
                 self.proofs["bad"] += 1
                 return False
             self.proofs["good"] += 1
             self._remember(key.hash, digest)
-            if keys.is_outdated(key, self._hasher):
+            if store.is_outdated(key, self._hasher):
                 new_hash = await loop.run_in_executor(self._threads, self._hasher.hash, secret)
                 self._remember(new_hash, digest)
                 try:
-                    await self._database.run(keys.rehash, key, new_hash)
+                    await self._database.run(store.rehash, key, new_hash)
                 except DatabaseError as error:
                     logs.fault("key_not_rehashed", error, key=key.prefix)
         return True
@@ -241,7 +242,7 @@ def presented(headers: Headers) -> str | None:
     direct = {_text(value) for name, value in headers if name == b"x-api-key"} - {""}
     bearer = {_bearer(value) for name, value in headers if name == b"authorization"} - {""}
     if direct:  # a bearer token beside the header that is no key of ours may be the reverse proxy's
-        bearer = {token for token in bearer if token.startswith(keys.SCHEME)}
+        bearer = {token for token in bearer if token.startswith(store.SCHEME)}
     found = direct | bearer
     return found.pop() if len(found) == 1 else None
 

@@ -9,9 +9,9 @@ from typing import Any, Literal
 
 import sqlite_utils
 
-from .errors import OperatorError
-from .storage.audit import COMMAND_LINE, Actor, record
-from .storage.database import acting
+from ..errors import OperatorError
+from ..storage.audit import COMMAND_LINE, Actor, record
+from ..storage.database import acting
 
 Kind = Literal["screenshot", "general"]
 

@@ -21,13 +21,13 @@ import sqlite_utils
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
-from . import places
-from .errors import OperatorError
-from .limits import Plan, no_plan, plans
-from .places import Place
-from .stamps import stamp
-from .storage.audit import COMMAND_LINE, Actor, record
-from .storage.database import acting, writing
+from .. import places
+from ..errors import OperatorError
+from ..places import Place
+from ..stamps import stamp
+from ..storage.audit import COMMAND_LINE, Actor, record
+from ..storage.database import acting, writing
+from .plans import Plan, no_plan, plans
 
 SCHEME = "ask_"
 PUBLIC_LENGTH = 8
