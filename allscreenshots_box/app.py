@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from . import __version__, admin, keys, logs, reference, render, screenshots, statements, vitals
+from . import __version__, admin, keys, logs, reference, render, screenshots, statements
 from .admin import Door
 from .captures import history
 from .config import Settings
@@ -27,10 +27,11 @@ from .keys import usage
 from .keys.authentication import Gate
 from .keys.plans import Buckets
 from .metrics import Metrics, Sample
-from .readiness import Readiness
 from .render import Renderer
 from .render.browsers import processes
 from .storage import database
+from .web import probes
+from .web.readiness import Readiness
 
 Rendering = Callable[[], AbstractAsyncContextManager[Renderer]]
 
@@ -60,7 +61,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     metrics = Metrics(__version__, keys=settings.metrics_keys)
     app = Litestar(
         [
-            *vitals.routes,
+            *probes.routes,
             *reference.routes,
             *([] if settings.no_admin else [admin.router()]),
             Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing]),

@@ -17,8 +17,6 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from . import admin, bodies, logs, stamps
 from .captures import history
 from .config import Settings
-from .connections import PROVEN
-from .dialects import error_body
 from .errors import (
     BoxError,
     CrossSite,
@@ -37,7 +35,9 @@ from .metrics import OTHER, Served
 from .places import Network
 from .render import Clocks, Rendering
 from .storage import database
-from .strangers import Strangers
+from .web.error_body import error_body
+from .web.strangers import Strangers
+from .web.timeouts import PROVEN
 
 LARGEST_BODY = 1024 * 1024  # bytes
 LONGEST_LOGGED_PATH = 200

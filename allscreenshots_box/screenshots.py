@@ -13,7 +13,6 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
-from . import presence
 from .bodies import Body
 from .captures.request import ScreenshotRequest, shot_of
 from .contract import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
@@ -22,6 +21,7 @@ from .keys.usage import Usage
 from .places import Place
 from .render import Clocks, Renderer, Rendering, Shot
 from .render.shot import MEDIA_TYPES, Product
+from .web import disconnect
 
 MOST_REASONS = 10  # in one log line
 # A thread that encodes holds all the others up between two stretches only. A multiple of three: base64 needs that.
@@ -67,7 +67,7 @@ async def take_screenshot(
     async with usage.capture(key, clocks) as capture:
         still = _Still(request.app.state.gate, key.prefix)
         work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks, still=still)
-        rendering = await presence.while_there(request.receive, work)
+        rendering = await disconnect.while_there(request.receive, work)
         capture.made(sum(len(product.content) for product in rendering.products))
     request.state.fetched = rendering.fetched
     request.state.rendering = rendering

@@ -13,18 +13,19 @@ from typing import Any
 import uvloop
 from litestar import Litestar
 
-from . import __version__, certificate, changes, keys, logs, operators
+from . import __version__, changes, keys, logs, operators
 from .app import create_app, obey
-from .certificate import Certificate
 from .config import Settings, spelled
 from .errors import OperatorError
 from .front import Side, beside
-from .listener import Listener, bind
 from .process import command_hint, hardening, locks, privileges
 from .process.signals import Signals
 from .process.systemd import Notifier
 from .render.browsers import orphans
 from .storage import reserve
+from .web import tls
+from .web.listener import Listener, bind
+from .web.tls import Certificate
 
 LEAVE_SECONDS = 5.0  # for answers on their way and connections to close, once no shot runs any more
 LEAST_BESIDE, MOST_BESIDE = 64, 256  # connections to ops_listen or admin_listen: a crowd must not keep operators out
@@ -43,7 +44,7 @@ def run(settings: Settings, reread: Callable[[], Settings], signals: Signals) ->
     bound = bind(settings.host, settings.port)  # while we are root, if we are
     places: dict[Side, tuple[str, int] | None] = {"ops": settings.ops_address, "admin": settings.admin_address}
     others = {side: bind(*place, setting=f"{side}_listen") for side, place in places.items() if place}
-    shown = certificate.read(settings.tls_cert, settings.tls_key)
+    shown = tls.read(settings.tls_cert, settings.tls_key)
     privileges.enter(settings)
     hardening.hide_memory()
     with locks.serving(settings.data_dir, settings.page_url or ""):
@@ -235,7 +236,7 @@ class _Service:
 
     async def _renew(self, settings: Settings) -> str | None:
         try:
-            shown = await asyncio.to_thread(certificate.read, settings.tls_cert, settings.tls_key)
+            shown = await asyncio.to_thread(tls.read, settings.tls_cert, settings.tls_key)
         except OperatorError as error:
             logs.event("certificate_kept", logs.WARNING, reason=str(error))
             return None

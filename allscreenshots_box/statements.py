@@ -13,13 +13,13 @@ from litestar.openapi.spec.enums import OpenAPIType
 
 from .bodies import Body
 from .contract import ERRORS
-from .dialects import reads_quota
 from .errors import InvalidRequest
 from .keys import Key
 from .keys.authentication import Admission, owned_by
 from .keys.plans import LARGEST
 from .keys.usage import Usage
 from .keys.usage_store import MONTH, Counts, Period, moment, period_of
+from .web.error_body import reads_quota
 
 DAYS = 120
 MOST_DAYS = 366  # a year, whichever it is

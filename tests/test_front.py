@@ -21,9 +21,9 @@ import httpx
 import pytest
 import trustme
 
-from allscreenshots_box import connections, listener, strangers
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.process import hardening
+from allscreenshots_box.web import listener, strangers, timeouts
 from tests.box import PROGRAM, Box, command, free_port
 from tests.fuzz import statuses
 from tests.site.server import Site
@@ -344,11 +344,11 @@ def is_closed(connection: socket.socket) -> bool:
     return False
 
 
-def swept(clocks: connections.Clocks, port: int, seconds: float) -> None:
+def swept(clocks: timeouts.Clocks, port: int, seconds: float) -> None:
     """Let the clocks look, and look again after a while."""
-    clocks._sweep(list(connections._connections(port)))
+    clocks._sweep(list(timeouts._connections(port)))
     time.sleep(seconds)
-    clocks._sweep(list(connections._connections(port)))
+    clocks._sweep(list(timeouts._connections(port)))
 
 
 def test_a_connection_that_still_takes_its_answer_is_not_idle() -> None:
@@ -356,32 +356,32 @@ def test_a_connection_that_still_takes_its_answer_is_not_idle() -> None:
         with suppress(BlockingIOError):
             while True:
                 ours[0].send(bytes(1_000_000), socket.MSG_DONTWAIT)
-        swept(connections.Clocks(never, port, 0.1, 100), port, 0.2)
+        swept(timeouts.Clocks(never, port, 0.1, 100), port, 0.2)
         assert [is_closed(one) for one in ours] == [False, True]
 
 
 def test_near_the_bound_the_longest_idle_go_first() -> None:
     with connected(8) as (port, ours):
-        clocks = connections.Clocks(never, port, 100, 8)
-        last_first = list(connections._connections(port))[::-1]
+        clocks = timeouts.Clocks(never, port, 100, 8)
+        last_first = list(timeouts._connections(port))[::-1]
         for count in range(1, 9):
             clocks._sweep(last_first[:count])  # so the last has been idle for longest
         for known in clocks._known.values():
-            known.trust = connections.Trust.ASKED
-        swept(clocks, port, connections.FRESH_SECONDS + 0.1)
+            known.trust = timeouts.Trust.ASKED
+        swept(clocks, port, timeouts.FRESH_SECONDS + 0.1)
         assert [is_closed(one) for one in ours] == [False] * 6 + [True] * 2
 
 
 def test_near_the_bound_what_proved_nothing_goes_first() -> None:
     with connected(8) as (port, ours):
-        clocks = connections.Clocks(never, port, 100, 8)
-        by_age = list(connections._connections(port))
+        clocks = timeouts.Clocks(never, port, 100, 8)
+        by_age = list(timeouts._connections(port))
         for count in range(1, 9):
             clocks._sweep(by_age[:count])  # so the first has been idle for longest
-        trust = [connections.Trust.PROVED] * 2 + [connections.Trust.ASKED] * 3 + [connections.Trust.NEW] * 3
+        trust = [timeouts.Trust.PROVED] * 2 + [timeouts.Trust.ASKED] * 3 + [timeouts.Trust.NEW] * 3
         for one, owed in zip(by_age, trust, strict=True):
             clocks._known[one.peer].trust = owed
-        swept(clocks, port, connections.FRESH_SECONDS + 0.1)
+        swept(clocks, port, timeouts.FRESH_SECONDS + 0.1)
         assert [is_closed(one) for one in ours] == [False] * 5 + [True] * 3
 
 

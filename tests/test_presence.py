@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from allscreenshots_box.errors import ClientGone, NotAPage
-from allscreenshots_box.presence import while_there
+from allscreenshots_box.web.disconnect import while_there
 
 
 class Client:

@@ -12,13 +12,14 @@ import sqlite_utils
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import allowance, readiness
+from allscreenshots_box import allowance
 from allscreenshots_box.allowance import Memory
 from allscreenshots_box.config import Settings
 from allscreenshots_box.process import health_cache
 from allscreenshots_box.process.health_cache import Health, Pulse
-from allscreenshots_box.readiness import look_at_means, look_at_store
 from allscreenshots_box.storage.database import open_database
+from allscreenshots_box.web import readiness
+from allscreenshots_box.web.readiness import look_at_means, look_at_store
 from tests.conftest import StandIn
 
 pytestmark = pytest.mark.anyio

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import certificate, config, regular
+from allscreenshots_box import config, regular
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.render.blocking import engine
+from allscreenshots_box.web import tls
 from tests.box import command, found
 
 
@@ -31,7 +32,7 @@ NO_FILES: dict[str, tuple[Callable[[Path], object], str]] = {
     "an endless file": (endless, "it is larger than"),
 }
 READERS: dict[str, tuple[Callable[[Path], object], str]] = {
-    "tls_cert": (lambda path: certificate.read(path, path), r"\(setting tls_cert\) cannot be read by user"),
+    "tls_cert": (lambda path: tls.read(path, path), r"\(setting tls_cert\) cannot be read by user"),
     "block_rules": (engine._own_lines, "mend it or block_rules"),
     "config": (lambda path: config.load({}, {}, path), "The settings file"),
 }

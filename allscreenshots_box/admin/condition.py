@@ -16,11 +16,11 @@ from ..captures.history import Captures
 from ..config import Settings
 from ..keys.usage import Usage
 from ..keys.usage_store import Counts
-from ..readiness import Readiness
 from ..render import Renderer
 from ..render.browsers import processes
 from ..stamps import stamp
 from ..storage.database import Database
+from ..web.readiness import Readiness
 from .charts import Bars
 from .roster import ROTATE_AFTER, UNUSED_AFTER
 

@@ -13,13 +13,14 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from markupsafe import Markup
 
-from .. import bodies, presence
+from .. import bodies
 from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
 from ..keys.plans import Buckets, Plan
 from ..places import Place
 from ..render import Clocks, Renderer, Rendering, devices
 from ..render.shot import Product
+from ..web import disconnect
 from .fields import Form, sent
 from .measures import size, span
 from .pages import base_of, page
@@ -140,7 +141,7 @@ async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Render
         shot = shot_of(wanted)
         request.state.target, request.state.clocks = shot.url, clocks
         work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=clocks, still=partial(_still, request))
-        rendering = await presence.while_there(request.receive, work)
+        rendering = await disconnect.while_there(request.receive, work)
     except BoxError as error:
         if error.is_free(loaded=clocks.begun is not None):
             buckets.give_back(CALLER, "screenshot", PLAN)

@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from .. import __version__, certificate
+from .. import __version__
 from ..config import SERVICE_CONFIG, Settings
 from ..errors import OperatorError
+from ..web import tls as certificate
 from .patient import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
 from .verdict import Skipped, Verdict, failed, ok, warning
 

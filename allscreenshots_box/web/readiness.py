@@ -7,11 +7,11 @@ from pathlib import Path
 
 import sqlite_utils
 
-from . import allowance, logs
-from .process.health_cache import Health, Pulse
-from .render import Renderer
-from .storage import database
-from .storage.database import Database
+from .. import allowance, logs
+from ..process.health_cache import Health, Pulse
+from ..render import Renderer
+from ..storage import database
+from ..storage.database import Database
 
 STORE_SECONDS = 4.0  # for a write and a read; an idle disk takes a thousandth of it
 LOCK_MILLISECONDS = 1000  # that the look waits for somebody else's transaction

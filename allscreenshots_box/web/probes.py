@@ -8,8 +8,8 @@ from typing import Any
 from litestar import HttpMethod, MediaType, Request, Response, route
 from litestar.di import NamedDependency
 
-from . import __version__
-from .metrics import CONTENT_TYPE, Metrics
+from .. import __version__
+from ..metrics import CONTENT_TYPE, Metrics
 from .readiness import Readiness
 
 _SIGN = {

@@ -13,9 +13,9 @@ from granian.http import HTTP1Settings, HTTP2Settings
 from granian.server.embed import Server
 from litestar.types import ASGIApp
 
-from .certificate import Certificate
-from .connections import Clocks
-from .errors import OperatorError
+from ..errors import OperatorError
+from .timeouts import Clocks
+from .tls import Certificate
 
 BACKLOG = 1024  # connections the kernel holds while we are busy
 LARGEST_HEAD = 64 * 1024  # bytes of request line and headers

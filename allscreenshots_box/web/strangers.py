@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from litestar.types import Receive, ReceiveMessage
 
-from .errors import RequestTimeout, RequestTooLarge, ServiceUnavailable
+from ..errors import RequestTimeout, RequestTooLarge, ServiceUnavailable
 
 MOST_AT_ONCE = 16  # bodies on their way; a browser's form is one segment, and here as soon as its head
 SECONDS = 5.0  # for all of a body

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from litestar.types import Receive
 
-from .errors import ClientGone
+from ..errors import ClientGone
 
 T = TypeVar("T")
 

@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import regular
-from .errors import OperatorError
-from .process import privileges
+from .. import regular
+from ..errors import OperatorError
+from ..process import privileges
 
 _EXCHANGES = 4  # a handshake in memory takes two
 # What Granian's TLS can sign with, as a certificate spells the kind of its key; it dies of any other without a word.

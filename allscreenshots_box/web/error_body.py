@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from .errors import BoxError, InvalidRequest, Unauthorized
+from ..errors import BoxError, InvalidRequest, Unauthorized
 
 _GENERATED = re.compile(r"OpenAPI-Generator/", re.IGNORECASE)
 _SWIFT_1 = re.compile(r"AllScreenshotsSDK-Swift/1\b", re.IGNORECASE)

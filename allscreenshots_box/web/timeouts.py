@@ -16,8 +16,8 @@ from typing import NoReturn
 
 from litestar.types import ASGIApp, Receive, ReceiveMessage, Scope, Send
 
-from . import logs
-from .errors import RequestTimeout
+from .. import logs
+from ..errors import RequestTimeout
 
 PROVEN = "proven"  # in a scope's state: whoever asks has shown a good key, or a session
 SWEEP_SECONDS = 1.0

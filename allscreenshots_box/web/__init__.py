@@ -1,0 +1,1 @@
+"""HTTP as this box speaks it: connections, certificates, probes, and the shape of what it says."""
