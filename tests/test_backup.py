@@ -18,12 +18,13 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import keys, operators, restoration
+from allscreenshots_box import keys, operators
 from allscreenshots_box.captures import history
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.keys import plans
 from allscreenshots_box.process import atomic_files, locks
-from allscreenshots_box.restoration import Restored
+from allscreenshots_box.restore import restore as restoration
+from allscreenshots_box.restore.restore import Restored
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage import backup as snapshot
 from allscreenshots_box.storage.database import migrations, open_database, writing

@@ -10,11 +10,12 @@ from typing import BinaryIO
 
 import click
 
-from .. import regular, restoration
+from .. import regular
 from ..config import Settings
 from ..errors import OperatorError
 from ..process import atomic_files, locks, privileges
-from ..restoration import Restored
+from ..restore import restore
+from ..restore.restore import Restored
 from ..storage import backup as snapshot
 from .terminal import YES, confirm, load, require_box, say
 
@@ -112,12 +113,12 @@ def restore_command(file: Path, *, revive: bool, yes: bool) -> None:
         privileges.enter(settings)
         with (
             locks.alone(settings.data_dir),
-            restoration.prepared(backup, path, revive=revive) as (new, restored),
+            restore.prepared(backup, path, revive=revive) as (new, restored),
         ):
             for line in _foreseen(restored, revive=revive):
                 say(line, err=True)
             confirm(f"Put it in the place of {path}?", yes=yes)
-            kept = restoration.put(new, path)
+            kept = restore.put(new, path)
     ending = f"; what was there is {kept}" if kept else ""
     say(f"{path} is the backup now{ending}. Start the server.", err=True)
 

@@ -12,13 +12,14 @@ from typing import Any, BinaryIO
 
 import sqlite_utils
 
-from . import keys, predecessor, scrutiny, stamps
-from .errors import OperatorError
-from .predecessor import Predecessor
-from .storage import backup as snapshot
-from .storage import database
-from .storage.audit import COMMAND_LINE, record
-from .storage.database import migrations
+from .. import keys, stamps
+from ..errors import OperatorError
+from ..storage import backup as snapshot
+from ..storage import database
+from ..storage.audit import COMMAND_LINE, record
+from ..storage.database import migrations
+from . import previous, scrutiny
+from .previous import Predecessor
 
 MAGIC = b"SQLite format 3\0"
 KIND = "before-restore-"
@@ -55,7 +56,7 @@ def prepared(backup: BinaryIO, path: Path, *, revive: bool) -> Iterator[tuple[Pa
         with database.explained(path):
             new = room / path.name
             _lay(backup, new)
-            yield new, _made_ready(new, predecessor.read(path), revive=revive)
+            yield new, _made_ready(new, previous.read(path), revive=revive)
     finally:
         shutil.rmtree(room, ignore_errors=True)
 
@@ -140,7 +141,7 @@ def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, re
     if replaced is None:
         return told | {"working": list(before.values()), "password_stays": False}
     chosen = replaced.chose_password_since(db)
-    if replaced.born == predecessor.born(db):
+    if replaced.born == previous.born(db):
         fates = _ended_as_audited(db, replaced, before)
         _carry_audit(db, replaced.audit)
     else:  # it is another box's, and knows nothing of what was forgotten here
@@ -155,7 +156,7 @@ def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, re
     for prefix in fates["forgotten"]:
         if not revive:
             db.execute("update secrets set revoked_at = ? where prefix = ?", [stamps.now(), prefix])
-        record(db, COMMAND_LINE, predecessor.REVIVE if revive else predecessor.REVOKE_PRUNED, before[prefix])
+        record(db, COMMAND_LINE, previous.REVIVE if revive else previous.REVOKE_PRUNED, before[prefix])
     told["lost"] = [
         f"{prefix} ({row['name']})" for prefix, row in replaced.secrets.items() if _is_lost(db, prefix, row)
     ]
@@ -167,9 +168,9 @@ def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, re
 def _ended_as_audited(db: sqlite_utils.Database, replaced: Predecessor, before: dict[str, str]) -> dict[str, list[str]]:
     """Stop what was stopped since the backup; return the prefixes that were forgotten since, and those never known."""
     acts, whole = replaced.acts_since(db), replaced.saw_all_since(db)
-    last = {prefix: predecessor.last_end(done) for prefix, done in acts.items()}
-    known = {prefix for prefix in replaced.secrets if last.get(prefix) != predecessor.REVOKE_PRUNED}
-    edited = {replaced.secrets[prefix]["key_id"] for prefix in known if predecessor.expiries(acts.get(prefix, []))}
+    last = {prefix: previous.last_end(done) for prefix, done in acts.items()}
+    known = {prefix for prefix in replaced.secrets if last.get(prefix) != previous.REVOKE_PRUNED}
+    edited = {replaced.secrets[prefix]["key_id"] for prefix in known if previous.expiries(acts.get(prefix, []))}
     for prefix in known:
         row = replaced.secrets[prefix]
         # An expiry that nobody edited since is only older: the backup may be the younger of the two.
@@ -178,7 +179,7 @@ def _ended_as_audited(db: sqlite_utils.Database, replaced: Predecessor, before: 
     for prefix in before.keys() - known:
         _end_unknown(db, prefix, acts.get(prefix, []))
         # What nobody can tell counts as forgotten.
-        forgotten = last.get(prefix) in predecessor.PRUNED or not whole
+        forgotten = last.get(prefix) in previous.PRUNED or not whole
         fates["forgotten" if forgotten else "returning"].append(prefix)
     return {fate: sorted(prefixes, key=list(before).index) for fate, prefixes in fates.items()}
 
@@ -186,13 +187,13 @@ def _ended_as_audited(db: sqlite_utils.Database, replaced: Predecessor, before: 
 def _end_unknown(db: sqlite_utils.Database, prefix: str, acts: list[dict[str, Any]]) -> None:
     """Stop a secret that the database that is replaced does not have, as far as its audit says so."""
     of_key = "key_id = (select key_id from secrets where prefix = ?2)"  # a rotation ends all that there were
-    for entry in acts if predecessor.last_end(acts) in predecessor.STOPPED else ():
-        if entry["act"] in predecessor.STOPPED:
+    for entry in acts if previous.last_end(acts) in previous.STOPPED else ():
+        if entry["act"] in previous.STOPPED:
             which = of_key if entry["act"] == "rotate key" else "prefix = ?2"
             db.execute(
                 f"update secrets set revoked_at = coalesce(revoked_at, ?1) where {which}", [entry["moment"], prefix]
             )
-    for expiry in predecessor.expiries(acts):
+    for expiry in previous.expiries(acts):
         _end(db, prefix, {"revoked_at": None, "retires_at": None, "expires_at": expiry})
 
 

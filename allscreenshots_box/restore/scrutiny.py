@@ -6,10 +6,10 @@ from contextlib import closing
 
 import sqlite_utils
 
-from . import keys, places
-from .errors import OperatorError
-from .keys import plans
-from .storage.database import migrations
+from .. import keys, places
+from ..errors import OperatorError
+from ..keys import plans
+from ..storage.database import migrations
 
 LONGEST = 1000  # characters of what is only shown: acts, subjects, targets
 LARGEST_ID = 2**53  # rows that come later have larger ones: there must be some

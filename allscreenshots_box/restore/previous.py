@@ -10,9 +10,9 @@ from typing import Any
 
 import sqlite_utils
 
-from . import stamps
-from .storage import backup as snapshot
-from .storage.database import migrations
+from .. import stamps
+from ..storage import backup as snapshot
+from ..storage.database import migrations
 
 REVOKE_PRUNED, REVIVE = "revoke pruned key", "revive key"  # what a restore does, as the audit has it
 PRUNED = frozenset({"forget key", REVOKE_PRUNED})

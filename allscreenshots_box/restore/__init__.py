@@ -1,0 +1,1 @@
+"""A backup in the place of the database."""
