@@ -13,11 +13,13 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from . import __version__, admin, keys, logs, reference, render, screenshots, statements
+from . import __version__, admin, keys, logs, render
 from .admin import Door
+from .api import reference, screenshots
+from .api import usage as statements
+from .api.openapi import Described
 from .captures import history
 from .config import Settings
-from .description import Described
 from .egress import policy
 from .errors import (
     NotFound,

@@ -10,7 +10,8 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, screenshots
+from allscreenshots_box import errors, keys
+from allscreenshots_box.api import screenshots
 from allscreenshots_box.errors import BoxError, Overloaded, SelectorNotFound
 from allscreenshots_box.keys import authentication, plans
 from allscreenshots_box.render.shot import Click, Product, Rendering, Shot

@@ -16,7 +16,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from allscreenshots_box import advice, cli, config, errors, keys, meanings, statements
+from allscreenshots_box import advice, cli, config, errors, keys
+from allscreenshots_box.api import meanings, usage
 from allscreenshots_box.captures import browser_session, request
 from allscreenshots_box.cli import terminal
 from allscreenshots_box.errors import BoxError
@@ -351,15 +352,15 @@ def named_in(shape: type[msgspec.Struct]) -> set[str]:
     for field in msgspec.structs.fields(shape):
         found.add(field.encode_name)
         for below in re.findall(r"statements\.(\w+)", str(field.type)):
-            found |= named_in(getattr(statements, below))
+            found |= named_in(getattr(usage, below))
     return found
 
 
 TOLD = (
-    statements.UsageResponse,
-    statements.QuotaStatusResponse,
-    statements.ApiKeyUsageResponse,
-    statements.DailyCaptureCountResponse,
+    usage.UsageResponse,
+    usage.QuotaStatusResponse,
+    usage.ApiKeyUsageResponse,
+    usage.DailyCaptureCountResponse,
 )
 
 

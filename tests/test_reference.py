@@ -12,7 +12,8 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import advice, bodies, description, meanings, reference
+from allscreenshots_box import advice, bodies
+from allscreenshots_box.api import meanings, openapi, reference
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
 from allscreenshots_box.config import Settings
@@ -57,7 +58,7 @@ def page(app: Litestar) -> Page:
 
 @pytest.fixture(scope="module")
 def served(app: Litestar) -> dict[str, Any]:
-    return description.description_of(app)
+    return openapi.description_of(app)
 
 
 # --- the page -----------------------------------------------------------------------------------
@@ -154,10 +155,10 @@ def test_every_field_is_described_and_no_other(served: dict[str, Any]) -> None:
 
 
 def test_every_error_code_is_described_and_no_other() -> None:
-    assert set(description.statuses_of_codes()) == set(advice.ERRORS)
+    assert set(openapi.statuses_of_codes()) == set(advice.ERRORS)
 
 
-@pytest.mark.parametrize(("code", "status"), description.statuses_of_codes().items())
+@pytest.mark.parametrize(("code", "status"), openapi.statuses_of_codes().items())
 def test_every_error_that_a_capture_may_meet_is_declared(served: dict[str, Any], code: str, status: int) -> None:
     responses = served["paths"]["/v1/screenshots"]["post"]["responses"]
     never = {
@@ -170,9 +171,9 @@ def test_every_error_that_a_capture_may_meet_is_declared(served: dict[str, Any],
     assert (code in responses.get(str(status), {}).get("description", "")) == (code not in never)
 
 
-@pytest.mark.parametrize("name", description.EXAMPLES)
+@pytest.mark.parametrize("name", openapi.EXAMPLES)
 def test_every_example_of_a_body_is_a_good_one(name: str) -> None:
-    request, ignored = bodies.read(ScreenshotRequest, json.dumps(description.EXAMPLES[name]).encode())
+    request, ignored = bodies.read(ScreenshotRequest, json.dumps(openapi.EXAMPLES[name]).encode())
     assert shot_of(request)
     assert not ignored
 

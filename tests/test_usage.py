@@ -15,7 +15,8 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, statements
+from allscreenshots_box import errors, keys
+from allscreenshots_box.api import usage as statements
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import QuotaExceeded
 from allscreenshots_box.keys import Key, plans, usage, usage_store

@@ -13,15 +13,15 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
-from .bodies import Body
-from .captures.request import ScreenshotRequest, shot_of
-from .contract import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
-from .keys.authentication import Admission, Gate
-from .keys.usage import Usage
-from .places import Place
-from .render import Clocks, Renderer, Rendering, Shot
-from .render.shot import MEDIA_TYPES, Product
-from .web import disconnect
+from ..bodies import Body
+from ..captures.request import ScreenshotRequest, shot_of
+from ..keys.authentication import Admission, Gate
+from ..keys.usage import Usage
+from ..places import Place
+from ..render import Clocks, Renderer, Rendering, Shot
+from ..render.shot import MEDIA_TYPES, Product
+from ..web import disconnect
+from .responses import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 
 MOST_REASONS = 10  # in one log line
 # A thread that encodes holds all the others up between two stretches only. A multiple of three: base64 needs that.

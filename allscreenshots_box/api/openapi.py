@@ -10,9 +10,10 @@ from litestar import Litestar, Request
 from litestar.openapi.plugins import JsonRenderPlugin
 from msgspec.inspect import DictType, ListType, Metadata, StrType, Type, UnionType
 
-from . import advice, meanings
-from .bodies import Body
-from .errors import BoxError
+from .. import advice
+from ..bodies import Body
+from ..errors import BoxError
+from . import meanings
 
 # What the contract declares for an operation, and this version has no cause to answer.
 _NEVER = {"captureSync": {"404", "409"}}

@@ -13,9 +13,9 @@ import jinja2
 from litestar import HttpMethod, Litestar, MediaType, Request, Response, route
 from markupsafe import Markup, escape
 
-from . import __version__, advice
-from .description import NOT_SENT, description_of, statuses_of_codes
-from .render import devices
+from .. import __version__, advice
+from ..render import devices
+from .openapi import NOT_SENT, description_of, statuses_of_codes
 
 _HERE = Path(__file__).parent
 _STYLE = (_HERE / "reference.css").read_text()
