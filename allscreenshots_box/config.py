@@ -11,9 +11,9 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from . import allowance, logs, places, regular
+from . import hosts, logs, regular, resources
 from .errors import OperatorError
-from .places import Network, Place
+from .hosts import Network, Place
 
 ENVIRONMENT_PREFIX = "ALLSCREENSHOTS_BOX_"
 SERVICE_DATA_DIR = Path("/var/lib/allscreenshots-box")
@@ -110,11 +110,11 @@ def _networks(value: Any) -> tuple[Network, ...]:
 
 
 def _host(value: Any) -> str:
-    return places.host(str(value))
+    return hosts.host(str(value))
 
 
 def _places(value: Any) -> tuple[Place, ...]:
-    return tuple(places.read(word) for word in _words(value))
+    return tuple(hosts.read(word) for word in _words(value))
 
 
 def _exceptions(value: Any) -> tuple[Place, ...]:
@@ -208,7 +208,7 @@ class Settings:
     browser: Path | None = _setting(
         None, _optional_path, "The Chromium to drive; found by itself when unset, headless shell first."
     )
-    slots: int = _setting(allowance.slots, _whole(1, 64), "How many pages are rendered at the same time.")
+    slots: int = _setting(resources.slots, _whole(1, 64), "How many pages are rendered at the same time.")
     line_length: int = _setting(
         100, _whole(1, 10_000), "How many requests may wait for a slot before new ones are shed."
     )

@@ -14,7 +14,7 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, bodies, logs, stamps
+from . import admin, logs, timestamps, validation
 from .captures import history
 from .config import Settings
 from .errors import (
@@ -29,10 +29,10 @@ from .errors import (
     ServiceUnavailable,
     TargetNotAllowed,
 )
+from .hosts import Network
 from .keys.authentication import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
 from .keys.plans import Kind, Standing
 from .metrics import OTHER, Served
-from .places import Network
 from .render import Clocks, Rendering
 from .storage import database
 from .web.error_body import error_body
@@ -73,7 +73,7 @@ class BoxRequest(AnyRequest):
     async def json(self) -> Any:
         """Return the body as the handler's type. Raises InvalidRequest."""
         declared = self.route_handler.parsed_data_field
-        data, ignored = bodies.read(declared.annotation if declared else bodies.Body, await self.body())
+        data, ignored = validation.read(declared.annotation if declared else validation.Body, await self.body())
         visit_of(self.scope).ignored = ignored
         return data
 
@@ -91,7 +91,7 @@ class Visit:
     begun: float
     admission: Admission | None = None
     standing: Standing | None = None
-    ignored: bodies.Ignored | None = None
+    ignored: validation.Ignored | None = None
     error: BoxError | None = None
     status: int = 0
     sent: int = 0  # bytes of the body
@@ -228,7 +228,7 @@ class Front:
         key = visit.admission.key if visit.admission else None
         self._state.captures.note(
             history.Entry(
-                moment=stamps.now(),
+                moment=timestamps.now(),
                 request=visit.id,
                 caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],
                 target=_shown(target, visit, with_query=False),

@@ -12,7 +12,7 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import errors, keys, stamps
+from allscreenshots_box import errors, keys, timestamps
 from allscreenshots_box.admin import condition, cures, measures
 from allscreenshots_box.config import Settings, _hosts
 from allscreenshots_box.keys import usage
@@ -98,7 +98,7 @@ def test_keys_that_need_a_look_are_counted(db: sqlite_utils.Database, hasher: Pa
     for name in ("fresh", "unused", "old", "revoked"):
         keys.create(db, hasher, name)
     aged = "update secrets set created_at = ?, last_used_at = ? where key_id = (select id from keys where name = ?)"
-    long_ago, lately = (stamps.stamp(now - timedelta(days=days)) for days in (200, 1))
+    long_ago, lately = (timestamps.stamp(now - timedelta(days=days)) for days in (200, 1))
     db.execute(aged, [long_ago, lately, "old"])
     db.execute(aged, [lately, long_ago, "unused"])
     db.execute(aged, [long_ago, long_ago, "revoked"])

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import allowance
-from allscreenshots_box.allowance import MIB, Memory
+from allscreenshots_box import resources
+from allscreenshots_box.resources import MIB, Memory
 
 MACHINE = {"proc/meminfo": "MemTotal: 4194304 kB\nMemFree: 1048576 kB\nMemAvailable: 2097152 kB\n"}
 UNLIMITED_V1 = "9223372036854771712"
@@ -84,7 +84,7 @@ UNIT = "system.slice/box.service"
 def test_memory_is_the_tightest_of_all_bounds(
     tmp_path: Path, files: dict[str, str], limit: int, available: int
 ) -> None:
-    assert allowance.memory(root_with(tmp_path, files)) == Memory(limit * MIB, available * MIB)
+    assert resources.memory(root_with(tmp_path, files)) == Memory(limit * MIB, available * MIB)
 
 
 @pytest.mark.parametrize(
@@ -101,19 +101,19 @@ def test_cores_are_those_of_the_machine_or_of_the_quota(
     tmp_path: Path, files: dict[str, str], quota: int | None
 ) -> None:
     root = root_with(tmp_path, {"proc/self/cgroup": "1:cpu:/\n0::/"} | files)
-    assert allowance.cores(root) == (quota or len(os.sched_getaffinity(0)))
+    assert resources.cores(root) == (quota or len(os.sched_getaffinity(0)))
 
 
 @pytest.mark.parametrize(("mib", "slots"), [(256, 1), (512, 1), (960, 2), (4096, len(os.sched_getaffinity(0)) + 1)])
 def test_slots_are_what_memory_carries_up_to_one_more_than_cores(tmp_path: Path, mib: int, slots: int) -> None:
     files = {"proc/self/cgroup": "0::/"} | v2(".", memory_max=str(mib * MIB), memory_current="0")
-    assert allowance.slots(root_with(tmp_path, files)) == min(slots, len(os.sched_getaffinity(0)) + 1)
+    assert resources.slots(root_with(tmp_path, files)) == min(slots, len(os.sched_getaffinity(0)) + 1)
 
 
 def test_this_machine_has_something() -> None:
-    memory = allowance.memory()
+    memory = resources.memory()
     assert 0 < memory.available <= memory.limit
-    assert allowance.cores() >= 1
+    assert resources.cores() >= 1
 
 
 # In a process of its own: the limit holds for all that a process does.

@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from allscreenshots_box import places
+from allscreenshots_box import hosts as places
 from allscreenshots_box.config import load
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.render.browsers import certificates

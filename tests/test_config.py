@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import config, places
+from allscreenshots_box import config, hosts
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
 
@@ -41,7 +41,7 @@ def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None
         (
             "allow",
             "127.0.0.1:3000, [::1]:80,*.intra",
-            (places.read("127.0.0.1:3000"), places.read("[::1]:80"), places.read("*.intra")),
+            (hosts.read("127.0.0.1:3000"), hosts.read("[::1]:80"), hosts.read("*.intra")),
         ),
         ("line_wait", "90s", 90.0),
         ("drain", "2m", 120.0),

@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box import doctor, places, render
+from allscreenshots_box import doctor, hosts, render
 from allscreenshots_box.config import Loaded, Settings
 from allscreenshots_box.doctor import browser, machine, service
 from allscreenshots_box.doctor.patient import Patient
@@ -400,7 +400,7 @@ def test_missing_fonts_are_found_with_their_cure(options: tuple[str, ...], used:
 async def test_a_wall_with_a_hole_is_found() -> None:
     settings = Settings()
     async with Pages() as site, Pages() as canary:
-        holed = replace(policy.policy_of(settings), allow=(places.read(site.place), places.read(canary.place)), deny=())
+        holed = replace(policy.policy_of(settings), allow=(hosts.read(site.place), hosts.read(canary.place)), deny=())
         async with render.running(render.Equipment(slots=1, sandbox=os.geteuid() != 0), holed) as renderer:
             verdict = await browser.besieged(renderer, site, canary)
     assert canary.connections

@@ -10,7 +10,7 @@ import pytest
 
 from allscreenshots_box.egress import interfaces
 from allscreenshots_box.egress.interfaces import Interfaces
-from allscreenshots_box.places import Address
+from allscreenshots_box.hosts import Address
 from tests.attacks.network import Space, ip
 
 OURS, OTHERS = ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("203.0.113.1")

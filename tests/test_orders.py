@@ -5,7 +5,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from allscreenshots_box import bodies
+from allscreenshots_box import validation
 from allscreenshots_box.captures import browser_session
 from allscreenshots_box.captures import request as orders
 from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
@@ -39,14 +39,14 @@ URL = "https://example.com"
 
 
 def ordered(**fields: Any) -> Shot:
-    request, ignored = bodies.read(ScreenshotRequest, json.dumps({"url": URL, **fields}).encode())
+    request, ignored = validation.read(ScreenshotRequest, json.dumps({"url": URL, **fields}).encode())
     assert ignored == []
     return shot_of(request)
 
 
 def problems_of(body: dict[str, Any]) -> dict[str, str]:
     with pytest.raises(InvalidRequest) as caught:
-        shot_of(bodies.read(ScreenshotRequest, json.dumps(body).encode())[0])
+        shot_of(validation.read(ScreenshotRequest, json.dumps(body).encode())[0])
     return caught.value.problems
 
 
@@ -69,7 +69,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "markdown": {},
     "json": {"schema": {"title": {"selector": "a"}}},
 }
-SHAPES: dict[str, tuple[type[bodies.Body], dict[str, Any]]] = {
+SHAPES: dict[str, tuple[type[validation.Body], dict[str, Any]]] = {
     "": (ScreenshotRequest, {"url": URL}),
     "viewport": (orders.ViewportConfig, {}),
     "session": (browser_session.BrowserSessionRequest, {}),
@@ -394,7 +394,7 @@ def test_an_answer_names_a_bounded_number_of_problems() -> None:
     storage = [{"origin": URL, "localStorage": {f"{'k' * 100}{n}": n for n in range(1000)}} for _ in range(5)]
     cookies = [{"name": ""}] * 200
     problems = problems_of({"url": URL, "session": {"cookies": cookies, "storage": storage}})
-    assert len(problems) == bodies.MOST_PROBLEMS
+    assert len(problems) == validation.MOST_PROBLEMS
     assert max(map(len, problems)) < 120
 
 
@@ -418,7 +418,7 @@ def test_no_secret_is_repeated(session: dict[str, Any]) -> None:
 
 def test_a_body_tells_nothing_of_itself_when_it_is_printed() -> None:
     fields = {"session": {"cookies": [{"name": "a", "value": SECRET}]}, "customCss": SECRET}
-    request, _ = bodies.read(ScreenshotRequest, json.dumps({"url": URL, **fields}).encode())
+    request, _ = validation.read(ScreenshotRequest, json.dumps({"url": URL, **fields}).encode())
     assert SECRET not in repr(request) + repr(request.session)
     assert SECRET not in repr(shot_of(request).session)
 
@@ -432,7 +432,7 @@ def test_unknown_fields_are_ignored_by_their_paths() -> None:
         "session": {"cookies": [{"name": "a", "priority": "x"}]},
         "outputs": [{"type": "json", "tpye": 1, "schema": {"t": {"selector": "a", "typ": "text"}}}],
     }
-    _, ignored = bodies.read(ScreenshotRequest, json.dumps(body).encode())
+    _, ignored = validation.read(ScreenshotRequest, json.dumps(body).encode())
     assert ignored == [
         "viewport.widht",
         "actions[0].force",

@@ -4,12 +4,12 @@ from collections.abc import Sequence
 
 import pytest
 
-from allscreenshots_box import places
+from allscreenshots_box import hosts as places
 from allscreenshots_box.config import Settings
 from allscreenshots_box.egress import policy as outbound
 from allscreenshots_box.egress.policy import Policy, Scope, Space, Vetted
 from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed
-from allscreenshots_box.places import Address
+from allscreenshots_box.hosts import Address
 
 OWN = ipaddress.ip_address("10.0.0.5")
 

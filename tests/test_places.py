@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from allscreenshots_box import places
+from allscreenshots_box import hosts
 
 READ = {
     "localhost": "localhost",
@@ -23,8 +23,8 @@ READ = {
 
 @pytest.mark.parametrize(("text", "spelled"), READ.items())
 def test_a_place_is_read_and_spelled_in_one_way(text: str, spelled: str) -> None:
-    assert str(places.read(text)) == spelled
-    assert places.read(spelled) == places.read(text)
+    assert str(hosts.read(text)) == spelled
+    assert hosts.read(spelled) == hosts.read(text)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def test_a_place_is_read_and_spelled_in_one_way(text: str, spelled: str) -> None
 )
 def test_what_is_no_place_is_told_what_one_is(text: str) -> None:
     with pytest.raises(ValueError, match="must be a host name, "):
-        places.read(text)
+        hosts.read(text)
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_what_is_no_place_is_told_what_one_is(text: str) -> None:
     ],
 )
 def test_a_place_has_what_lies_in_it(place: str, host: str, port: int, address: str, has: bool) -> None:  # noqa: FBT001 - a table's cell
-    assert places.read(place).has(host, port, ipaddress.ip_address(address)) is has
+    assert hosts.read(place).has(host, port, ipaddress.ip_address(address)) is has
 
 
 @pytest.mark.parametrize(
@@ -66,4 +66,4 @@ def test_a_place_has_what_lies_in_it(place: str, host: str, port: int, address: 
     ],
 )
 def test_an_endpoint_is_one_host_at_one_port(place: str, host: str, port: int, exactly: bool) -> None:  # noqa: FBT001 - a table's cell
-    assert places.read(place).is_endpoint(host, port) is exactly
+    assert hosts.read(place).is_endpoint(host, port) is exactly

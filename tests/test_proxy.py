@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 import uvloop
 
-from allscreenshots_box import places
+from allscreenshots_box import hosts
 from allscreenshots_box.egress import policy as outbound
 from allscreenshots_box.egress.policy import Policy, Scope, Vetted
 from allscreenshots_box.egress.proxy import Proxy
@@ -22,7 +22,7 @@ from allscreenshots_box.egress.resolver import Resolver
 from allscreenshots_box.egress.session import HIGH_WATER, REMEMBERED, Bounds, Door, End
 from allscreenshots_box.egress.socks import Reply
 from allscreenshots_box.errors import BoxError, InvalidUrl, Overloaded, OverShare, TargetNotAllowed, UrlUnreachable
-from allscreenshots_box.places import Address
+from allscreenshots_box.hosts import Address
 
 Talk = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 Scene = Callable[["Stage"], Coroutine[Any, Any, None]]
@@ -152,7 +152,7 @@ class Stage:
         return await self._stack.enter_async_context(Target(*answers, **how).listening())
 
     async def proxy(self, *allowed: tuple[str, int], own: int = 1, largest: int | None = None, **how: Any) -> Proxy:
-        allow = tuple(places.read(f"[{host}]:{port}") for host, port in allowed)
+        allow = tuple(hosts.read(f"[{host}]:{port}") for host, port in allowed)
         policy = Policy(allow=allow, deny=(), ports=frozenset({own}), is_own=lambda _: False)
         made = Proxy(policy, largest, **{"resolve": by_the_system} | how)
         self.closes(made)
@@ -854,7 +854,7 @@ def test_a_name_is_judged_once_until_addresses_or_the_policy_change() -> None:
             name = f"name.example:{target.port}"
             return {await (await stage.client(door)).ask(name) for _ in range(times)}
 
-        allow = (places.read(f"name.example:{target.port}"),)
+        allow = (hosts.read(f"name.example:{target.port}"),)
         policy = Policy(allow, (), ports=frozenset({1}), is_own=note, edition=lambda: editions[0])
         made = Proxy(policy, resolve=both)
         stage.closes(made)

@@ -12,11 +12,11 @@ import sqlite_utils
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import allowance
-from allscreenshots_box.allowance import Memory
+from allscreenshots_box import resources
 from allscreenshots_box.config import Settings
 from allscreenshots_box.process import health_cache
 from allscreenshots_box.process.health_cache import Health, Pulse
+from allscreenshots_box.resources import Memory
 from allscreenshots_box.storage.database import open_database
 from allscreenshots_box.web import readiness
 from allscreenshots_box.web.readiness import look_at_means, look_at_store
@@ -196,8 +196,8 @@ async def test_what_a_shot_takes_must_be_there(
             raise OSError
         return Memory(1 << 40, memory)
 
-    monkeypatch.setattr(allowance, "handles", lambda: handles)
-    monkeypatch.setattr(allowance, "memory", look)
+    monkeypatch.setattr(resources, "handles", lambda: handles)
+    monkeypatch.setattr(resources, "memory", look)
     assert await look_at_means() == told
 
 

@@ -12,7 +12,7 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import advice, bodies
+from allscreenshots_box import advice, validation
 from allscreenshots_box.api import meanings, openapi, reference
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
@@ -173,7 +173,7 @@ def test_every_error_that_a_capture_may_meet_is_declared(served: dict[str, Any],
 
 @pytest.mark.parametrize("name", openapi.EXAMPLES)
 def test_every_example_of_a_body_is_a_good_one(name: str) -> None:
-    request, ignored = bodies.read(ScreenshotRequest, json.dumps(openapi.EXAMPLES[name]).encode())
+    request, ignored = validation.read(ScreenshotRequest, json.dumps(openapi.EXAMPLES[name]).encode())
     assert shot_of(request)
     assert not ignored
 

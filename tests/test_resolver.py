@@ -24,7 +24,7 @@ from allscreenshots_box.egress.resolver import (
     Resolver,
 )
 from allscreenshots_box.errors import BoxError, Overloaded, OverShare, ServiceUnavailable, UrlUnreachable
-from allscreenshots_box.places import Address
+from allscreenshots_box.hosts import Address
 
 PATIENCE = 10.0  # seconds
 THREADS = 32

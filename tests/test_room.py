@@ -1,7 +1,7 @@
 """Admission by memory: against what a shot took lately, and what has begun but cannot be seen yet."""
 
-from allscreenshots_box.allowance import MIB, Memory
 from allscreenshots_box.render.memory_guard import HEADROOM, LEAST, UNSEEN_SECONDS, Room
+from allscreenshots_box.resources import MIB, Memory
 
 
 class World:

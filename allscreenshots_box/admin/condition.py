@@ -11,15 +11,15 @@ from typing import Any
 
 import sqlite_utils
 
-from .. import allowance
+from .. import resources
 from ..captures.history import Captures
 from ..config import Settings
 from ..keys.usage import Usage
 from ..keys.usage_store import Counts
 from ..render import Renderer
 from ..render.browsers import processes
-from ..stamps import stamp
 from ..storage.database import Database
+from ..timestamps import stamp
 from ..web.readiness import Readiness
 from .charts import Bars
 from .roster import ROTATE_AFTER, UNUSED_AFTER
@@ -66,7 +66,7 @@ class Machine:
 def machine(settings: Settings) -> Machine:
     """Return how the machine stands. Reads all of /proc below this process: for a thread."""
     server, browser = processes.weigh(os.getpid())
-    memory = allowance.memory()
+    memory = resources.memory()
     disk = shutil.disk_usage(settings.data_dir)
     return Machine(
         server=server,

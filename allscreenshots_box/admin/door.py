@@ -16,10 +16,10 @@ from litestar.types import Scope
 
 from .. import logs, operators
 from ..errors import NotSignedIn
+from ..hosts import Network
 from ..keys.authentication import Headers, network_of
 from ..keys.plans import Buckets
 from ..operators import Session
-from ..places import Network
 from ..storage.audit import Actor
 from ..storage.database import Database
 from . import origin

@@ -6,8 +6,8 @@ from urllib.parse import urlsplit
 
 from .. import logs
 from ..errors import CrossSite
+from ..hosts import Network
 from ..keys.authentication import Headers, is_trusted
-from ..places import Network
 
 _HOST = re.compile(r"[a-z0-9._:\[\]-]{1,255}")
 _DEFAULT_PORTS = {"http": ":80", "https": ":443"}

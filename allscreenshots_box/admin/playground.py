@@ -13,11 +13,11 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 from markupsafe import Markup
 
-from .. import bodies
+from .. import validation
 from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
+from ..hosts import Place
 from ..keys.plans import Buckets, Plan
-from ..places import Place
 from ..render import Clocks, Renderer, Rendering, devices
 from ..render.shot import Product
 from ..web import disconnect
@@ -137,7 +137,7 @@ async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Render
     """Return what becomes of *body*, read and rendered as if a key had sent it. Raises BoxError."""
     clocks = Clocks()
     try:
-        wanted, _ = bodies.read(ScreenshotRequest, json.dumps(body).encode())
+        wanted, _ = validation.read(ScreenshotRequest, json.dumps(body).encode())
         shot = shot_of(wanted)
         request.state.target, request.state.clocks = shot.url, clocks
         work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=clocks, still=partial(_still, request))

@@ -10,7 +10,7 @@ import sqlite_utils
 
 from ..keys import SCHEME, usage_store
 from ..keys.usage_store import Period
-from ..stamps import stamp
+from ..timestamps import stamp
 from . import moments
 
 PAGE = 50  # keys

@@ -11,8 +11,8 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from msgspec.inspect import DictType, ListType, Metadata, StrType, Type, UnionType
 
 from .. import advice
-from ..bodies import Body
 from ..errors import BoxError
+from ..validation import Body
 from . import meanings
 
 # What the contract declares for an operation, and this version has no cause to answer.

@@ -6,7 +6,7 @@ from typing import Any
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, UnsetType
 
-from ..bodies import Body
+from ..validation import Body
 
 
 class ErrorDetail(Body):

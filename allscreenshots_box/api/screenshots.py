@@ -13,13 +13,13 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
-from ..bodies import Body
 from ..captures.request import ScreenshotRequest, shot_of
+from ..hosts import Place
 from ..keys.authentication import Admission, Gate
 from ..keys.usage import Usage
-from ..places import Place
 from ..render import Clocks, Renderer, Rendering, Shot
 from ..render.shot import MEDIA_TYPES, Product
+from ..validation import Body
 from ..web import disconnect
 from .responses import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 

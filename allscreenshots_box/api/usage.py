@@ -11,13 +11,13 @@ from litestar.di import NamedDependency
 from litestar.openapi.spec import Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
-from ..bodies import Body
 from ..errors import InvalidRequest
 from ..keys import Key
 from ..keys.authentication import Admission, owned_by
 from ..keys.plans import LARGEST
 from ..keys.usage import Usage
 from ..keys.usage_store import MONTH, Counts, Period, moment, period_of
+from ..validation import Body
 from ..web.error_body import reads_quota
 from .responses import ERRORS
 

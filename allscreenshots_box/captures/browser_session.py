@@ -5,10 +5,10 @@ from typing import Annotated
 
 from msgspec import Meta
 
-from ..bodies import Body, choice, spelled
 from ..egress import policy
 from ..errors import InvalidUrl
 from ..render import shot as shots
+from ..validation import Body, choice, spelled
 
 MOST_COOKIES = 200
 MOST_HEADERS = 100

@@ -4,11 +4,11 @@ from typing import Annotated, Any, cast
 
 from msgspec import Meta
 
-from ..bodies import Body, choice, spelled
 from ..errors import InvalidDevice
 from ..render import devices
 from ..render import shot as shots
 from ..render.shot import Blocked, Output, Session, Shot, Window
+from ..validation import Body, choice, spelled
 from .browser_session import BrowserSessionRequest
 
 LARGEST_VIEWPORT = 4096  # the contract says 2560 x 2160, older clients' documentation this

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .. import places, render
+from .. import hosts, render
 from ..config import Settings
 from ..egress import policy as outbound
 from ..errors import BoxError, OperatorError, TargetNotAllowed
@@ -176,7 +176,7 @@ def _equipment(settings: Settings) -> render.Equipment:
 
 def policy(settings: Settings, site: Site) -> outbound.Policy:
     """Return a policy that lets pages reach *site*, and nothing else of this machine."""
-    return replace(outbound.policy_of(settings), allow=(places.read(site.place),), deny=())
+    return replace(outbound.policy_of(settings), allow=(hosts.read(site.place),), deny=())
 
 
 def _cure_of_start(told: str) -> str:

@@ -4,7 +4,7 @@ import errno
 import os
 import socket
 
-from ..places import Address
+from ..hosts import Address
 
 REMEMBERED = 4096  # addresses; more than the names of a few pages have
 # Groups of rtnetlink(7): addresses and routes of both versions. What routes call local is this machine's, too.

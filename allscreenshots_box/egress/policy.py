@@ -13,7 +13,7 @@ import idna
 
 from ..config import Settings
 from ..errors import InvalidUrl, TargetNotAllowed
-from ..places import Address, Network, Place, any_has
+from ..hosts import Address, Network, Place, any_has
 from .interfaces import Interfaces
 
 URL_LENGTH = 8192  # longer than any address bar's content; bounds what is parsed and logged

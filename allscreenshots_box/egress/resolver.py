@@ -14,9 +14,9 @@ from threading import Thread
 from typing import NamedTuple
 
 from .. import logs
-from ..allowance import NO_HANDLES
 from ..errors import BoxError, Overloaded, OverShare, ServiceUnavailable, UrlUnreachable
-from ..places import Address
+from ..hosts import Address
+from ..resources import NO_HANDLES
 
 RESOLVE_SECONDS = 5.0  # a name server that takes longer is a target that cannot be reached
 WAIT_SECONDS = 5.0  # for a thread; those that wait for a name that has an address are free in milliseconds

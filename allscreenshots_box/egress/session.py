@@ -8,9 +8,9 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-from ..allowance import NO_HANDLES
 from ..errors import BoxError, OverShare, ServiceUnavailable, TargetNotAllowed, UrlUnreachable
-from ..places import Address
+from ..hosts import Address
+from ..resources import NO_HANDLES
 from . import policy as outbound
 from .peer_credentials import Ends, Peers
 from .socks import SCHEME, Reply

@@ -20,7 +20,7 @@ from argon2 import PasswordHasher
 
 from .. import logs
 from ..errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
-from ..places import Network, Place
+from ..hosts import Network, Place
 from ..storage.database import Database
 from . import store
 from .plans import Buckets, Kind, Plan, Standing

@@ -21,12 +21,12 @@ import sqlite_utils
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
-from .. import places
+from .. import hosts as places
 from ..errors import OperatorError
-from ..places import Place
-from ..stamps import stamp
+from ..hosts import Place
 from ..storage.audit import COMMAND_LINE, Actor, record
 from ..storage.database import acting, writing
+from ..timestamps import stamp
 from .plans import Plan, no_plan, plans
 
 SCHEME = "ask_"

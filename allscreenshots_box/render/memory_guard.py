@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 
 from .. import logs
-from ..allowance import MIB, Memory, memory
+from ..resources import MIB, Memory, memory
 
 HEADROOM = 64 * MIB  # left to all that is not a page
 LEAST = 64 * MIB  # what a shot is thought to take, however little the last ones took

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from .. import allowance, logs
+from .. import logs, resources
 from ..config import Settings
 from ..egress import policy as outbound
 from ..egress.proxy import Proxy
@@ -23,7 +23,7 @@ from ..errors import (
     ServiceUnavailable,
     UrlUnreachable,
 )
-from ..places import Place
+from ..hosts import Place
 from ..process.health_cache import FRESH_SECONDS, Health, Pulse
 from .blocking.engine import Blocking
 from .browsers import certificates
@@ -259,7 +259,7 @@ class Renderer:
 
 def _require_handles(tab: Tab | None = None) -> None:
     """Raise ServiceUnavailable if there are too few for a page, or were for that in *tab*: what failed is our fault."""
-    if allowance.handles() < allowance.SHOT_HANDLES or (tab is not None and tab.door.starved):
+    if resources.handles() < resources.SHOT_HANDLES or (tab is not None and tab.door.starved):
         raise _too_few_handles()
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..places import Place
+from ..hosts import Place
 
 ImageFormat = Literal["png", "jpeg", "webp"]
 Milestone = Literal["commit", "domcontentloaded", "load", "networkidle"]

@@ -10,7 +10,7 @@ from typing import Any
 
 import sqlite_utils
 
-from .. import stamps
+from .. import timestamps
 from ..storage import backup as snapshot
 from ..storage.database import migrations
 
@@ -127,7 +127,7 @@ def _audited_since(db: sqlite_utils.Database, audit: list[Row]) -> str | None:
     moments = [entry["moment"] for entry in audit[:1]]
     made = _applied(db).get("m005_operators")
     if made and (not audit or audit[0]["id"] == 1):  # else the oldest entries are gone
-        moments.append(stamps.stamp(datetime.fromisoformat(made)))
+        moments.append(timestamps.stamp(datetime.fromisoformat(made)))
     return min(moments, default=None)
 
 

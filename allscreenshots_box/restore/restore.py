@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import sqlite_utils
 
-from .. import keys, stamps
+from .. import keys, timestamps
 from ..errors import OperatorError
 from ..storage import backup as snapshot
 from ..storage import database
@@ -155,7 +155,7 @@ def _carried_over(db: sqlite_utils.Database, replaced: Predecessor | None, *, re
         told[fate] = [before[prefix] for prefix in prefixes if prefix in left]
     for prefix in fates["forgotten"]:
         if not revive:
-            db.execute("update secrets set revoked_at = ? where prefix = ?", [stamps.now(), prefix])
+            db.execute("update secrets set revoked_at = ? where prefix = ?", [timestamps.now(), prefix])
         record(db, COMMAND_LINE, previous.REVIVE if revive else previous.REVOKE_PRUNED, before[prefix])
     told["lost"] = [
         f"{prefix} ({row['name']})" for prefix, row in replaced.secrets.items() if _is_lost(db, prefix, row)
@@ -217,7 +217,7 @@ def _end(db: sqlite_utils.Database, prefix: str, end: dict[str, Any]) -> None:
 
 def _is_lost(db: sqlite_utils.Database, prefix: str, end: dict[str, Any]) -> bool:
     """Say whether a secret works in the database that is replaced, and is none in the backup."""
-    now = stamps.now()
+    now = timestamps.now()
     works = end["revoked_at"] is None and all((end[name] or "~") > now for name in ("retires_at", "expires_at"))
     return works and keys.by_prefix(db, prefix) is None
 

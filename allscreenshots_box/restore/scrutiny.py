@@ -6,7 +6,7 @@ from contextlib import closing
 
 import sqlite_utils
 
-from .. import keys, places
+from .. import hosts, keys
 from ..errors import OperatorError
 from ..keys import plans
 from ..storage.database import migrations
@@ -104,6 +104,6 @@ def _define(connection: sqlite3.Connection) -> None:
 
 def _are_hosts(text: str) -> bool:
     try:
-        return bool([places.read(word) for word in text.split(",")])
+        return bool([hosts.read(word) for word in text.split(",")])
     except ValueError:
         return False

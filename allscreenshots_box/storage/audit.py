@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlite_utils
 
-from .. import stamps
+from .. import timestamps
 
 _NOT_PLAIN, _ESCAPED = re.compile("[%_!]"), r"!\g<0>"  # in a pattern of SQL
 
@@ -28,7 +28,7 @@ def record(db: sqlite_utils.Database, by: Actor, act: str, subject: str) -> int:
     """Note that *by* did *act* to *subject*, such as "create key" and "ask_12345678 (billing)"; return its id."""
     cursor = db.execute(
         "insert into audit (moment, actor, address, act, subject) values (?, ?, ?, ?, ?)",
-        [stamps.now(), by.name, by.address, act, subject],
+        [timestamps.now(), by.name, by.address, act, subject],
     )
     entry = cursor.lastrowid or 0
     db.execute("delete from audit where id <= ?", [entry - KEPT])

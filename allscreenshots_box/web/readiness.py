@@ -7,7 +7,7 @@ from pathlib import Path
 
 import sqlite_utils
 
-from .. import allowance, logs
+from .. import logs, resources
 from ..process.health_cache import Health, Pulse
 from ..render import Renderer
 from ..storage import database
@@ -92,10 +92,10 @@ def look_at_store(db: sqlite_utils.Database, data_dir: Path) -> str:
 async def look_at_means() -> str:
     """Look at what a shot takes beside the browser: memory and file handles; one line for each that is short."""
     problems = []
-    if allowance.handles() < allowance.SHOT_HANDLES:
-        problems.append(f"file handles: fewer than {allowance.SHOT_HANDLES} are left, which a page may take")
+    if resources.handles() < resources.SHOT_HANDLES:
+        problems.append(f"file handles: fewer than {resources.SHOT_HANDLES} are left, which a page may take")
     try:
-        available = allowance.memory().available
+        available = resources.memory().available
     except OSError:  # for want of a file handle, and that is told
         return "\n".join(problems)
     if available < LEAST_MEMORY:

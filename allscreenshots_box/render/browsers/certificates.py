@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import BoxError, CertificateInvalid, OperatorError
-from ...places import Network, Place
+from ...hosts import Network, Place
 from .cdp import Session
 
 SUFFIXES = (".pem", ".crt")

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ... import logs
-from ...allowance import NO_HANDLES
 from ...egress import policy as outbound
 from ...egress.proxy import Proxy
 from ...errors import OperatorError
+from ...resources import NO_HANDLES
 from ..memory_guard import Room
 from .brake import Brake
 from .carriage import Carriage

@@ -9,7 +9,7 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 import msgspec
 
 from ...errors import HttpError, InvalidRequest, PageTooLarge, SelectorNotFound
-from ...places import Place
+from ...hosts import Place
 from ..blocking.engine import Blocking
 from ..browsers.cdp import AnswerTooLarge
 from ..browsers.certificates import Inspector
