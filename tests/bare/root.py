@@ -150,7 +150,8 @@ def _bootstrapped(release: Release) -> Path:
 
 
 def _before_change() -> str:
-    added = _git("log", "--format=%H", f"-Sdef {CHANGE}", "--", "allscreenshots_box/storage/database.py").split()[-1]
+    # By the path that it had then.
+    added = _git("log", "--format=%H", f"-Sdef {CHANGE}", "--", "allscreenshots_box/database.py").split()[-1]
     return f"{added}^"
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from allscreenshots_box.egress.session import Bounds, Door
 from allscreenshots_box.egress.socks import Reply
-from tests.test_proxy import GREETING, WELCOME, Client, Stage, Target, play, request
+from tests.egress.test_proxy import GREETING, WELCOME, Client, Stage, Target, play, request
 
 pytestmark = pytest.mark.chaos
 

@@ -19,8 +19,8 @@ from allscreenshots_box.captures import history
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.keys import usage_store
 from allscreenshots_box.render.shot import Blocked, Pdf, Picture, Shot, Window
+from tests.admin.test_view import HOSTILE, text_of
 from tests.conftest import StandIn
-from tests.test_admin_view import HOSTILE, text_of
 
 Page = TestClient[Litestar]
 

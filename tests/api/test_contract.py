@@ -14,7 +14,7 @@ from litestar.testing import TestClient
 from allscreenshots_box.keys import plans, usage_store
 from allscreenshots_box.keys.usage_store import Counts
 
-CONTRACT: dict[str, Any] = yaml.safe_load((Path(__file__).parent / "contract/openapi.yaml").read_text())
+CONTRACT: dict[str, Any] = yaml.safe_load((Path(__file__).parent.parent / "contract/openapi.yaml").read_text())
 
 # Where this box is more generous than the contract, or says more; and what it does not do yet. Patterns of fnmatch.
 DEVIATIONS = {

@@ -8,7 +8,7 @@ import pytest
 
 from allscreenshots_box.render.browsers import processes
 from allscreenshots_box.render.browsers.brake import HEAVY_SECONDS, LEAST, PARTS, Brake, culprits
-from tests.test_bounds import REST, SPIN, Tree
+from tests.render.browsers.test_bounds import REST, SPIN, Tree
 
 LOOK_SECONDS = 0.25
 FIRST, SECOND = (part for _, part in PARTS[:2])

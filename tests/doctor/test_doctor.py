@@ -116,7 +116,7 @@ def test_a_finding_has_the_same_fields_whatever_it_says(options: tuple[str, ...]
 
 @pytest.mark.parametrize("name", ["settings", *(check.name for check in doctor.CHECKS)])
 def test_every_check_is_documented(name: str) -> None:
-    page = (Path(__file__).parent.parent / "docs/doctor.md").read_text()
+    page = (Path(__file__).parent.parent.parent / "docs/doctor.md").read_text()
     assert re.search(rf"^\| {re.escape(name)} \|", page, re.MULTILINE)
 
 

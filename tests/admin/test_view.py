@@ -19,8 +19,8 @@ from allscreenshots_box.keys import usage
 from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.render import Health
 from allscreenshots_box.storage import audit, database
+from tests.captures.test_history import add, entry
 from tests.conftest import StandIn
-from tests.test_captures import add, entry
 
 Page = TestClient[Litestar]
 
