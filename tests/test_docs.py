@@ -1,6 +1,7 @@
 """What users can see is documented."""
 
 import ast
+import importlib
 import re
 import shlex
 import subprocess
@@ -518,6 +519,37 @@ def test_every_row_of_the_mission_says_where_it_is_held(row: int) -> None:
     named = re.findall(r"`(tests/[\w/]+\.py)`", line)
     assert named
     assert all((ROOT / name).is_file() for name in named)
+
+
+ROOMS = {path.stem if path.is_file() else path.name for path in (ROOT / "allscreenshots_box").iterdir()}
+# A file that a rule names is none of ours.
+DOTTED = {
+    name
+    for name in re.findall(r"`([a-z_]+(?:\.\w+)+)`", PAGES["docs/contributing.md"])
+    if name.partition(".")[0] in ROOMS and not name.endswith((".py", ".md", ".sh", ".toml", ".db"))
+}
+
+
+def defined(name: str) -> bool:
+    """Say whether a dotted name is a module, or was made in one: to be known there is not enough."""
+    words = ["allscreenshots_box", *name.split(".")]
+    end = len(words)
+    while (
+        not (ROOT / "/".join(words[:end])).is_dir() and not (ROOT / "/".join(words[:end])).with_suffix(".py").is_file()
+    ):
+        end -= 1
+    module = ".".join(words[:end])
+    thing: object = importlib.import_module(module)
+    for word in words[end:]:
+        thing = getattr(thing, word)
+        if not getattr(thing, "__module__", module).startswith(module):
+            return False
+    return True
+
+
+@pytest.mark.parametrize("name", sorted(DOTTED))
+def test_a_dotted_name_is_defined_where_it_is_said_to_be(name: str) -> None:
+    assert defined(name)
 
 
 def test_the_picture_in_the_readme_is_one_that_the_box_takes() -> None:
