@@ -96,7 +96,7 @@ class Machine:
         self.says("box", BOX)
         self.says(
             "packages",
-            'packages="iproute2 openssl curl libnss3-tools chromium-headless-shell fonts-liberation'
+            'packages="iproute2 openssl curl libatomic1 libnss3-tools chromium-headless-shell fonts-liberation'
             ' fonts-noto-core fonts-noto-cjk fonts-noto-color-emoji"',
         )
 
@@ -265,7 +265,7 @@ def test_what_the_browser_needs_not_is_installed_for_tests_alone(host: Machine) 
     host.says("sudo", '[ "$1" != -n ] || shift; exec "$@"')
     assert host.run("--test", "--version")[0] == 0
     (apt,) = [call for call in host.called() if call.startswith("apt ")]
-    assert apt.endswith(" iproute2 openssl curl")
+    assert apt.endswith(" iproute2 openssl curl libatomic1")
 
 
 def test_a_python_without_venv_is_told_of(host: Machine) -> None:
@@ -343,7 +343,7 @@ def test_where_the_browser_is_named_none_is_looked_for(host: Machine) -> None:
     host.says(
         "packages",
         'packages="libnss3-tools fonts-liberation fonts-noto-core fonts-noto-cjk'
-        ' fonts-noto-color-emoji iproute2 openssl"',
+        ' fonts-noto-color-emoji iproute2 openssl libatomic1"',
     )
     assert host.run("--test", "--version", ALLSCREENSHOTS_BOX_BROWSER="/opt/shell")[0] == 0
 
