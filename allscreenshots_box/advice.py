@@ -10,7 +10,7 @@ class Advice(NamedTuple):
     cure: str
 
 
-# Headers: of every answer, of every answer to a good key, of a capture that came to the line, of one with a result,
+# Headers: of every answer, of every answer to a good key, of a capture that came to the queue, of one with a result,
 # and those that some answers have.
 ALWAYS = {"X-Request-Id": "Names this request in the box's log."}
 RATE = {
@@ -149,8 +149,8 @@ ERRORS: dict[str, Advice] = {
     ),
     "rate_limited": Advice(
         (
-            "The key's bucket is empty; the line is full and the key has its share of it; or the key waits for as many "
-            "host names as it may, whose name servers do not answer."
+            "The key's bucket is empty; the queue is full and the key has its share of it; or the key waits for as "
+            "many host names as it may, whose name servers do not answer."
         ),
         (
             "Wait as long as `Retry-After` says; ask the operator for a larger plan, or more weight; leave out the "
@@ -180,7 +180,7 @@ ERRORS: dict[str, Advice] = {
         "Wait as long as `Retry-After` says, then send it again.",
     ),
     "overloaded": Advice(
-        "The line is full, this request waited too long, or the box looks up too many host names.",
+        "The queue is full, this request waited too long, or the box looks up too many host names.",
         "Wait as long as `Retry-After` says; send less at once.",
     ),
 }

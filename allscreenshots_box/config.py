@@ -209,10 +209,10 @@ class Settings:
         None, _optional_path, "The Chromium to drive; found by itself when unset, headless shell first."
     )
     slots: int = _setting(resources.slots, _whole(1, 64), "How many pages are rendered at the same time.")
-    line_length: int = _setting(
+    queue_size: int = _setting(
         100, _whole(1, 10_000), "How many requests may wait for a slot before new ones are shed."
     )
-    line_wait: float = _setting(20.0, _within(0.1, 300), "How long a request may wait for a slot.")
+    queue_timeout: float = _setting(20.0, _within(0.1, 300), "How long a request may wait for a slot.")
     answer_within: float = _setting(
         55.0, _within(2, 600), "How long waiting and rendering may take together; clients give up at 60s."
     )
@@ -306,6 +306,7 @@ def _address(listen: str) -> tuple[str, int] | None:
 
 
 NAMES = tuple(row.name for row in fields(Settings))
+FORMER = {"line_length": "queue_size", "line_wait": "queue_timeout"}  # what is called otherwise now
 
 
 @dataclass(frozen=True)
@@ -361,6 +362,8 @@ def _read_file(path: Path | None, *, insist: bool) -> dict[str, Any]:
 def _known(name: str, spelled: str, where: str) -> str:
     if name in NAMES:
         return name
+    if name in FORMER:
+        raise OperatorError(f"The setting {spelled!r} in {where} is called {FORMER[name]!r} now.")
     near = difflib.get_close_matches(name, NAMES, n=1)
     hint = f"did you mean {near[0]!r}?" if near else "`allscreenshots-box config` lists the settings."
     raise OperatorError(f"Unknown setting {spelled!r} in {where}: {hint}")

@@ -236,7 +236,7 @@ class RateLimited(BoxError):
 
 
 class OverShare(RateLimited):
-    """The key has its share of what all wait for: the line, or the look-up of names. It costs no token."""
+    """The key has its share of what all wait for: the queue, or the look-up of names. It costs no token."""
 
     returns_token = True
     blames_box = True
@@ -283,7 +283,7 @@ class ServiceUnavailable(BoxError):
 
 
 class Overloaded(ServiceUnavailable):
-    """The waiting line is full, or this request waited in it, or for its name to be looked up, for too long."""
+    """The queue is full, or this request waited in it, or for its name to be looked up, for too long."""
 
     code = "overloaded"
 

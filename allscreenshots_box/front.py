@@ -285,7 +285,7 @@ def _asks_for_a_shot(scope: Scope, visit: Visit) -> bool:
 
 
 def _clocks_of(scope: Scope) -> Clocks | None:
-    """Return how long the request waited and took, if it came to the line."""
+    """Return how long the request waited and took, if it came to the queue."""
     clocks = cast("Clocks | None", scope["state"].get("clocks"))
     return clocks if clocks is not None and clocks.arrived is not None else None
 

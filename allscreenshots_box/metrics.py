@@ -64,14 +64,14 @@ class Metrics:
         self._requests = self._counter("requests", "Requests answered.", "method", "route", "status")
         self._request_seconds = self._histogram("request_seconds", "From the head to the end of the answer.", "route")
         self._shots = self._counter("shots", "Shots with a good key, by outcome: ok or an error code.", "code")
-        self._line_seconds = self._histogram("line_seconds", "Waited for a slot, whatever became of the shot.")
+        self._queue_seconds = self._histogram("queue_seconds", "Waited for a slot, whatever became of the shot.")
         self._render_seconds = self._histogram("render_seconds", "Rendered, whatever became of the shot.")
         self._step_seconds = self._histogram("step_seconds", "Each step of the rendering, of shots served.", "step")
         self._fetched = self._counter("fetched_bytes", "Bytes that served pages took from the network.")
         self._sent = self._counter("sent_bytes", "Bytes of the bodies of answers.")
         self._auth_failures = self._counter("auth_failures", "Requests refused for want of a good key.")
         self._limited = self._counter("rate_limited", "Requests refused because of a key's rate or quota.")
-        self._shed = self._counter("shed", "Requests refused because the line was full or the wait too long.")
+        self._shed = self._counter("shed", "Requests refused because the queue was full or the wait too long.")
         self._by_key = self._counter("key_requests", "Requests by key; with metrics_keys only.", "key", "code")
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
@@ -101,7 +101,7 @@ class Metrics:
         self._shots.labels(served.code).inc()
         self._fetched.inc(served.fetched)
         if served.line is not None:
-            self._line_seconds.observe(served.line)
+            self._queue_seconds.observe(served.line)
         if served.rendering is not None:
             self._render_seconds.observe(served.rendering)
         for step, seconds in served.steps.items():
@@ -139,7 +139,7 @@ class _Standing(Collector):
         now = self._sample()
         yield _gauge("slots", "Shots that may run at the same time.", now.slots)
         yield _gauge("slots_in_use", "Shots that run.", now.in_use)
-        yield _gauge("line_length", "Requests that wait for a slot.", now.waiting)
+        yield _gauge("queue_waiting", "Requests that wait for a slot.", now.waiting)
         yield _gauge("ready", "1 if the last look found that the box can work, else 0.", int(now.ready))
         yield _counts("browser_restarts", "Browsers replaced, by cause.", "cause", now.restarts)
         yield _counts("argon2_proofs", "Keys proven by argon2, by outcome.", "outcome", now.proofs)

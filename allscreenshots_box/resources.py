@@ -12,7 +12,7 @@ ROOT = Path("/")
 KIB = 1024
 MIB = 1024 * KIB
 # Measured: the server and a browser with nothing to do take 400 MiB, a window of a page with photographs 90, a full
-# page up to 520. Slots are made for something between; the line looks at what is free before each shot.
+# page up to 520. Slots are made for something between; the queue looks at what is free before each shot.
 BASE_MEMORY = 448 * MIB
 SLOT_MEMORY = 256 * MIB
 # Chromium opens 32 connections at most to what it takes for a proxy; each leads to another, and the door is one more.

@@ -5,8 +5,9 @@ from pathlib import Path
 import pytest
 
 from allscreenshots_box import config, hosts
-from allscreenshots_box.config import Settings
+from allscreenshots_box.config import FORMER, Settings
 from allscreenshots_box.errors import OperatorError
+from tests.box import command
 
 
 def load(
@@ -26,8 +27,8 @@ def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None
         toml="port = 3\nhost = '127.0.0.3'\nslots = 4",
     )
     found = every.settings
-    assert (found.port, found.host, found.slots, found.line_length) == (1, "127.0.0.2", 4, 100)
-    assert [every.sources[name] for name in ("port", "host", "slots", "line_length")] == [
+    assert (found.port, found.host, found.slots, found.queue_size) == (1, "127.0.0.2", 4, 100)
+    assert [every.sources[name] for name in ("port", "host", "slots", "queue_size")] == [
         "--port",
         "ALLSCREENSHOTS_BOX_HOST",
         str(tmp_path / "config.toml"),
@@ -43,7 +44,7 @@ def test_flag_beats_environment_beats_file_beats_default(tmp_path: Path) -> None
             "127.0.0.1:3000, [::1]:80,*.intra",
             (hosts.read("127.0.0.1:3000"), hosts.read("[::1]:80"), hosts.read("*.intra")),
         ),
-        ("line_wait", "90s", 90.0),
+        ("queue_timeout", "90s", 90.0),
         ("drain", "2m", 120.0),
         ("log_queries", "yes", True),
         ("browser", "", None),
@@ -64,7 +65,7 @@ def test_values_are_read(tmp_path: Path, name: str, text: str, value: object) ->
         ("allow", "a:b:c", "must be a host name"),
         ("deny", "a b", "must be a host name"),
         ("trusted_proxy", "10.0.0.0/99", "10.0.0.0/99"),
-        ("line_wait", "soon", "not a duration"),
+        ("queue_timeout", "soon", "not a duration"),
         ("argon2_memory", "18", "between 19 and 1024"),
         ("argon2_passes", "1", "between 2 and 20"),
         ("dangerously_disable_sandbox", "maybe", "neither true nor false"),
@@ -86,8 +87,16 @@ def test_an_unknown_name_is_refused_with_the_nearest(
         load(tmp_path, variables, toml=toml)
 
 
+@pytest.mark.parametrize("name", FORMER)
+def test_a_former_name_is_refused_with_the_one_of_today(tmp_path: Path, name: str) -> None:
+    with pytest.raises(OperatorError, match=f"is called '{FORMER[name]}' now"):
+        load(tmp_path, {name: "7"})
+    told = command("config", f"--{name.replace('_', '-')}", "7")
+    assert f"is called --{FORMER[name].replace('_', '-')} now" in told.stderr
+
+
 def test_hyphens_in_the_file_are_underscores(tmp_path: Path) -> None:
-    assert load(tmp_path, toml="line-length = 7").settings.line_length == 7
+    assert load(tmp_path, toml="queue-size = 7").settings.queue_size == 7
 
 
 @pytest.mark.parametrize("toml", ["port = ", "\x00"])

@@ -63,7 +63,7 @@ def test_a_shot_is_counted_with_its_times(api: TestClient[Litestar], as_key: dic
     assert value(text, "requests_total", method="POST", route="/v1/screenshots", status="200") == 1
     assert value(text, "fetched_bytes_total") == 1000
     assert value(text, "sent_bytes_total") == len(answer.content)
-    assert value(text, "line_seconds_sum") == 0.3
+    assert value(text, "queue_seconds_sum") == 0.3
     assert value(text, "render_seconds_sum") == pytest.approx(2)
     assert value(text, "step_seconds_sum", step="go") == 0.2
     assert value(text, "argon2_proofs_total", outcome="good") == 1
@@ -77,7 +77,7 @@ def test_a_failed_shot_is_counted_by_its_code(
         api.post("/v1/screenshots", json=SHOT, headers=as_key)
     text = scraped(api)
     assert [value(text, "shots_total", code=code) for code in ("http_error", "overloaded", "ok")] == [1, 1, 0]
-    assert value(text, "render_seconds_count") == value(text, "line_seconds_count") == 2
+    assert value(text, "render_seconds_count") == value(text, "queue_seconds_count") == 2
     assert value(text, "shed_total") == 1
 
 
@@ -104,7 +104,7 @@ def test_a_key_over_its_rate_is_counted(
 
 def test_how_things_stand_is_told(api: TestClient[Litestar]) -> None:
     text = scraped(api)
-    assert [value(text, name) for name in ("slots", "slots_in_use", "line_length", "ready")] == [3, 1, 2, 1]
+    assert [value(text, name) for name in ("slots", "slots_in_use", "queue_waiting", "ready")] == [3, 1, 2, 1]
     assert value(text, "browser_restarts_total", cause="it_ended") == 1
     assert value(text, "memory_bytes", part="server") > 10 << 20
     assert "allscreenshots_build_info{version=" in text

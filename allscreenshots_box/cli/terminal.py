@@ -77,8 +77,19 @@ def _visible() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        error.message = escaped_lines(error.message)  # type: ignore[misc]  # click lists choices line by line
-        raise
+        told = _renamed(error)
+        told.message = escaped_lines(told.message)  # type: ignore[misc]  # click lists choices line by line
+        raise told from None
+
+
+def _renamed(error: click.ClickException) -> click.ClickException:
+    """Return an error about a setting's former name as one that tells today's."""
+    if isinstance(error, click.NoSuchOption):
+        name = config.FORMER.get(error.option_name.lstrip("-").replace("-", "_"))
+        if name is not None:
+            text = f"The option {error.option_name} is called --{name.replace('_', '-')} now."
+            return click.NoSuchOption(error.option_name, text, ctx=error.ctx)
+    return error
 
 
 def _everywhere() -> list[click.Option]:

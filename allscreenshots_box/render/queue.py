@@ -132,7 +132,7 @@ class Line:
     ) -> AsyncIterator[Turn]:
         """Hold a slot for the block, but while it is `aside`, which it will be for *rest* seconds.
 
-        Raises Overloaded when the line is full or the wait too long, OverShare when it is full and this
+        Raises Overloaded when the queue is full or the wait too long, OverShare when it is full and this
         caller has its share of it, ServiceUnavailable once it is closed.
         """
         clocks = clocks or Clocks()

@@ -284,8 +284,8 @@ class Equipment:
     executable: Path | None = None
     sandbox: bool = True
     slots: int = 2
-    line_length: int = 100
-    line_wait: float = 20
+    queue_size: int = 100
+    queue_timeout: float = 20
     answer_within: float = 55
     small_png: bool = False
     picture_memory: int = 512 << 20
@@ -306,8 +306,8 @@ def equipment(settings: Settings) -> Equipment:
         executable=settings.browser,
         sandbox=not settings.dangerously_disable_sandbox,
         slots=settings.slots,
-        line_length=settings.line_length,
-        line_wait=settings.line_wait,
+        queue_size=settings.queue_size,
+        queue_timeout=settings.queue_timeout,
         answer_within=settings.answer_within,
         small_png=settings.png == "small",
         picture_memory=settings.picture_memory * MIB,
@@ -342,7 +342,7 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         authorities=authorities,
         room=room,
     )
-    line = Line(equipment.slots, equipment.line_length, equipment.line_wait, room.admits)
+    line = Line(equipment.slots, equipment.queue_size, equipment.queue_timeout, room.admits)
     loading = asyncio.create_task(asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules))
     try:
         await browser.start()  # meanwhile: it takes as long

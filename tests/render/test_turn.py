@@ -96,7 +96,7 @@ def test_shots_that_wait_go_by_what_their_keys_may_when_their_turn_comes(data_di
             held = callers.submit(box.shoot, holding, site.url("/green.html?held"), waitFor="#never", timeout=8000)
             assert eventually(lambda: bool(site.requests))
             waiting = [callers.submit(box.shoot, one, site.url("/green.html?waiting")) for one in (stopped, bound)]
-            assert eventually(lambda: "allscreenshots_line_length 2.0" in httpx.get(f"{box.url}/metrics").text)
+            assert eventually(lambda: "allscreenshots_queue_waiting 2.0" in httpx.get(f"{box.url}/metrics").text)
             assert box.run("keys", "revoke", "stopped", "--yes").returncode == 0
             assert box.run("keys", "edit", "bound", "--allow-host", "elsewhere.example").returncode == 0
             answers = [one.result() for one in (held, *waiting)]

@@ -282,7 +282,7 @@ def test_a_page_with_frames_of_many_sites_gets_its_share_of_processes_and_lives(
             server.begin()
             stack.callback(server.end)
         hosts = ",".join(server.address for server in crowd)
-        options = ["--allow", f"{site.addresses},{hosts}", "--slots", "1", "--line-wait", "50s"]
+        options = ["--allow", f"{site.addresses},{hosts}", "--slots", "1", "--queue-timeout", "50s"]
         box = stack.enter_context(Box(data_dir, *options, "--browser", browser_with(data_dir, "--site-per-process")))
         secret = box.key("svc")
         with Neighbour(box, site) as neighbour, starved():
