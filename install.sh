@@ -590,7 +590,7 @@ while health(settings).get('status') != 'ok':
     except ProcessLookupError:
         sys.exit(1)
     if time.monotonic() > end:
-        sys.exit('It does not answer, so no key was made.')
+        sys.exit('It does not answer.')
     time.sleep(0.2)
 "
 }
@@ -610,6 +610,11 @@ make_first_key() {
     printf 'Another key, in a second terminal: %s\nStop: Ctrl-C\n\n' "$(typed 'keys create NAME')"
 }
 
+# Says how it goes on with the keys that there are.
+say_again() {
+    printf '\nIt serves, with the keys that there are. Another one: %s\nStop: Ctrl-C\n\n' "$(typed 'keys create NAME')"
+}
+
 serve() {
     wants_key=yes
     target=https://example.com
@@ -619,11 +624,12 @@ serve() {
     set_up_checkout
     if [ -n "$wants_key" ]; then
         if has_keys; then
-            say "There are keys already. Another one: $(typed 'keys create NAME')"
+            then=say_again
         else
-            # A grandchild, whose end is no business of the server's.
-            ( (trap '' INT && await_server && make_first_key) & )
+            then=make_first_key
         fi
+        # A grandchild, whose end is no business of the server's.
+        ( (trap '' INT && await_server && "$then") & )
     fi
     clean_up
     umask "$callers_umask"
