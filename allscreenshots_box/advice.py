@@ -41,7 +41,8 @@ RESULT = {
     ),
     "X-Ignored-Fields": "Fields of the body that the box does not know.",
 }
-RETRY = {"Retry-After": "Seconds to wait before you try again."}
+RETRY = {"Retry-After": "Seconds to wait before you try again; not with `quota_exceeded`."}
+CHALLENGE = {"WWW-Authenticate": "`Bearer`; `X-API-Key` has no name that could stand here."}
 METHODS = {"Allow": "Methods that the path has."}
 
 ERRORS: dict[str, Advice] = {
@@ -159,10 +160,7 @@ ERRORS: dict[str, Advice] = {
     ),
     "quota_exceeded": Advice(
         "The key has used its screenshots or bytes of this month.",
-        (
-            "Wait for `resetsAt`, when the next month begins; ask the operator for a larger plan. `Retry-After` says "
-            "an hour at most."
-        ),
+        "Wait for `resetsAt`, when the next month begins; ask the operator for a larger plan.",
     ),
     "client_gone": Advice(
         "Only in the box's log: the client hung up.",

@@ -96,7 +96,7 @@ class Unauthorized(BoxError):
     code = "unauthorized"
 
     def __init__(self, message: str = "Invalid or missing API key") -> None:
-        super().__init__(message)
+        super().__init__(message, headers={"WWW-Authenticate": "Bearer"})  # RFC 9110 wants one; X-API-Key has no name
 
 
 class NotSignedIn(BoxError):
@@ -253,15 +253,18 @@ class ClientGone(BoxError):
 
 
 class QuotaExceeded(BoxError):
-    """The key has used what its plan allows in a month; *resets_at*, a date-time, is when the next one begins."""
+    """The key has used what its plan allows in a month; *resets_at*, a date-time, is when the next one begins.
+
+    Without Retry-After: curl, urllib3 and several of the vendor's clients sleep for as long as that says, and hold open
+    whatever they are a part of.
+    """
 
     status = 429
     code = "quota_exceeded"
     returns_token = True
 
-    def __init__(self, message: str, resets_at: str, retry_after: int) -> None:
-        headers = {"Retry-After": str(retry_after)}
-        super().__init__(message, headers=headers, retryAfter=retry_after, resetsAt=resets_at)
+    def __init__(self, message: str, resets_at: str) -> None:
+        super().__init__(message, resetsAt=resets_at)
 
 
 class InternalError(BoxError):

@@ -201,6 +201,7 @@ def _headers(status: str, *, is_capture: bool) -> dict[str, str]:
         | (advice.LINE if is_capture and status in _AFTER_THE_LINE else {})
         | (advice.RESULT if is_capture and status == "200" else {})
         | (advice.RETRY if status in {"429", "503"} else {})
+        | (advice.CHALLENGE if status == "401" else {})
     )
 
 

@@ -81,7 +81,13 @@ def _page(spec: dict[str, Any]) -> str:
         },
         devices=[(name, devices.find(name)) for name in devices.NAMES],
         errors=[(code, statuses_of_codes()[code], *told) for code, told in advice.ERRORS.items()],
-        headers=advice.ALWAYS | advice.RATE | advice.RETRY | advice.LINE | advice.RESULT | advice.METHODS,
+        headers=advice.ALWAYS
+        | advice.RATE
+        | advice.RETRY
+        | advice.CHALLENGE
+        | advice.LINE
+        | advice.RESULT
+        | advice.METHODS,
     )
 
 

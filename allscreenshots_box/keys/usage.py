@@ -5,7 +5,6 @@ The server is the only one who writes it: what it has in memory is the truth, an
 
 import asyncio
 import logging
-import math
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
@@ -23,7 +22,6 @@ from .usage_store import DAY, Counts, Holder, Period, Tally, moment, period_of
 
 WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
 PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
-MOST_RETRY_SECONDS = 3600  # a client that waits for the end of the month holds something open until then
 KEYS_AT_ONCE = 200  # that are read in one go: some milliseconds
 CANCELLED = "cancelled"  # counted among the error codes: the caller hung up, or the box stopped
 
@@ -232,5 +230,4 @@ def _require_room(plan: Plan, standing: _Standing, now: datetime) -> None:
     else:
         return
     resets_at = moment(period_of(now.date()).ends)
-    left = math.ceil((datetime.fromisoformat(resets_at) - now).total_seconds())
-    raise QuotaExceeded(f"{what}; the next month begins at {resets_at}.", resets_at, min(left, MOST_RETRY_SECONDS))
+    raise QuotaExceeded(f"{what}; the next month begins at {resets_at}.", resets_at)

@@ -197,7 +197,7 @@ def test_every_bad_key_gets_the_documented_401(
 )
 def test_without_a_key_everything_under_v1_is_401(api: Api, method: str, path: str) -> None:
     answer = api.request(method, f"http://testserver.local{path}")
-    assert answer.status_code == 401
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
     if method != "HEAD":
         assert answer.content == UNAUTHORIZED
 
