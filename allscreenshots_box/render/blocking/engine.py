@@ -318,11 +318,6 @@ def _wished(blocked: Blocked) -> tuple[str, ...]:
     return tuple(name for name, wished in flags.items() if wished)
 
 
-def stylesheet(selectors: Iterable[str]) -> str:
-    """Return CSS that hides *selectors*; a rule each, so that one that the browser does not know spoils no other."""
-    return "\n".join(f"{selector}{{display:none!important}}" for selector in selectors)
-
-
 # --- loading ------------------------------------------------------------------------------------
 
 

@@ -75,7 +75,8 @@ class Brake:
         used = {pid: processes.used(pid) for pid in pages}
         self._times = Counter({pid: times for pid, times in self._times.items() if pid in used})
         before, self._used = self._used, used
-        return {pid: seconds - before.get(pid, 0.0) for pid, seconds in used.items()}
+        # What a page did before it was first looked at beside others cost nobody anything.
+        return {pid: seconds - before.get(pid, seconds) for pid, seconds in used.items()}
 
     def _hold(self, pid: int, part: float, now: float) -> None:
         if pid not in self._held:

@@ -75,6 +75,18 @@ def test_a_page_that_leaves_others_no_time_goes_on_now_and_then() -> None:
         play(scene)
 
 
+def test_what_a_page_did_while_nobody_waited_is_forgiven() -> None:
+    with Tree(SPIN, REST, graphics=SPIN) as tree:
+
+        async def scene(brake: Brake) -> None:
+            brake.look([tree.graphics], ())
+            await looking(lambda: processes.used(tree.pages[0]) > HEAVY_SECONDS, lambda: None)
+            brake.look([tree.graphics], tree.pages)
+            assert brake.held == set()
+
+        play(scene)
+
+
 def test_a_page_that_only_works_is_not_stopped() -> None:
     with Tree(SPIN, REST, graphics=REST) as tree:
 
