@@ -119,16 +119,16 @@ def test_this_machine_has_something() -> None:
 # In a process of its own: the limit holds for all that a process does.
 HANDLES = """
 import os, resource
-from allscreenshots_box import allowance
+from allscreenshots_box import resources
 resource.setrlimit(resource.RLIMIT_NOFILE, (40, 40))
-free = allowance.handles()
+free = resources.handles()
 held = [os.dup(0) for _ in range(5)]
-print(free - allowance.handles())
+print(free - resources.handles())
 try:
     while True:
         os.dup(0)
 except OSError as error:
-    print(error.errno in allowance.NO_HANDLES, allowance.handles())
+    print(error.errno in resources.NO_HANDLES, resources.handles())
 """
 
 

@@ -378,14 +378,14 @@ ENTERING = """
 import os, sys
 from multiprocessing import get_context
 from pathlib import Path
-from allscreenshots_box import identity
+from allscreenshots_box.process import privileges
 from allscreenshots_box.config import Settings
 
 def enter(number, barrier, told):
     data_dir = Path(sys.argv[1]) / str(number)
     barrier.wait()
     try:
-        identity.enter(Settings(data_dir=data_dir))
+        privileges.enter(Settings(data_dir=data_dir))
         (data_dir / str(os.getpid())).touch()
         told.put("")
     except Exception as error:

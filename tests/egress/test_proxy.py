@@ -86,6 +86,10 @@ async def _say(writer: asyncio.StreamWriter, text: bytes, *, slowly: bool) -> No
             await asyncio.sleep(0)
 
 
+def _abort(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
 class Client:
     """A browser's connection to a door."""
 
@@ -172,7 +176,7 @@ class Stage:
 
     async def client(self, door: Door, **how: Any) -> Client:
         reader, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1 << 20, **how)
-        self._stack.callback(writer.transport.abort)
+        self._stack.callback(_abort, writer)  # which holds it until then: a writer that is lost open complains
         return Client(reader, writer)
 
 

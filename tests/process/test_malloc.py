@@ -8,9 +8,9 @@ import pytest
 # One large piece that is given back teaches the C library to keep the next ones: those then lie between small ones.
 _SCRIPT = """
 import re, sys
-from allscreenshots_box import heap
+from allscreenshots_box.process import malloc
 if sys.argv[1] == "give back":
-    heap.give_back()
+    malloc.give_back()
 MIB = 1 << 20
 def held():
     return int(re.search(r"VmRSS:\\s+(\\d+)", open("/proc/self/status").read())[1]) // 1024

@@ -536,7 +536,7 @@ def test_no_process_of_the_box_leaves_a_core(box: Box) -> None:
 
 def test_memory_is_hidden_from_other_processes_of_the_same_user() -> None:
     program = (
-        "import ctypes, resource; from allscreenshots_box import privacy; privacy.hide_memory(); "
+        "import ctypes, resource; from allscreenshots_box.process import hardening; hardening.hide_memory(); "
         "print(ctypes.CDLL(None).prctl(3), resource.getrlimit(resource.RLIMIT_CORE))"  # PR_GET_DUMPABLE
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)

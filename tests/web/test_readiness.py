@@ -147,7 +147,7 @@ FULL = """
 import resource, signal, sys
 from pathlib import Path
 from allscreenshots_box.storage.database import open_database
-from allscreenshots_box.readiness import look_at_means, look_at_store
+from allscreenshots_box.web.readiness import look_at_means, look_at_store
 db = open_database(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
