@@ -293,6 +293,8 @@ async def go(page: Page, blocking: Blocking) -> None:
     if text and page.tab.door.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
         sieve.off = True
         text = await _navigate(page, page.target.url)
+        if "ERR_ABORTED" in text:  # by the page that tells of the first failure, if that comes as late as this
+            text = await _navigate(page, page.target.url)
         sieve.off = False
     if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
         raise reason(page, text)
