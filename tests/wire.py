@@ -19,6 +19,7 @@ class Wire:
         reading, self._answers = os.pipe()
         fcntl.fcntl(self._answers, fcntl.F_SETPIPE_SZ, CHUNK)
         os.set_blocking(self._answers, False)
+        os.set_blocking(self._commands, False)
         self.faults: list[dict[str, Any]] = []
         asyncio.get_running_loop().set_exception_handler(lambda _, context: self.faults.append(context))
         self.ends = 0
@@ -29,7 +30,9 @@ class Wire:
 
     def asked(self) -> list[dict[str, Any]]:
         """Return the commands that have come since this was last asked."""
-        raw = os.read(self._commands, CHUNK)
+        raw = b""
+        with suppress(BlockingIOError):
+            raw = os.read(self._commands, CHUNK)
         return [json.loads(one) for one in raw.split(b"\0") if one]
 
     async def say(self, raw: bytes, step: int = CHUNK) -> None:

@@ -142,6 +142,7 @@ class Page:
             self.broken = False
             self._enter()
             self.unreachable = event["frame"].get("unreachableUrl", "")
+            self._changed.set()
 
     def _reach(self, milestone: str) -> None:
         self._reached.add(milestone)

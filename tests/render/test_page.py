@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from allscreenshots_box.egress.policy import Scope, Target, Vetted
 from allscreenshots_box.errors import PageTooLarge
+from allscreenshots_box.render.blocking.engine import Blocking
 from allscreenshots_box.render.browsers.cdp import DROPPED, FLOODED
 from allscreenshots_box.render.browsers.tab_pool import Tab
 from allscreenshots_box.render.page import MOST_FLOODS, Page
+from allscreenshots_box.render.pipeline import capture
 from allscreenshots_box.render.shot import Milestone, Shot
 from tests.wire import Wire, wired
 
@@ -72,3 +75,32 @@ async def test_a_dialog_that_says_too_much_is_closed(wire: Wire) -> None:
     page.session.tell(DROPPED, {"method": "Page.javascriptDialogOpening", "size": 1 << 21, "head": ""})
     page.session.tell(DROPPED, {"method": "Page.frameNavigated", "size": 1 << 21, "head": ""})
     assert methods(wire) == ["Page.handleJavaScriptDialog"]
+
+
+async def test_the_second_way_to_a_page_waits_until_the_browser_has_shown_that_the_first_was_shut(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(capture, "SHOWN_SECONDS", 60)
+    page = opened(wire)
+    shut: Any = SimpleNamespace(admit=lambda *_: None, blocked=["ads.test"])
+    page.tab.door = shut
+    going = asyncio.ensure_future(capture.go(page, Blocking.load()))
+    first = await navigation(wire)
+    await wire.tell({"id": first, "sessionId": "P", "result": {"errorText": "net::ERR_TUNNEL_CONNECTION_FAILED"}})
+    for _ in range(100):  # turns of the loop, enough for whoever does not wait
+        await asyncio.sleep(0)
+        assert methods(wire) == []
+    frame = {"id": "T", "url": "chrome-error://chromewebdata/", "unreachableUrl": page.target.url}
+    await wire.tell({"method": "Page.frameNavigated", "sessionId": "P", "params": {"frame": frame}})
+    assert await navigation(wire) > first
+    going.cancel()
+
+
+async def navigation(wire: Wire) -> int:
+    """Return the number of the next command to go somewhere."""
+    async with asyncio.timeout(10):
+        while True:
+            for asked in wire.asked():
+                if asked["method"] == "Page.navigate":
+                    return int(asked["id"])
+            await asyncio.sleep(0)

@@ -41,6 +41,7 @@ CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
 GRACE_SECONDS = 0.1  # for an answer to come back from the page
 HTTP_ERRORS = 400  # the first status that is one
+SHOWN_SECONDS = 1.0  # until the browser shows its own page about an address that could not be opened
 AGAIN_SECONDS = (0.1, 0.5)  # until a page is opened again, when it was this machine that was in the way
 
 
@@ -292,9 +293,9 @@ async def go(page: Page, blocking: Blocking) -> None:
     text = await _navigate(page, page.target.url)
     if text and page.tab.door.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
         sieve.off = True
+        # The browser's own page about the failure comes after its answer, and breaks off what is on the way by then.
+        await page.until(SHOWN_SECONDS, lambda: page.unreachable != "")
         text = await _navigate(page, page.target.url)
-        if "ERR_ABORTED" in text:  # by the page that tells of the first failure, if that comes as late as this
-            text = await _navigate(page, page.target.url)
         sieve.off = False
     if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
         raise reason(page, text)
