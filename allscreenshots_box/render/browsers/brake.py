@@ -5,7 +5,7 @@ import os
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 
 from . import processes
@@ -28,9 +28,8 @@ GO_SECONDS = 0.02  # at a time: less, and it would do little but wake up
 class Brake:
     """Stops pages of one browser, and has them go on, many times a second."""
 
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._looked = now()
+    def __init__(self) -> None:
+        self._looked = time.monotonic()
         self._threads: dict[int, float] = {}  # seconds that each thread of the serving processes had used
         self._used: dict[int, float] = {}  # and each page
         self._held: dict[int, _Held] = {}
@@ -46,7 +45,7 @@ class Brake:
 
         Give no pages when nobody else waits.
         """
-        now = self._now()
+        now = time.monotonic()
         seconds, self._looked = now - self._looked, now
         busy = self._busiest(serving) > BUSY * seconds
         moved = self._moved(pages)

@@ -17,13 +17,14 @@ from ...egress.proxy import Proxy
 from ...errors import OperatorError
 from ...resources import NO_HANDLES
 from ..memory_guard import Room
+from . import sandbox
 from .brake import Brake
 from .carriage import Carriage
 from .cdp import ConnectionLost, ProtocolError
 from .certificates import Authorities
 from .chromium import Chromium, find_executable
+from .process_limits import Cell, Killed
 from .progress import answer
-from .sandbox import Cell, Killed
 from .tab_pool import DIED, TOO_LARGE, BrowserGone, Life, Tab
 
 # How long nobody may be at work on an answer; see progress.py for what that means.
@@ -142,6 +143,7 @@ class Browser:
         try:
             tab = await self._opened(life, opening)
             life.used.add(tab)
+            tab.given = asyncio.get_running_loop().time()
             yield tab
             life.proven = asyncio.get_running_loop().time()
         finally:
@@ -286,7 +288,7 @@ class Browser:
         self._lives.add(life)
         try:
             cell = await answer(self._begin(life, profile, 1 if apart else self._warm), seconds, life.progress())
-            evidence = await cell.prove() if self._sandbox else "OFF"
+            evidence = await sandbox.prove(cell.pages) if self._sandbox else "OFF"
             _require_alive(life)  # else a dead one would be put into service
         except BaseException as error:
             lost = life.dead

@@ -15,8 +15,8 @@ from ...errors import PageEnded
 from ..shot import Window
 from .cdp import ConnectionLost, ProtocolError, Session
 from .chromium import Chromium
+from .process_limits import AILMENTS, Cell
 from .progress import Progress
-from .sandbox import AILMENTS, Cell
 
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
 SETTLED_SECONDS = 10.0  # after a shot left, what becomes of the browser may still be that one's doing
@@ -57,6 +57,7 @@ class Tab:
     life: "Life"
     process: int = 0  # that it was opened in; 0 if that could not be found out
     crashed: bool = False
+    given: float = math.inf  # when a shot got it
     flooding: bool = False  # whether its page has said more than anybody could hear
     fate: Exception | None = None  # why we ended it, for whoever uses it
 

@@ -7,10 +7,12 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from allscreenshots_box.render.browsers import processes
-from allscreenshots_box.render.browsers.brake import HEAVY_SECONDS, LEAST, PARTS, Brake, culprits
-from tests.render.browsers.test_bounds import REST, SPIN, Tree
+from allscreenshots_box.render.browsers.brake import HEAVY_SECONDS, LEAST, PARTS, POOLS, Brake, culprits
+from tests.render.browsers.test_process_limits import REST, SPIN, Tree
 
 LOOK_SECONDS = 0.25
+# At work by a thread of a pool, which others need not wait for.
+POOL = f"open('/proc/self/comm', 'w').write('{POOLS[0]}Foreg')\n{SPIN}"
 FIRST, SECOND = (part for _, part in PARTS[:2])
 SOON, LATER = (seconds for seconds, _ in PARTS[:2])
 
@@ -87,8 +89,9 @@ def test_what_a_page_did_while_nobody_waited_is_forgiven() -> None:
         play(scene)
 
 
-def test_a_page_that_only_works_is_not_stopped() -> None:
-    with Tree(SPIN, REST, graphics=REST) as tree:
+@pytest.mark.parametrize("graphics", [REST, POOL])
+def test_a_page_that_only_works_is_not_stopped(graphics: str) -> None:
+    with Tree(SPIN, REST, graphics=graphics) as tree:
 
         async def scene(brake: Brake) -> None:
             await looking(

@@ -9,25 +9,28 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeVar
 
 import pytest
 
 from allscreenshots_box.render.browsers import processes
-from allscreenshots_box.render.browsers.sandbox import (
+from allscreenshots_box.render.browsers.process_limits import (
     DRAWING_SECONDS,
     GREEDY_SECONDS,
+    LAST,
+    LONELY_DRAWING_SECONDS,
     PAGE_NICENESS,
-    RANKS,
     THREADS,
     YOUNG_SECONDS,
     Cell,
-    Killed,
+    Drawing,
 )
+
+T = TypeVar("T")
+
 
 MIB = 1 << 20
 BOUND, MOST = 100 * MIB, 3  # of a process, and processes of pages
-LAST = RANKS[-1][1]
 REST = "import time; time.sleep(60)"
 LARGE = f"held = bytearray(b'x') * {150 * MIB}; {REST}"
 SPIN = "while True: pass"
@@ -36,11 +39,11 @@ def spin():
     while True: pass
 for _ in range({3 * THREADS}): threading.Thread(target=spin, daemon=True).start()
 spin()"""
-# One thing that is drawn keeps the thread waiting that draws for all; or does not.
-DRAWS = """import threading, time
-def spin():
-    while True: pass
-threading.Thread(target=spin, daemon=True).start()
+# All that is drawn at once is one thing, and the thread that draws for all waits for it: as hashes, which many threads
+# make at a time; or that thread has turns meanwhile.
+DRAWS = f"""import hashlib, threading, time
+for _ in range({2 * (os.cpu_count() or 1)}):
+    threading.Thread(target=hashlib.pbkdf2_hmac, args=("sha256", b"", b"", 10**9), daemon=True).start()
 """
 STUCK = DRAWS + "lock = threading.Lock(); lock.acquire(); lock.acquire()"
 LIVELY = DRAWS + "while True: time.sleep(0.01)"
@@ -92,11 +95,13 @@ class Tree:
         return [number for number, pid in enumerate(self.pages) if processes.state(pid) not in processes.GONE]
 
 
-def eventually(holds: Callable[[], object]) -> None:
+def eventually(holds: Callable[[], T | None], every: float = 0.02) -> T:
+    """Ask *every* so many seconds until something is true, and return it."""
     end = time.monotonic() + 60  # a wait for what comes at once where nobody else works
-    while not holds():
+    while not (held := holds()):
         assert time.monotonic() < end
-        time.sleep(0.02)
+        time.sleep(every)
+    return held
 
 
 def grow(pid: int) -> None:
@@ -105,11 +110,6 @@ def grow(pid: int) -> None:
 
 def ages(pid: int) -> None:
     eventually(lambda: processes.now() - processes.started(pid) > YOUNG_SECONDS)
-
-
-def is_ranked_last(tree: Tree, pid: int) -> bool:
-    tree.cell.rank_pages()
-    return niceness(pid) == LAST
 
 
 def niceness(pid: int) -> int:
@@ -124,8 +124,7 @@ def test_pages_and_what_they_start_are_behind_the_browser() -> None:
 
 def test_a_page_with_a_crowd_of_busy_threads_goes_to_the_end_with_all_of_them() -> None:
     with Tree(CROWD, REST) as tree:
-        eventually(lambda: is_ranked_last(tree, tree.pages[0]))
-        tree.cell.rank_pages()
+        eventually(lambda: tree.cell.rank_pages() == {tree.pages[0]})
         assert {niceness(int(thread.name)) for thread in Path(f"/proc/{tree.pages[0]}/task").iterdir()} == {LAST}
         assert niceness(tree.pages[1]) < LAST
         assert tree.pages[0] not in tree.cell.workers()
@@ -170,27 +169,58 @@ def test_the_process_for_graphics_is_ended_if_most_of_the_processor_went_there()
         assert tree.alive() == [0]
 
 
-def drawn(tree: Tree, seconds: float, *, lonely: bool) -> Killed | None:
-    """Look as a browser's watch does, for as long as graphics take to work so many seconds."""
-    end = processes.used(tree.graphics) + seconds
-    while processes.used(tree.graphics) < end:
-        time.sleep(0.25)
-        if killed := tree.cell.end_endless_drawing(lonely=lonely):
-            return killed
-    return None
+@pytest.mark.parametrize(
+    ("looks", "seconds"),
+    [
+        ([(7, 1.0), (7, 2.0), (7, 2.9)], 2.0),
+        ([(7, 1.0), (7, 3.0), (7, 5.0)], 2.0),  # on two cores
+        ([(7, 1.0), (7, 2.0), (8, 3.0)], 0.0),  # there was a turn for others
+        ([(7, 1.0), (7, 1.0), (7, 1.5)], 0.0),  # it rests
+        ([(7, 1.0), (7, 1.2), (7, 2.2)], 1.0),  # it rested before
+        ([(7, 9.0), (7, 10.0), (2, 0.5)], 0.0),  # another process
+        ([(7, 1.0)], 0.0),
+    ],
+)
+def test_how_long_one_thing_has_been_drawn(looks: list[tuple[int, float]], seconds: float) -> None:
+    drawing = Drawing()
+    found = [drawing.look(100.0 + moment, turns, used) for moment, (turns, used) in enumerate(looks)]
+    assert found[-1] == seconds
+
+
+@pytest.mark.parametrize(
+    ("seconds", "lonely", "ended"),
+    [
+        (DRAWING_SECONDS - 0.1, False, False),
+        (DRAWING_SECONDS, False, True),
+        (DRAWING_SECONDS, True, False),
+        (LONELY_DRAWING_SECONDS, True, True),
+    ],
+)
+def test_one_thing_may_be_drawn_for_longer_if_nobody_waits(
+    monkeypatch: pytest.MonkeyPatch, seconds: float, *, lonely: bool, ended: bool
+) -> None:
+    monkeypatch.setattr(Drawing, "look", lambda *_: seconds)
+    with Tree(REST) as tree:
+        assert (tree.cell.end_endless_drawing(lonely=lonely) is not None) == ended
 
 
 def test_what_is_drawn_without_end_is_ended() -> None:
     with Tree(REST, graphics=STUCK) as tree:
-        killed = drawn(tree, 30 * DRAWING_SECONDS, lonely=False)  # on a busy machine not every look finds it at work
-        assert killed is not None
+        killed = eventually(
+            lambda: tree.cell.end_endless_drawing(lonely=False), every=0.25
+        )  # as a browser's watch looks
         assert (killed.bound, killed.pid, killed.is_page) == ("graphics_processor", tree.graphics, False)
+        eventually(lambda: processes.state(tree.graphics) in processes.GONE)
+        assert tree.alive() == [0]
 
 
-@pytest.mark.parametrize(("graphics", "lonely"), [(LIVELY, False), (STUCK, True)])
-def test_what_is_drawn_goes_on_if_others_have_turns_or_nobody_waits(graphics: str, *, lonely: bool) -> None:
+@pytest.mark.parametrize(("graphics", "takes_turns"), [(LIVELY, True), (STUCK, False)])
+def test_a_thread_that_waits_for_one_thing_takes_no_turns(graphics: str, *, takes_turns: bool) -> None:
     with Tree(REST, graphics=graphics) as tree:
-        assert drawn(tree, 2 * DRAWING_SECONDS, lonely=lonely) is None
+        eventually(lambda: processes.used(tree.graphics) > 0.5)  # it has begun
+        before = processes.switches(tree.graphics)
+        eventually(lambda: processes.used(tree.graphics) > 1.0)
+        assert (processes.switches(tree.graphics) > before) == takes_turns
 
 
 def test_a_page_that_is_too_large_is_ended_and_no_other() -> None:
@@ -235,5 +265,6 @@ def test_what_somebody_stopped_is_no_tabs_fault() -> None:
     with Tree(REST) as tree:
         os.kill(tree.pages[0], signal.SIGSTOP)
         eventually(lambda: processes.state(tree.pages[0]) == processes.STOPPED)
+        assert tree.cell.end_stopped_pages(tree.pages) == []  # what we stopped ourselves goes on
         assert tree.cell.end_stopped_pages(()) == tree.pages
         assert tree.cell.claim(tree.pages[0]) == ""
