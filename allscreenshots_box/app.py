@@ -13,7 +13,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from . import __version__, admin, keys, logs, render
+from . import __version__, admin, keys, logs
 from .admin import Door
 from .api import reference, screenshots
 from .api import usage as statements
@@ -29,8 +29,8 @@ from .keys import usage
 from .keys.authentication import Gate
 from .keys.plans import Buckets
 from .metrics import Metrics, Sample
-from .render import Renderer
 from .render.browsers import processes
+from .render.renderer import Renderer, equipment, running
 from .storage import database
 from .web import probes
 from .web.readiness import Readiness
@@ -120,7 +120,7 @@ def _memory() -> dict[str, int]:
 
 
 def _rendering(settings: Settings) -> AbstractAsyncContextManager[Renderer]:
-    return render.running(render.equipment(settings), policy.policy_of(settings))
+    return running(equipment(settings), policy.policy_of(settings))
 
 
 def _openapi() -> OpenAPIConfig:

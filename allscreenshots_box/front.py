@@ -33,7 +33,8 @@ from .hosts import Network
 from .keys.authentication import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
 from .keys.plans import Kind, Standing
 from .metrics import OTHER, Served
-from .render import Clocks, Rendering
+from .render.queue import Clocks
+from .render.shot import Rendering
 from .storage import database
 from .web.error_body import error_body
 from .web.strangers import Strangers

@@ -25,7 +25,8 @@ from allscreenshots_box.captures import history
 from allscreenshots_box.config import Settings
 from allscreenshots_box.keys import plans
 from allscreenshots_box.keys.usage_store import MONTH
-from allscreenshots_box.render import Health, Renderer
+from allscreenshots_box.process.health_cache import Health
+from allscreenshots_box.render.renderer import Renderer
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.database import Database, open_database, writing
 from benchmarks import stage

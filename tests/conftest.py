@@ -23,8 +23,10 @@ from allscreenshots_box import keys
 from allscreenshots_box.app import Rendering as Rendered
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
-from allscreenshots_box.render import Clocks, Health, Renderer, Rendering, Shot, Still
-from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product
+from allscreenshots_box.process.health_cache import Health
+from allscreenshots_box.render.queue import Clocks
+from allscreenshots_box.render.renderer import Renderer, Still
+from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product, Rendering, Shot
 from allscreenshots_box.storage.database import open_database
 from tests.box import Box
 from tests.operator_in import sign_in

@@ -18,7 +18,7 @@ from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import HttpError, Overloaded
 from allscreenshots_box.front import beside
 from allscreenshots_box.metrics import Metrics, Served
-from allscreenshots_box.render import Rendering
+from allscreenshots_box.render.shot import Rendering
 from tests.conftest import StandIn, standing_in
 
 Values = dict[tuple[str, frozenset[tuple[str, str]]], float]

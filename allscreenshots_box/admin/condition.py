@@ -16,8 +16,8 @@ from ..captures.history import Captures
 from ..config import Settings
 from ..keys.usage import Usage
 from ..keys.usage_store import Counts
-from ..render import Renderer
 from ..render.browsers import processes
+from ..render.renderer import Renderer
 from ..storage.database import Database
 from ..timestamps import stamp
 from ..web.readiness import Readiness

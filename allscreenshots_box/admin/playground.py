@@ -18,8 +18,10 @@ from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
 from ..hosts import Place
 from ..keys.plans import Buckets, Plan
-from ..render import Clocks, Renderer, Rendering, devices
-from ..render.shot import Product
+from ..render import devices
+from ..render.queue import Clocks
+from ..render.renderer import Renderer
+from ..render.shot import Product, Rendering
 from ..web import disconnect
 from .fields import Form, sent
 from .measures import size, span

@@ -17,8 +17,9 @@ from ..captures.request import ScreenshotRequest, shot_of
 from ..hosts import Place
 from ..keys.authentication import Admission, Gate
 from ..keys.usage import Usage
-from ..render import Clocks, Renderer, Rendering, Shot
-from ..render.shot import MEDIA_TYPES, Product
+from ..render.queue import Clocks
+from ..render.renderer import Renderer
+from ..render.shot import MEDIA_TYPES, Product, Rendering, Shot
 from ..validation import Body
 from ..web import disconnect
 from .responses import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse

@@ -62,7 +62,7 @@ def of_plans(context: click.Context, _: click.Parameter, begun: str) -> list[Com
 
 def of_devices(_: click.Context, __: click.Parameter, begun: str) -> list[CompletionItem]:
     """Offer the devices, written as one word each, however they are begun: "iPhone 1 goes on as iPhone-15."""
-    from ..render import devices  # with the renderer, which no other command needs
+    from ..render import devices  # which no other command needs
 
     return one_of([_word(name) for name in devices.NAMES])(_, __, _word(begun))
 

@@ -284,8 +284,8 @@ def _rendered(settings: Settings, shot: Any, asked: set[str]) -> Any:
 
 
 async def _render(settings: Settings, shot: Any) -> Any:
-    from .. import render
     from ..egress import policy
+    from ..render.renderer import equipment, running
 
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     caught: list[int] = []
@@ -298,8 +298,8 @@ async def _render(settings: Settings, shot: Any) -> Any:
     for number in SIGNALS:
         loop.add_signal_handler(number, stop, number)
     try:
-        equipment = replace(render.equipment(settings), slots=1)
-        async with render.running(equipment, policy.policy_of(settings)) as renderer:
+        one = replace(equipment(settings), slots=1)
+        async with running(one, policy.policy_of(settings)) as renderer:
             return await renderer.render(shot)
     except asyncio.CancelledError:
         say("Stopped; nothing was written.", err=True)

@@ -77,19 +77,8 @@ def _visible() -> Iterator[None]:
     try:
         yield
     except click.ClickException as error:
-        told = _renamed(error)
-        told.message = escaped_lines(told.message)  # type: ignore[misc]  # click lists choices line by line
-        raise told from None
-
-
-def _renamed(error: click.ClickException) -> click.ClickException:
-    """Return an error about a setting's former name as one that tells today's."""
-    if isinstance(error, click.NoSuchOption):
-        name = config.FORMER.get(error.option_name.lstrip("-").replace("-", "_"))
-        if name is not None:
-            text = f"The option {error.option_name} is called --{name.replace('_', '-')} now."
-            return click.NoSuchOption(error.option_name, text, ctx=error.ctx)
-    return error
+        error.message = escaped_lines(error.message)  # type: ignore[misc]  # click lists choices line by line
+        raise
 
 
 def _everywhere() -> list[click.Option]:
@@ -139,11 +128,25 @@ def settings_options(*names: str) -> Callable[[F], F]:
                 command = click.option(flag, is_flag=True, default=None, help=row.metadata["help"])(command)
             else:
                 command = click.option(flag, metavar="VALUE", help=row.metadata["help"])(command)
+        for name, today in config.FORMER.items():
+            if today in (names or config.NAMES):
+                command = _former(name, today)(command)
         return click.option("--config", "config_file", type=click.Path(path_type=Path), help="The TOML file to read.")(
             command
         )
 
     return give
+
+
+def _former(name: str, today: str) -> Callable[[F], F]:
+    """Return an option that only says how what it once set is called *today*."""
+    flag, other = (f"--{one.replace('_', '-')}" for one in (name, today))
+
+    def refuse(_: click.Context, __: click.Parameter, value: Any) -> None:
+        if value is not None:
+            raise click.UsageError(f"The option {flag} is called {other} now.")
+
+    return click.option(flag, hidden=True, expose_value=False, callback=refuse)
 
 
 def load(context: click.Context, flags: dict[str, Any], *, insist: bool = False) -> Loaded:

@@ -8,12 +8,13 @@ from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
-from .. import hosts, render
+from .. import hosts
 from ..config import Settings
 from ..egress import policy as outbound
 from ..errors import BoxError, OperatorError, TargetNotAllowed
 from ..process import privileges
 from ..render.browsers.chromium import find_executable
+from ..render.renderer import Equipment, Renderer, running
 from ..render.shot import Blocked, Extract, Field, Shot, Window
 from .patient import SERVICE, Patient
 from .probe import Site, page, redirect
@@ -151,7 +152,7 @@ async def sandbox(patient: Patient) -> Verdict:
     patient.move_out()
     site = await patient.stack.enter_async_context(patient.site)
     try:
-        opened = render.running(_equipment(settings), policy(settings, site))
+        opened = running(_equipment(settings), policy(settings, site))
         patient.renderer = await patient.stack.enter_async_context(opened)
     except OperatorError as error:
         return failed(str(error), _cure_of_start(str(error)))
@@ -162,9 +163,9 @@ async def sandbox(patient: Patient) -> Verdict:
     return ok(patient.renderer.description["sandbox"])
 
 
-def _equipment(settings: Settings) -> render.Equipment:
+def _equipment(settings: Settings) -> Equipment:
     """Return what the server renders with, as far as it decides whether there is a renderer at all."""
-    return render.Equipment(
+    return Equipment(
         executable=settings.browser,
         sandbox=not settings.dangerously_disable_sandbox,
         slots=1,
@@ -246,7 +247,7 @@ async def fonts(patient: Patient) -> Verdict:
     return ok(f"{', '.join(drawn)} are drawn, emoji in colour")
 
 
-async def _told(renderer: render.Renderer, url: str) -> str:
+async def _told(renderer: Renderer, url: str) -> str:
     """Return what the page at *url* wrote into its element #told."""
     take = Extract(fields=(Field(name="told", selector="#told"),))
     order = Shot(url=url, outputs=(take,), wait_for="#told", blocked=PLAIN, timeout=SHOT_SECONDS)
@@ -264,7 +265,7 @@ async def wall(patient: Patient) -> Verdict:
             return failed(f"the wall could not be tried: {error.message}", BROKEN)
 
 
-async def besieged(renderer: render.Renderer, site: Site, canary: Site) -> Verdict:
+async def besieged(renderer: Renderer, site: Site, canary: Site) -> Verdict:
     """Say whether a page of *site* gets through to *canary* or to cloud metadata."""
     forbidden = [f"http://{host}:{canary.port}/" for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]")]
     forbidden += [f"http://{host}/latest/meta-data/" for host in ("169.254.169.254", "[fd00:ec2::254]")]
@@ -279,7 +280,7 @@ async def besieged(renderer: render.Renderer, site: Site, canary: Site) -> Verdi
     return ok(f"{tries} tries at loopback and cloud metadata and {len(forbidden)} redirects there: none got through")
 
 
-async def _is_refused(renderer: render.Renderer, site: Site, number: int, url: str) -> bool:
+async def _is_refused(renderer: Renderer, site: Site, number: int, url: str) -> bool:
     """Say whether the box itself ends a redirect to *url*: that nobody answers there proves nothing."""
     site.pages[f"/to-{number}"] = redirect(url)
     try:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from ..config import Loaded
 from ..process import locks
-from ..render import Renderer
+from ..render.renderer import Renderer
 from .probe import Site
 from .verdict import Skipped
 

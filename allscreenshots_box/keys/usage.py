@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime
 
 from .. import logs
 from ..errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
-from ..render import Clocks
+from ..render.queue import Clocks
 from ..storage.database import BUSY_MILLISECONDS, Database, repeated
 from . import usage_store
 from .plans import Plan

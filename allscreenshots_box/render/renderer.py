@@ -178,28 +178,28 @@ class Renderer:
             raise PageEnded("Pages of this host have ended the browser again and again: it is not opened for minutes.")
         apart = self._suspects.has(work.name)
         try:
-            return await self._try(work, apart=apart)
+            return await self._try(work, [], apart=apart)
         except PageEnded:
             raise  # it would be ended again, and others would pay for that
         except (BrowserGone, PageCrashed, InternalError) as error:
             lost = error
-        # What is left of the deadline may be too little: then it was lost to our browser, and is no word on the page.
         too_late = ServiceUnavailable("The browser was lost; try again.", RETRY_SECONDS)
         if asyncio.get_running_loop().time() > work.deadline:
             raise too_late from lost
         logs.event("shot_tried_again", reason=type(lost).__name__)
-        enough = work.deadline - asyncio.get_running_loop().time() > work.shot.timeout / 2
+        tabs: list[Tab] = []
         try:
-            return await self._try(work, apart=apart or isinstance(lost, PagesBlamed))
-        except BrowserGone as error:
-            raise too_late from error
+            return await self._try(work, tabs, apart=apart or isinstance(lost, PagesBlamed))
         except TimeoutError as error:
-            if enough:
+            # What was left in a tab may have been too little: then it was lost to our browser, no word on the page.
+            if any(work.deadline - tab.given > work.shot.timeout / 2 for tab in tabs):
                 raise
             raise too_late from error
+        except BrowserGone as error:
+            raise too_late from error
 
-    async def _try(self, work: _Work, *, apart: bool) -> Rendering:
-        tabs: list[Tab] = []  # that it was given, one at most
+    async def _try(self, work: _Work, tabs: list[Tab], *, apart: bool) -> Rendering:
+        """Try once; *tabs* get the one that it was given."""
         try:
             rendering = await self._attempt(work, tabs, apart=apart)
         except PagesBlamed as error:

@@ -9,7 +9,7 @@ import sqlite_utils
 
 from .. import logs, resources
 from ..process.health_cache import Health, Pulse
-from ..render import Renderer
+from ..render.renderer import Renderer
 from ..storage import database
 from ..storage.database import Database
 

@@ -17,7 +17,7 @@ from allscreenshots_box.admin import condition, cures, measures
 from allscreenshots_box.config import Settings, _hosts
 from allscreenshots_box.keys import usage
 from allscreenshots_box.keys.usage_store import Counts
-from allscreenshots_box.render import Health
+from allscreenshots_box.process.health_cache import Health
 from allscreenshots_box.storage import audit, database
 from tests.captures.test_history import add, entry
 from tests.conftest import StandIn

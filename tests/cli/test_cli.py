@@ -408,3 +408,13 @@ def test_first_commands_at_the_same_moment_all_find_their_data_directory(data_di
     words = [sys.executable, "-c", ENTERING, str(data_dir.parent)]
     told = subprocess.run(words, capture_output=True, text=True, check=True, timeout=60).stdout
     assert Counter(told.splitlines()) == {"": 80}
+
+
+# Takes as long as all that a plain command does.
+HEAVY = ("litestar", "granian", "uvloop", "adblock", "duckduckgo_autoconsent", "pyvips", "html_to_markdown")
+
+
+def test_commands_that_neither_serve_nor_render_load_nothing_that_is_for_those() -> None:
+    code = f"import sys, allscreenshots_box.cli; print(*set(sys.modules) & {set(HEAVY)!r})"
+    told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert told.stdout.split() == []

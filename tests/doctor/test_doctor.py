@@ -15,13 +15,14 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box import doctor, hosts, render
+from allscreenshots_box import doctor, hosts
 from allscreenshots_box.config import Loaded, Settings
 from allscreenshots_box.doctor import browser, machine, service
 from allscreenshots_box.doctor.patient import Patient
 from allscreenshots_box.doctor.probe import Site as Pages
 from allscreenshots_box.doctor.verdict import Verdict
 from allscreenshots_box.egress import policy
+from allscreenshots_box.render.renderer import Equipment, running
 from tests.box import PROGRAM, Box, command, environment, free_port
 
 pytestmark = pytest.mark.browser
@@ -401,7 +402,7 @@ async def test_a_wall_with_a_hole_is_found() -> None:
     settings = Settings()
     async with Pages() as site, Pages() as canary:
         holed = replace(policy.policy_of(settings), allow=(hosts.read(site.place), hosts.read(canary.place)), deny=())
-        async with render.running(render.Equipment(slots=1, sandbox=os.geteuid() != 0), holed) as renderer:
+        async with running(Equipment(slots=1, sandbox=os.geteuid() != 0), holed) as renderer:
             verdict = await browser.besieged(renderer, site, canary)
     assert canary.connections
     assert (verdict.state, verdict.cure) == ("failed", browser.STOP)

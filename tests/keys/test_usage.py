@@ -22,7 +22,7 @@ from allscreenshots_box.errors import QuotaExceeded
 from allscreenshots_box.keys import Key, plans, usage, usage_store
 from allscreenshots_box.keys.usage import Usage
 from allscreenshots_box.keys.usage_store import MONTH, Counts
-from allscreenshots_box.render import Clocks
+from allscreenshots_box.render.queue import Clocks
 from allscreenshots_box.storage import database
 from tests.conftest import StandIn
 

@@ -4,22 +4,35 @@ import asyncio
 import errno
 import os
 import signal
+import socket
 import tempfile
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
 from pathlib import Path
-from typing import NoReturn
+from types import SimpleNamespace
+from typing import Any, NoReturn
 
 import pytest
 
-from allscreenshots_box import render
+from allscreenshots_box import hosts
 from allscreenshots_box.config import Settings
 from allscreenshots_box.egress import policy
-from allscreenshots_box.errors import PageEnded
-from allscreenshots_box.render import Health, Renderer
+from allscreenshots_box.errors import DeadlinePassed, PageEnded, ServiceUnavailable
+from allscreenshots_box.process.health_cache import Health
 from allscreenshots_box.render.browsers import orphans, processes
+from allscreenshots_box.render.browsers.process_limits import Killed
 from allscreenshots_box.render.browsers.supervisor import Browser
-from allscreenshots_box.render.browsers.tab_pool import BrowserGone
+from allscreenshots_box.render.browsers.tab_pool import BrowserGone, PagesBlamed, Tab
+from allscreenshots_box.render.queue import NOBODY
+from allscreenshots_box.render.renderer import Equipment, Renderer, _Work, running
+from allscreenshots_box.render.shot import Shot
+from allscreenshots_box.render.suspects import Suspects
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 @pytest.mark.browser
@@ -42,8 +55,8 @@ def test_a_stopped_browser_is_replaced_before_it_is_unhealthy(tmp_path: Path) ->
 
 def play(scene: Callable[[Renderer], Awaitable[None]], tmp_path: Path) -> None:
     async def whole() -> None:
-        equipment = render.Equipment(slots=1, sandbox=os.geteuid() != 0)
-        async with render.running(equipment, policy.policy_of(Settings(data_dir=tmp_path))) as renderer:
+        equipment = Equipment(slots=1, sandbox=os.geteuid() != 0)
+        async with running(equipment, policy.policy_of(Settings(data_dir=tmp_path))) as renderer:
             await scene(renderer)
 
     asyncio.run(whole())
@@ -121,6 +134,86 @@ def test_the_page_that_others_wait_for_is_ended_before_its_browser(tmp_path: Pat
             assert not life.dead
 
     play(scene, tmp_path)
+
+
+@pytest.mark.browser
+def test_a_browser_that_had_to_lose_a_process_of_all_pages_is_replaced(tmp_path: Path) -> None:
+    async def scene(renderer: Renderer) -> None:
+        browser = renderer._browser
+        before = browser._life
+        assert before is not None
+        browser._tell(before, Killed("graphics_processor", 0, 0))
+        browser._tell(before, Killed("graphics_processor", 0, 0))  # once is enough
+        async with asyncio.timeout(20):
+            while not before.dead:  # noqa: ASYNC110 - a condition, not a time
+                await asyncio.sleep(0.05)
+        assert browser.restarts == {"helper": 1}
+        assert browser._life is not before
+
+    play(scene, tmp_path)
+
+
+@pytest.mark.browser
+def test_a_page_that_floods_its_browser_is_stopped_now_and_then_while_others_wait(tmp_path: Path) -> None:
+    async def scene(renderer: Renderer) -> None:
+        browser = renderer._browser
+        async with asyncio.timeout(20), browser.tab() as flooding:
+            async with browser.tab() as other:
+                flooding.flooding = True
+                while processes.state(flooding.process) != processes.STOPPED:  # noqa: ASYNC110 - it tells nobody
+                    await asyncio.sleep(0.005)
+                await flooding.session.send("Runtime.evaluate", expression="1")  # and goes on
+                assert processes.state(other.process) != processes.STOPPED
+            await alone(flooding)
+
+    play(scene, tmp_path)
+
+
+async def alone(tab: Tab) -> None:
+    """Wait until the one page that is left goes on as it likes: so many looks in a row find it so."""
+    ran = 0
+    while ran < 100:
+        ran = 0 if processes.state(tab.process) == processes.STOPPED else ran + 1
+        await asyncio.sleep(0.005)
+
+
+@pytest.mark.browser
+def test_a_page_that_is_late_in_a_browser_of_its_own_is_late(tmp_path: Path) -> None:
+    async def scene(renderer: Renderer) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            port = silent.getsockname()[1]
+            settings = Settings(data_dir=tmp_path, allow=(hosts.read(f"127.0.0.1:{port}"),))
+            await renderer.obey(policy.policy_of(settings), None)
+            renderer._suspects.note((NOBODY, "127.0.0.1"), alone=False)
+            with pytest.raises(DeadlinePassed):
+                await renderer.render(Shot(url=f"http://127.0.0.1:{port}/", timeout=3))
+
+    play(scene, tmp_path)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("had", "error"),
+    [([6.0], TimeoutError), ([4.0], ServiceUnavailable), ([], ServiceUnavailable)],
+    ids=["time", "too little", "no tab"],
+)
+async def test_a_second_try_that_is_late_is_the_pages_fault_if_it_had_time(
+    had: list[float], error: type[Exception], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = asyncio.get_running_loop().time()
+    tries = iter([PagesBlamed("it ended", alone=False), TimeoutError()])
+
+    async def fail(_: Renderer, __: object, tabs: list[Any], **___: object) -> NoReturn:
+        tabs.extend(SimpleNamespace(given=now + 10 - seconds) for seconds in had)
+        raise next(tries)
+
+    renderer = object.__new__(Renderer)
+    renderer._suspects = Suspects()
+    monkeypatch.setattr(Renderer, "_try", fail)
+    vetted = policy.Vetted(policy.parse("http://slow.example/"), (), policy.Scope())
+    shot = Shot(url="http://slow.example/", timeout=10)
+    with pytest.raises(error):
+        await renderer._insist(_Work(shot, vetted, now + 10, NOBODY, nullcontext))
 
 
 def profiles(directory: Path) -> int:
