@@ -13,8 +13,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
-from . import __version__, admin, keys, logs
-from .admin import Door
+from . import __version__, keys, logs
+from .admin.authentication import ROOT, Door
+from .admin.routes import router
+from .admin.status import Insight
 from .api import reference, screenshots
 from .api import usage as statements
 from .api.openapi import Described
@@ -65,7 +67,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         [
             *probes.routes,
             *reference.routes,
-            *([] if settings.no_admin else [admin.router()]),
+            *([] if settings.no_admin else [router()]),
             Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing]),
         ],
         lifespan=[lifespan],
@@ -85,7 +87,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         logging_config=None,  # ours is set up by the server
     )
     app.state.update({"metrics": metrics, "settings": settings})
-    app.state.page = None if settings.no_admin or settings.admin_address else admin.ROOT
+    app.state.page = None if settings.no_admin or settings.admin_address else ROOT
     routes = frozenset(route.path for route in app.routes)
     app.state.front = app.asgi_handler = Front(app.asgi_handler, app.state, settings, routes)
     return app
@@ -175,9 +177,9 @@ def provide_buckets(state: State) -> Buckets:
     return cast("Buckets", state.buckets)
 
 
-def provide_insight(state: State) -> admin.Insight:
+def provide_insight(state: State) -> Insight:
     """Hand over all that the operator's page looks at."""
-    return admin.Insight(
+    return Insight(
         settings=state.settings,
         begun=state.begun,
         database=state.database,

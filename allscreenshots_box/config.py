@@ -11,7 +11,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from . import hosts, logs, regular, resources
+from . import hosts, logs, regular_files, resources
 from .errors import OperatorError
 from .hosts import Network, Place
 
@@ -349,7 +349,7 @@ def load(
 
 def _read_file(path: Path | None, *, insist: bool) -> dict[str, Any]:
     try:
-        return tomllib.loads(regular.content(path or SERVICE_CONFIG).decode())
+        return tomllib.loads(regular_files.content(path or SERVICE_CONFIG).decode())
     except (FileNotFoundError, PermissionError) as error:
         if path is None and not (insist and isinstance(error, PermissionError)):
             return {}

@@ -14,7 +14,10 @@ from litestar.enums import ScopeType
 from litestar.exceptions import HTTPException, InternalServerException
 from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
-from . import admin, logs, timestamps, validation
+from . import logs, timestamps, validation
+from .admin.authentication import ROOT, is_below
+from .admin.body import LARGEST_FORM, read_form
+from .admin.error_page import refusal
 from .captures import history
 from .config import Settings
 from .errors import (
@@ -36,8 +39,8 @@ from .metrics import OTHER, Served
 from .render.queue import Clocks
 from .render.shot import Rendering
 from .storage import database
+from .web.anonymous_limits import Strangers
 from .web.error_body import error_body
-from .web.strangers import Strangers
 from .web.timeouts import PROVEN
 
 LARGEST_BODY = 1024 * 1024  # bytes
@@ -80,7 +83,7 @@ class BoxRequest(AnyRequest):
 
     async def form(self) -> FormMultiDict:
         """Return the fields of a form. Raises InvalidRequest."""
-        return await admin.read_form(self)
+        return await read_form(self)
 
 
 @dataclass
@@ -194,7 +197,7 @@ class Front:
         return not (self._ops_apart and path in APART)
 
     def _is_page(self, path: str) -> bool:
-        return not self._no_admin and admin.is_below(path)
+        return not self._no_admin and is_below(path)
 
     def shows_page(self, scope: Scope) -> bool:
         """Say whether what a request fails with is shown to an operator, as a page."""
@@ -245,7 +248,7 @@ class Front:
         path = scope["path"].rstrip("/") or "/"
         if path in self._routes:  # also those that did not come as far as routing
             return path
-        for above in ("/v1", admin.ROOT):
+        for above in ("/v1", ROOT):
             if path.startswith(f"{above}/"):
                 return str(scope.get("path_template") or f"{above}/{{path}}")
         return OTHER
@@ -328,7 +331,7 @@ def answer(request: AnyRequest, error: Exception) -> Response[Any]:
         visit.admission, visit.standing = known.admission, known.admission.standing
     if visit.admission is not None and known.is_free(loaded=_was_loaded(request.scope)):
         visit.standing = request.app.state.gate.give_back(visit.admission, bounded=not known.blames_box)
-    if request.app.state.front.shows_page(request.scope) and (page := admin.refusal(request, known, visit.id)):
+    if request.app.state.front.shows_page(request.scope) and (page := refusal(request, known, visit.id)):
         return page
     body = error_body(known, visit.id, request.headers.get("user-agent", ""))
     return Response(body, status_code=known.status, headers=known.headers)
@@ -345,7 +348,7 @@ _PLAIN: dict[int, Callable[[str], BoxError]] = {  # by the path that was asked f
 
 
 def _bound_of(path: str) -> int:
-    return admin.LARGEST_FORM if admin.is_below(path) else LARGEST_BODY
+    return LARGEST_FORM if is_below(path) else LARGEST_BODY
 
 
 def _known(error: Exception, request: AnyRequest, visit: Visit) -> BoxError:

@@ -13,7 +13,8 @@ from typing import Any
 import uvloop
 from litestar import Litestar
 
-from . import __version__, changes, keys, logs, operators
+from . import __version__, changes, keys, logs
+from .admin import operators
 from .app import create_app, obey
 from .config import Settings, spelled
 from .errors import OperatorError

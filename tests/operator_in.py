@@ -8,8 +8,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from playwright.sync_api import BrowserContext, Page
 
-from allscreenshots_box import operators
-from allscreenshots_box.admin.door import cookie_name
+from allscreenshots_box.admin import operators
+from allscreenshots_box.admin.authentication import cookie_name
 from allscreenshots_box.storage.audit import Actor
 from tests.box import Box
 

@@ -18,7 +18,7 @@ from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
 from allscreenshots_box import advice, cli, config, errors, keys
-from allscreenshots_box.api import meanings, usage
+from allscreenshots_box.api import field_descriptions, usage
 from allscreenshots_box.captures import browser_session, request
 from allscreenshots_box.cli import terminal
 from allscreenshots_box.errors import BoxError
@@ -251,7 +251,7 @@ SHARED = {"optional": "actions[].optional", "timeout": "actions[].timeout", "id"
 def test_a_field_means_the_same_in_the_docs_and_on_the_box(shape: str, above: str, field: str) -> None:
     documented = rows("docs/api.md", "The request")
     row = documented.get(above + field) or documented[SHARED[field]]
-    assert sentence(row.split("|")[4]) == meanings.FIELDS[shape][field]
+    assert sentence(row.split("|")[4]) == field_descriptions.FIELDS[shape][field]
 
 
 @pytest.mark.parametrize("code", advice.ERRORS)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from allscreenshots_box import config, regular
+from allscreenshots_box import config, regular_files
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.render.blocking import engine
 from allscreenshots_box.web import tls
@@ -52,13 +52,13 @@ def test_what_is_no_file_is_refused_at_once_by_the_settings_name(tmp_path: Path,
 def test_a_file_is_read_to_its_bound(tmp_path: Path) -> None:
     path = tmp_path / "named"
     path.write_bytes(b"x" * 100)
-    assert regular.content(path, 100) == b"x" * 100
+    assert regular_files.content(path, 100) == b"x" * 100
     with pytest.raises(OSError, match="larger"):
-        regular.content(path, 99)
+        regular_files.content(path, 99)
 
 
 def test_what_is_always_empty_is_an_empty_file() -> None:
-    assert regular.content(Path(os.devnull)) == b""
+    assert regular_files.content(Path(os.devnull)) == b""
 
 
 def test_a_backup_in_a_pipe_that_nobody_fills_is_none(box_in: Path, tmp_path: Path) -> None:

@@ -6,10 +6,10 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 
 from ..errors import OperatorError
-from ..operators import SHORTEST_PASSWORD
-from .door import ROOT, Door
-from .pages import page
+from .authentication import ROOT, Door
+from .operators import SHORTEST_PASSWORD
 from .sign_in import arrived, chosen, client_of, elsewhere, session_of
+from .templating import page
 
 AnyRequest = Request[Any, Any, Any]
 

@@ -8,9 +8,9 @@ from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
 from ..storage import audit
-from .condition import Insight
 from .measures import size, span
-from .pages import page
+from .status import Insight
+from .templating import page
 
 Word = FromQuery[str]
 

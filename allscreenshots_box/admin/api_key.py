@@ -15,10 +15,10 @@ from ..errors import NotFound, OperatorError
 from ..keys import Key, Minted, plans, usage_store
 from ..keys.usage_store import Counts
 from ..storage.audit import Actor
-from . import expiry, fields, moments, roster
+from . import expiry, forms, key_list, moments
 from .api_keys import hosts_in, shown_once
-from .fields import Form, Outdated
-from .pages import actor_of, moved, page
+from .forms import Form, Outdated
+from .templating import actor_of, moved, page
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -39,7 +39,7 @@ async def ask(key_id: FromPath[int], state: State) -> Response[str]:
     key = await _found(state, key_id)
     hosts = "\n".join((key.allow_hosts or "").split(",")).strip()
     known = {"name": key.name, "plan": key.plan.name, "environment": key.environment or "", "allow_hosts": hosts}
-    shown = {"expires": expiry.AS_IT_IS, "shown": fields.mark(_state_of(key))}
+    shown = {"expires": expiry.AS_IT_IS, "shown": forms.mark(_state_of(key))}
     return await _asked(state, key, Form(known | shown))
 
 
@@ -47,15 +47,15 @@ async def ask(key_id: FromPath[int], state: State) -> Response[str]:
 async def edit(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
     """Change the key."""
     key = await _found(state, key_id)
-    form = await fields.sent(request)
+    form = await forms.sent(request)
     try:
         changes = _changes(key, form)
         if changes:
-            fields.require_shown(form, _state_of(key))
+            forms.require_shown(form, _state_of(key))
             await state.database.run(_edit, form, key_id, changes, actor_of(request))
     except Outdated:
         key = await _found(state, key_id)
-        fields.outdated(form, "key", _state_of(key))
+        forms.outdated(form, "key", _state_of(key))
         return await _asked(state, key, form)
     except OperatorError as error:
         form.refuse(error)
@@ -65,7 +65,7 @@ async def edit(key_id: FromPath[int], request: AnyRequest, state: State) -> Resp
 
 def _edit(db: sqlite_utils.Database, form: Form, key_id: int, changes: dict[str, Any], by: Actor) -> None:
     def require(key: Key) -> None:
-        fields.require_shown(form, _state_of(key))
+        forms.require_shown(form, _state_of(key))
 
     keys.edit(db, key_id, changes, by=by, require=require)
 
@@ -102,7 +102,7 @@ def _changes(key: Key, form: Form) -> dict[str, Any]:
 async def rotate(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
     """Give the key a new secret, and show it in this very answer."""
     key = await _found(state, key_id)
-    form = await fields.sent(request)
+    form = await forms.sent(request)
     try:
         grace = _grace(form)
         _require_newest(key, form.values.get("prefix", ""))  # here too, before any slow work
@@ -139,7 +139,7 @@ def _require_newest(key: Key, seen: str) -> None:
 async def delete(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
     """Revoke all secrets of the key, at once."""
     key = await _found(state, key_id)
-    form = await fields.sent(request)
+    form = await forms.sent(request)
     if form.values.get("typed") != key.name:
         form.errors["typed"] = "That is not the name of this key."
         return await _shown(state, key_id, form)
@@ -190,11 +190,11 @@ def _told(db: sqlite_utils.Database, key_id: int, now: datetime) -> dict[str, An
         "secrets": [(secret, secret.state(now)) for secret in found],
         "used": used,
         "made": made,
-        "unused": live and moments.read(used or made) < now - roster.UNUSED_AFTER,
-        "old": live and moments.read(key.created_at) < now - roster.ROTATE_AFTER,
+        "unused": live and moments.read(used or made) < now - key_list.UNUSED_AFTER,
+        "old": live and moments.read(key.created_at) < now - key_list.ROTATE_AFTER,
         "month": month,
         "in_all": in_all,
-        "days": [(day, by_day.get((key_id, day), Counts()).screenshots) for day in roster.days_of(this)],
+        "days": [(day, by_day.get((key_id, day), Counts()).screenshots) for day in key_list.days_of(this)],
         "begins": f"{this.ends:%Y-%m-%d}",
     }
 
@@ -207,7 +207,7 @@ async def _asked(state: State, key: Key, form: Form) -> Response[str]:
         key=key,
         form=form,
         plans=await state.database.run(plans.plans),
-        environments=await state.database.look(roster.environments),
+        environments=await state.database.look(key_list.environments),
         expiries=[(expiry.AS_IT_IS, "As it is"), *expiry.CHOICES],
     )
 

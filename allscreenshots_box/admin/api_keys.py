@@ -14,10 +14,10 @@ from ..errors import OperatorError
 from ..keys import Key
 from ..keys import plans as limits
 from ..storage.database import Database
-from . import expiry, fields, roster
-from .fields import Form, Tickets
-from .pages import actor_of, base_of, page
-from .roster import Question
+from . import expiry, forms, key_list
+from .forms import Form, Tickets
+from .key_list import Question
+from .templating import actor_of, base_of, page
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -37,7 +37,7 @@ CURL = """curl -X POST "{base}/v1/screenshots" \\
 async def show(request: AnyRequest, state: State) -> Response[str]:
     """List the keys."""
     asked, now = _question(request.query_params), datetime.now(UTC)
-    answer = await state.database.look(roster.look_up, asked, now)
+    answer = await state.database.look(key_list.look_up, asked, now)
     plans = await state.database.run(limits.plans)
 
     def at(**changes: Any) -> str:
@@ -57,7 +57,7 @@ def _question(asked: Any) -> Question:
         search=asked.get("q", "").strip(),
         plan=asked.get("plan", ""),
         everything=asked.get("state") == "all",
-        sort=asked["sort"] if asked.get("sort") in roster.SORTS else "created",
+        sort=asked["sort"] if asked.get("sort") in key_list.SORTS else "created",
         backwards=asked.get("order") == "back",
         page=int(number) if number.isascii() and number.isdigit() and len(number) < 7 else 1,  # noqa: PLR2004
     )
@@ -73,7 +73,7 @@ async def ask(state: State, tickets: NamedDependency[Tickets]) -> Response[str]:
 @post("/keys/new", status_code=200)
 async def create(request: AnyRequest, state: State, tickets: NamedDependency[Tickets]) -> Response[str]:
     """Make a key, and show its secret in this very answer: it is nowhere else."""
-    form = await fields.sent(request)
+    form = await forms.sent(request)
     if not tickets.take(form.values.get("ticket", "")):
         form.errors[""] = SENT_BEFORE
         return await _asked(state.database, form, tickets)
@@ -112,7 +112,7 @@ def shown_once(request: AnyRequest, key: Key, secret: str, *, grace: str = "") -
 
 async def _asked(database: Database, form: Form, tickets: Tickets) -> Response[str]:
     plans = await database.run(limits.plans)
-    known = await database.look(roster.environments)
+    known = await database.look(key_list.environments)
     asked_twice = {"", "name"} & set(form.errors)
     twin = await database.run(_live_named, form.values.get("name", "")) if asked_twice else None
     return page(

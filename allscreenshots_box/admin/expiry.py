@@ -6,7 +6,7 @@ from typing import Literal
 from ..config import duration
 from ..errors import OperatorError
 from . import moments
-from .fields import Form
+from .forms import Form
 
 NEVER, OTHER = "never", "other"
 AS_IT_IS: Literal[""] = ""

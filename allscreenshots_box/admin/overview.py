@@ -5,10 +5,10 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
-from .condition import Insight, all_of_it
 from .cures import cure
 from .measures import size
-from .pages import base_of, page
+from .status import Insight, all_of_it
+from .templating import base_of, page
 
 
 @get("/")

@@ -13,9 +13,9 @@ from ..errors import NotFound, OperatorError
 from ..keys import plans as limits
 from ..keys.plans import Plan
 from ..storage.audit import Actor
-from . import fields, roster
-from .fields import Form, Outdated
-from .pages import actor_of, moved, page
+from . import forms, key_list
+from .forms import Form, Outdated
+from .templating import actor_of, moved, page
 
 AnyRequest = Request[Any, Any, Any]
 
@@ -34,7 +34,7 @@ async def show(request: AnyRequest, state: State) -> Response[str]:
 
 def _told(db: sqlite_utils.Database) -> list[tuple[Plan, int, int]]:
     """Return every plan with how many keys are on it: those that work, and all."""
-    counted = roster.on_plans(db, datetime.now(UTC))
+    counted = key_list.on_plans(db, datetime.now(UTC))
     return [(plan, *counted.get(plan.name, (0, 0))) for plan in limits.plans(db)]
 
 
@@ -57,7 +57,7 @@ async def ask(state: State) -> Response[str]:
 @post("/plans/new", status_code=200)
 async def create(request: AnyRequest, state: State) -> Response[str]:
     """Make a plan."""
-    form = await fields.sent(request)
+    form = await forms.sent(request)
     try:
         name = form.values.get("name", "")
         await state.database.run(limits.set_plan, name, _limits(form), anew=True, by=actor_of(request))
@@ -78,17 +78,17 @@ async def ask_again(request: AnyRequest, state: State) -> Response[str]:
 async def edit(request: AnyRequest, state: State) -> Response[str]:
     """Change a plan."""
     plan, number = await _found(state, request.query_params.get("name", ""))
-    form = await fields.sent(request)
+    form = await forms.sent(request)
     try:
         known = asdict(plan)
         said = _limits(form)
         changes = {field: value for field, value in said.items() if value != (known[field] or limits.UNLIMITED)}
         if changes:
-            fields.require_shown(form, _shown_of(plan))
+            forms.require_shown(form, _shown_of(plan))
             await state.database.run(_edit, form, plan.name, changes, actor_of(request))
     except Outdated:
         plan, number = await _found(state, plan.name)
-        fields.outdated(form, "plan", _shown_of(plan))
+        forms.outdated(form, "plan", _shown_of(plan))
         return _asked(plan.name, form, number)
     except OperatorError as error:
         form.refuse(error)
@@ -98,7 +98,7 @@ async def edit(request: AnyRequest, state: State) -> Response[str]:
 
 def _edit(db: sqlite_utils.Database, form: Form, name: str, changes: dict[str, Any], by: Actor) -> None:
     def require(plan: Plan | None) -> None:  # one that is gone must not come back by an old form
-        fields.require_shown(form, _shown_of(plan) if plan else {})
+        forms.require_shown(form, _shown_of(plan) if plan else {})
 
     limits.set_plan(db, name, changes, by=by, require=require)
 
@@ -125,7 +125,7 @@ async def _found(state: State, name: str) -> tuple[Plan, int]:
 
 def _form_of(plan: Plan) -> Form:
     shown = _shown_of(plan)
-    return Form(shown | {"shown": fields.mark(shown)})
+    return Form(shown | {"shown": forms.mark(shown)})
 
 
 def _shown_of(plan: Plan) -> dict[str, str]:

@@ -23,10 +23,10 @@ from ..render.queue import Clocks
 from ..render.renderer import Renderer
 from ..render.shot import Product, Rendering
 from ..web import disconnect
-from .fields import Form, sent
+from .forms import Form, sent
 from .measures import size, span
-from .pages import base_of, page
 from .snippets import snippets
+from .templating import base_of, page
 
 CALLER = -1  # at the waiting line and among the buckets: keys count from 1, and 0 is nobody's
 CALLER_NAME = "admin"

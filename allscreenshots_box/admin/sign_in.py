@@ -11,11 +11,11 @@ from litestar.params import FromPath
 
 from .. import logs
 from ..errors import OperatorError
-from ..operators import SHORTEST_PASSWORD, Session
 from ..process import command_hint
 from ..storage.database import trouble
-from .door import OPEN, ROOT, Door, cookie_name, destination, is_secure
-from .pages import moved, page
+from .authentication import OPEN, ROOT, Door, cookie_name, destination, is_secure
+from .operators import SHORTEST_PASSWORD, Session
+from .templating import moved, page
 
 AnyRequest = Request[Any, Any, Any]
 

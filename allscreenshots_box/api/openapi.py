@@ -13,7 +13,7 @@ from msgspec.inspect import DictType, ListType, Metadata, StrType, Type, UnionTy
 from .. import advice
 from ..errors import BoxError
 from ..validation import Body
-from . import meanings
+from . import field_descriptions
 
 # What the contract declares for an operation, and this version has no cause to answer.
 _NEVER = {"captureSync": {"404", "409"}}
@@ -122,7 +122,7 @@ def _tidy(part: Any) -> Any:
 def _describe_shape(schema: dict[str, Any], shape: type[Body]) -> None:
     schema["description"] = " ".join((shape.__doc__ or "").replace("*", "`").split())
     for field, said in schema["properties"].items():
-        said["description"] = meanings.FIELDS[shape.__name__][field]
+        said["description"] = field_descriptions.FIELDS[shape.__name__][field]
     for known in msgspec.structs.fields(shape):
         _bound(schema["properties"][known.encode_name], msgspec.inspect.type_info(known.type))
 
@@ -170,7 +170,7 @@ def _without_none(bounds: dict[str, int | None]) -> dict[str, int]:
 
 def _describe_operation(operation: dict[str, Any], method: str, path: str) -> None:
     for parameter in operation.get("parameters", []):
-        parameter["description"] = meanings.PARAMETERS[parameter["name"]]
+        parameter["description"] = field_descriptions.PARAMETERS[parameter["name"]]
     if "requestBody" in operation:
         body = operation["requestBody"]["content"]["application/json"]
         body["examples"] = {name: {"value": example} for name, example in EXAMPLES.items()}

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .. import operators
+from ..admin import operators
 from ..config import Settings
 from ..errors import OperatorError
 from ..process import locks

@@ -10,7 +10,7 @@ from typing import BinaryIO
 
 import click
 
-from .. import regular
+from .. import regular_files
 from ..config import Settings
 from ..errors import OperatorError
 from ..process import atomic_files, locks, privileges
@@ -130,7 +130,7 @@ def _backup(file: Path) -> Iterator[BinaryIO]:
         yield sys.stdin.buffer
         return
     try:
-        opened = regular.opened(file)
+        opened = regular_files.opened(file)
     except OSError as error:
         raise OperatorError(f"The backup {file} cannot be read ({error.strerror}): name another file.") from error
     with opened:

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from .. import regular
+from .. import regular_files
 from ..config import Settings
 from ..errors import BoxError, InvalidRequest, OperatorError, TargetNotAllowed
 from ..process import atomic_files, hardening, privileges
@@ -155,7 +155,7 @@ def _body(source: Path | None) -> dict[str, Any]:
         if str(source) == "-":
             raw = sys.stdin.buffer.read(LARGEST_JSON + 1)
         else:
-            with regular.opened(source) as file:
+            with regular_files.opened(source) as file:
                 raw = file.read(LARGEST_JSON + 1)
     except OSError as error:
         raise click.BadParameter(f"{source} cannot be read ({error.strerror}).", param_hint="--json") from error

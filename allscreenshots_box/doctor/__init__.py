@@ -15,8 +15,8 @@ from .. import logs
 from ..config import Loaded
 from ..errors import OperatorError
 from . import browser, machine, service, store
-from .patient import SERVICE, Patient
-from .verdict import Finding, Skipped, State, Verdict, failed, ok
+from .context import SERVICE, Patient
+from .result import Finding, Skipped, State, Verdict, failed, ok
 
 __all__ = ["NAMES", "Finding", "State", "examine", "lines"]
 

@@ -16,9 +16,9 @@ from ..process import privileges
 from ..render.browsers.chromium import find_executable
 from ..render.renderer import Equipment, Renderer, running
 from ..render.shot import Blocked, Extract, Field, Shot, Window
-from .patient import SERVICE, Patient
+from .context import SERVICE, Patient
 from .probe import Site, page, redirect
-from .verdict import Verdict, failed, ok, warning
+from .result import Verdict, failed, ok, warning
 
 OLDEST = 120  # the first with a headless shell by itself; the quick captures that the renderer asks for are older
 TESTED = 156  # what the tests run on

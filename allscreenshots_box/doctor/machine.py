@@ -11,8 +11,8 @@ from pathlib import Path
 from .. import keys
 from ..config import Settings
 from ..egress.session import Bounds
-from .patient import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
-from .verdict import Verdict, failed, ok, warning
+from .context import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
+from .result import Verdict, failed, ok, warning
 
 MIB = 1 << 20
 OWN_FILES = 256  # of the server beside its doors: clients, libraries, pipes, the database

@@ -16,8 +16,8 @@ from .. import __version__
 from ..config import SERVICE_CONFIG, Settings
 from ..errors import OperatorError
 from ..web import tls as certificate
-from .patient import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
-from .verdict import Skipped, Verdict, failed, ok, warning
+from .context import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
+from .result import Skipped, Verdict, failed, ok, warning
 
 ANSWER_LENGTH = 4096  # bytes of /health that are read
 PACKAGED = Path(__file__).parents[2] / "systemd" / f"{SERVICE}.service"  # in a checkout

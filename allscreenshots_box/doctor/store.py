@@ -15,8 +15,8 @@ from ..errors import OperatorError
 from ..process import privileges
 from ..render.blocking import filter_lists as lists
 from ..storage import database
-from .patient import SERVICE, Patient
-from .verdict import Skipped, Verdict, failed, ok, warning
+from .context import SERVICE, Patient
+from .result import Skipped, Verdict, failed, ok, warning
 
 MOST_FILES = 10_000  # looked at; a box has a dozen
 SHOWN = 3  # names of files in one fact

@@ -30,6 +30,7 @@ from .browsers import certificates
 from .browsers.cdp import ProtocolError
 from .browsers.supervisor import Browser
 from .browsers.tab_pool import BrowserGone, PagesBlamed, Tab
+from .circuit_breaker import Name, Suspects
 from .coalesce import Sharing
 from .memory_guard import Room
 from .outputs.image import Encoder
@@ -37,7 +38,6 @@ from .page import Aside, Page
 from .pipeline.capture import Studio, capture
 from .queue import LEAST_REST, NOBODY, Clocks, Line
 from .shot import Rendering, Shot
-from .suspects import Name, Suspects
 
 Still = Callable[[], Awaitable[tuple[Place, ...]]]  # raises if a shot may not be made any more; else: where it may go
 

@@ -18,7 +18,7 @@ from ..storage import backup as snapshot
 from ..storage import database
 from ..storage.audit import COMMAND_LINE, record
 from ..storage.database import migrations
-from . import previous, scrutiny
+from . import previous, row_checks
 from .previous import Predecessor
 
 MAGIC = b"SQLite format 3\0"
@@ -107,7 +107,7 @@ def _made_ready(new: Path, replaced: Predecessor | None, *, revive: bool) -> Res
         changes = [migration.name for migration in migrations.pending(db)]
         with database.writing(db):
             migrations.apply(db)
-            scrutiny.require_ours(db)
+            row_checks.require_ours(db)
             told = _carried_over(db, replaced, revive=revive)
             for table in ("sessions", "links"):
                 db.execute(f"delete from {table}")

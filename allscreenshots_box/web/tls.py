@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from .. import regular
+from .. import regular_files
 from ..errors import OperatorError
 from ..process import privileges
 
@@ -80,7 +80,7 @@ def _usable(chain: bytes) -> bool:
 
 def _content(path: Path, setting: str) -> bytes:
     try:
-        return regular.content(path)
+        return regular_files.content(path)
     except OSError as error:
         raise OperatorError(
             f"The file {path} (setting {setting}) cannot be read by user {privileges.name()} ({error.strerror}): "

@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import errors, keys, timestamps
-from allscreenshots_box.admin import condition, cures, measures
+from allscreenshots_box.admin import cures, measures, status
 from allscreenshots_box.config import Settings, _hosts
 from allscreenshots_box.keys import usage
 from allscreenshots_box.keys.usage_store import Counts
@@ -87,8 +87,8 @@ def test_screenshots_and_failures_of_today_are_counted_at_once(
 
 def test_the_past_has_every_day_up_to_today() -> None:
     today = datetime(2026, 3, 1, 23, 59, tzinfo=UTC)
-    past = condition.past({"2026-02-28": Counts(5), "2026-01-01": Counts(9)}, today)
-    assert len(past.screenshots) == condition.DAYS
+    past = status.past({"2026-02-28": Counts(5), "2026-01-01": Counts(9)}, today)
+    assert len(past.screenshots) == status.DAYS
     assert past.screenshots[-2:] == [("2026-02-28", 5), ("2026-03-01", 0)]
     assert sum(number for _, number in past.screenshots) == 5
 
@@ -103,7 +103,7 @@ def test_keys_that_need_a_look_are_counted(db: sqlite_utils.Database, hasher: Pa
     db.execute(aged, [lately, long_ago, "unused"])
     db.execute(aged, [long_ago, long_ago, "revoked"])
     keys.revoke(db, "revoked")
-    assert condition.neglected(db, now) == condition.Neglected(live=3, unused=1, old=1)
+    assert status.neglected(db, now) == status.Neglected(live=3, unused=1, old=1)
 
 
 CODES = sorted({known.code for known in vars(errors).values() if hasattr(known, "returns_token")} | {usage.CANCELLED})

@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import advice, validation
-from allscreenshots_box.api import meanings, openapi, reference
+from allscreenshots_box.api import field_descriptions, openapi, reference
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
 from allscreenshots_box.config import Settings
@@ -119,10 +119,10 @@ def test_the_page_has_every_error_with_its_cure(page: Page, code: str) -> None:
     assert all(text.replace("`", "") in page.words for text in told)
 
 
-@pytest.mark.parametrize("shape", meanings.FIELDS)
+@pytest.mark.parametrize("shape", field_descriptions.FIELDS)
 def test_the_page_has_every_field_with_its_meaning(page: Page, shape: str) -> None:
     assert shape in page.ids
-    assert [said for said in meanings.FIELDS[shape].values() if said.replace("`", "") not in page.words] == []
+    assert [said for said in field_descriptions.FIELDS[shape].values() if said.replace("`", "") not in page.words] == []
 
 
 def test_the_page_has_every_operation(page: Page, served: dict[str, Any]) -> None:
@@ -149,7 +149,7 @@ def test_what_is_shown_is_text() -> None:
 def test_every_field_is_described_and_no_other(served: dict[str, Any]) -> None:
     shapes = served["components"]["schemas"]
     assert {name: set(schema["properties"]) for name, schema in shapes.items()} == {
-        name: set(fields) for name, fields in meanings.FIELDS.items()
+        name: set(fields) for name, fields in field_descriptions.FIELDS.items()
     }
     assert all(schema["description"] for schema in shapes.values())
 

@@ -11,7 +11,8 @@ import pytest
 from argon2 import PasswordHasher
 from click.testing import CliRunner, Result
 
-from allscreenshots_box import config, operators
+from allscreenshots_box import config
+from allscreenshots_box.admin import operators
 from allscreenshots_box.cli import main
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.database import open_database

@@ -18,9 +18,9 @@ import pytest
 from allscreenshots_box import doctor, hosts
 from allscreenshots_box.config import Loaded, Settings
 from allscreenshots_box.doctor import browser, machine, service
-from allscreenshots_box.doctor.patient import Patient
+from allscreenshots_box.doctor.context import Patient
 from allscreenshots_box.doctor.probe import Site as Pages
-from allscreenshots_box.doctor.verdict import Verdict
+from allscreenshots_box.doctor.result import Verdict
 from allscreenshots_box.egress import policy
 from allscreenshots_box.render.renderer import Equipment, running
 from tests.box import PROGRAM, Box, command, environment, free_port

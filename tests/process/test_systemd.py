@@ -21,7 +21,7 @@ import httpx
 import pytest
 import trustme
 
-from allscreenshots_box import changes, config, regular, server
+from allscreenshots_box import changes, config, regular_files, server
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
@@ -198,7 +198,7 @@ def test_the_docs_name_what_a_running_server_takes() -> None:
 def test_a_server_that_may_no_longer_read_its_file_does_not_go_back_to_defaults(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    file, read = tmp_path / "config.toml", regular.content
+    file, read = tmp_path / "config.toml", regular_files.content
 
     def refuse(path: Path) -> bytes:
         if path == file:
@@ -206,7 +206,7 @@ def test_a_server_that_may_no_longer_read_its_file_does_not_go_back_to_defaults(
         return read(path)
 
     monkeypatch.setattr(config, "SERVICE_CONFIG", file)
-    monkeypatch.setattr(regular, "content", refuse)
+    monkeypatch.setattr(regular_files, "content", refuse)
     assert config.load({}, {}).settings.log_queries is False
     with pytest.raises(OperatorError, match=r"config\.toml cannot be read: Permission denied"):
         config.load({}, {}, insist=True)

@@ -24,10 +24,10 @@ from allscreenshots_box.render.browsers import orphans, processes
 from allscreenshots_box.render.browsers.process_limits import Killed
 from allscreenshots_box.render.browsers.supervisor import Browser
 from allscreenshots_box.render.browsers.tab_pool import BrowserGone, PagesBlamed, Tab
+from allscreenshots_box.render.circuit_breaker import Suspects
 from allscreenshots_box.render.queue import NOBODY
 from allscreenshots_box.render.renderer import Equipment, Renderer, _Work, running
 from allscreenshots_box.render.shot import Shot
-from allscreenshots_box.render.suspects import Suspects
 
 
 @pytest.fixture

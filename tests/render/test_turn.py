@@ -12,7 +12,8 @@ from argon2 import PasswordHasher
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import keys, operators
+from allscreenshots_box import keys
+from allscreenshots_box.admin import operators
 from allscreenshots_box.storage.audit import COMMAND_LINE
 from tests.box import Box
 from tests.conftest import StandIn

@@ -18,7 +18,8 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
-from allscreenshots_box import keys, operators
+from allscreenshots_box import keys
+from allscreenshots_box.admin import operators
 from allscreenshots_box.captures import history
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.keys import plans

@@ -9,7 +9,8 @@ import pytest
 import sqlite_utils
 from argon2 import PasswordHasher
 
-from allscreenshots_box import keys, operators
+from allscreenshots_box import keys
+from allscreenshots_box.admin import operators
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.storage import reserve
 from tests.box import Box, command

@@ -23,7 +23,7 @@ import trustme
 
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.process import hardening
-from allscreenshots_box.web import listener, strangers, timeouts
+from allscreenshots_box.web import anonymous_limits, listener, timeouts
 from tests.box import PROGRAM, Box, command, free_port
 from tests.fuzz import statuses
 from tests.site.server import Site
@@ -436,17 +436,17 @@ def test_a_stranger_has_few_seconds_for_a_body(crowded: tuple[Box, int]) -> None
     begun = time.monotonic()
     said = until_closed(crowded[1], CROWDS["the sign-in"], lambda: b"a", enough=b"408")
     assert statuses(said) == [408]
-    assert time.monotonic() - begun > strangers.SECONDS - 1
+    assert time.monotonic() - begun > anonymous_limits.SECONDS - 1
 
 
 def test_a_stranger_has_few_bytes_for_a_body(crowded: tuple[Box, int]) -> None:
-    assert try_to_sign_in(crowded[1], "x" * strangers.LARGEST) == 413
+    assert try_to_sign_in(crowded[1], "x" * anonymous_limits.LARGEST) == 413
 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_the_oldest_body_of_the_network_with_the_most_gives_way() -> None:
-    bodies, most = strangers.Strangers(), strangers.MOST_AT_ONCE
+    bodies, most = anonymous_limits.Strangers(), anonymous_limits.MOST_AT_ONCE
 
     async def ask(network: str) -> str:
         async def forever() -> Any:
@@ -462,7 +462,7 @@ async def test_the_oldest_body_of_the_network_with_the_most_gives_way() -> None:
     asking = [asyncio.create_task(ask(network)) for network in ("alone", *["crowd"] * (most - 1))]
     await asyncio.sleep(0)
     asking += [asyncio.create_task(ask(network)) for network in ("new", "crowd")]
-    done, held = await asyncio.wait(asking, timeout=strangers.SECONDS / 2)
+    done, held = await asyncio.wait(asking, timeout=anonymous_limits.SECONDS / 2)
     assert {asking.index(one) for one in done} == {1, 2}
     assert {one.result() for one in done} == {"service_unavailable"}
     for one in held:

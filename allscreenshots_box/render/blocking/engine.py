@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 import adblock
 
-from ... import logs, regular
+from ... import logs, regular_files
 from ...errors import OperatorError
 from ..shot import Blocked
 from . import filter_lists
@@ -339,7 +339,7 @@ def _group(name: str, fresh: Path | None, stamps: dict[Path, int]) -> Rules:
 def _sound(source: filter_lists.Source, path: Path) -> list[str]:
     """Return the lines of a fetched list, none if it cannot be one."""
     try:
-        return filter_lists.checked(source, regular.content(path, filter_lists.LARGEST))
+        return filter_lists.checked(source, regular_files.content(path, filter_lists.LARGEST))
     except (OSError, ValueError) as error:
         logs.event("list_not_used", logging.WARNING, list=source.name, reason=str(error))
         return []
@@ -347,7 +347,7 @@ def _sound(source: filter_lists.Source, path: Path) -> list[str]:
 
 def _own_lines(own: Path | None) -> list[str]:
     try:
-        return regular.content(own, LARGEST_OWN).decode().splitlines() if own else []
+        return regular_files.content(own, LARGEST_OWN).decode().splitlines() if own else []
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not text in UTF-8"
         raise OperatorError(

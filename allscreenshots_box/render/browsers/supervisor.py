@@ -19,10 +19,10 @@ from ...resources import NO_HANDLES
 from ..memory_guard import Room
 from . import sandbox
 from .brake import Brake
-from .carriage import Carriage
 from .cdp import ConnectionLost, ProtocolError
 from .certificates import Authorities
 from .chromium import Chromium, find_executable
+from .pacing import Carriage
 from .process_limits import Cell, Killed
 from .progress import answer
 from .tab_pool import DIED, TOO_LARGE, BrowserGone, Life, Tab

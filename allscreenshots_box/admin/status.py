@@ -22,7 +22,7 @@ from ..storage.database import Database
 from ..timestamps import stamp
 from ..web.readiness import Readiness
 from .charts import Bars
-from .roster import ROTATE_AFTER, UNUSED_AFTER
+from .key_list import ROTATE_AFTER, UNUSED_AFTER
 
 DAYS = 30  # that are looked back on, today among them
 

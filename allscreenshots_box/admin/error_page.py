@@ -6,7 +6,7 @@ from typing import Any
 from litestar import Request, Response
 
 from ..errors import BoxError, CrossSite, NotSignedIn
-from .pages import moved, page
+from .templating import moved, page
 
 _TITLES = {status.value: status.phrase for status in HTTPStatus}
 _SHOWN = frozenset({"GET", "HEAD"})  # methods of a window that opens a page

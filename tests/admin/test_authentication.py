@@ -25,10 +25,12 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from litestar.types import Receive, Scope, Send
 
-from allscreenshots_box import logs, operators
-from allscreenshots_box.admin import door as door_of_page
-from allscreenshots_box.admin.door import MOST_COOKIES, destination
-from allscreenshots_box.admin.guesses import (
+from allscreenshots_box import logs
+from allscreenshots_box.admin import authentication as door_of_page
+from allscreenshots_box.admin import operators
+from allscreenshots_box.admin.authentication import MOST_COOKIES, destination
+from allscreenshots_box.admin.csrf import LONGEST_REASON
+from allscreenshots_box.admin.login_throttle import (
     KNOWN_FOR,
     MOST_KNOWN,
     MOST_NEAR,
@@ -39,7 +41,6 @@ from allscreenshots_box.admin.guesses import (
     Guesses,
     near,
 )
-from allscreenshots_box.admin.origin import LONGEST_REASON
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError

@@ -14,16 +14,16 @@ from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
 
-from .. import logs, operators
+from .. import logs
 from ..errors import NotSignedIn
 from ..hosts import Network
 from ..keys.authentication import Headers, network_of
 from ..keys.plans import Buckets
-from ..operators import Session
 from ..storage.audit import Actor
 from ..storage.database import Database
-from . import origin
-from .guesses import Guesses
+from . import csrf, operators
+from .login_throttle import Guesses
+from .operators import Session
 
 ROOT = "/admin"
 OPEN = {"open": True}  # the option of a handler that answers strangers
@@ -71,12 +71,12 @@ class Door:
         Before routing: whoever is not signed in learns of no path whether it exists.
         """
         path, state, headers = scope["path"], scope["state"], list(scope["headers"])
-        state["origin"] = origin.own(scope["scheme"], peer, headers, trusted)
+        state["origin"] = csrf.own(scope["scheme"], peer, headers, trusted)
         state["client"] = client
         if _STATIC.fullmatch(path):
             return
         if scope.get("method") not in _CHANGE_NOTHING:
-            origin.refuse_foreign(headers, state["origin"])
+            csrf.refuse_foreign(headers, state["origin"])
         if session := await self._recognize(headers, secure=is_secure(state["origin"])):
             state["actor"], state["session"] = Actor(_OPERATOR, client), session
         elif not _OPEN.fullmatch(path):

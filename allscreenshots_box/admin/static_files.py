@@ -6,8 +6,8 @@ from litestar import Response, get
 from litestar.params import FromPath
 
 from ..errors import NotFound
-from .door import OPEN
-from .pages import HEADERS
+from .authentication import OPEN
+from .templating import HEADERS
 
 _TYPES = {".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml"}
 _FILES = {path.name: (path.read_bytes(), _TYPES[path.suffix]) for path in (Path(__file__).parent / "static").iterdir()}

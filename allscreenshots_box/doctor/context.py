@@ -13,7 +13,7 @@ from ..config import Loaded
 from ..process import locks
 from ..render.renderer import Renderer
 from .probe import Site
-from .verdict import Skipped
+from .result import Skipped
 
 SERVICE = "allscreenshots-box"
 SYSTEMD = Path("/run/systemd/system")  # there if and only if systemd runs this machine

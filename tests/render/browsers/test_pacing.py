@@ -7,7 +7,7 @@ import pytest
 
 from allscreenshots_box.egress.session import Bounds
 from allscreenshots_box.egress.socks import Reply
-from allscreenshots_box.render.browsers.carriage import FASTER, PART, SLOWEST, UNBOUND, Carriage
+from allscreenshots_box.render.browsers.pacing import FASTER, PART, SLOWEST, UNBOUND, Carriage
 from tests.egress.test_proxy import Stage, play
 
 MUCH, LITTLE = 8 << 20, 1 << 10  # bytes

@@ -17,10 +17,10 @@ import sqlite_utils
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
-from .errors import OperatorError
-from .storage.audit import COMMAND_LINE, Actor, record
-from .storage.database import acting, writing
-from .timestamps import stamp
+from ..errors import OperatorError
+from ..storage.audit import COMMAND_LINE, Actor, record
+from ..storage.database import acting, writing
+from ..timestamps import stamp
 
 SHORTEST_PASSWORD = 12  # characters
 LARGEST_PASSWORD = 1024  # bytes: argon2 reads them all

@@ -2,7 +2,7 @@
 
 import pytest
 
-from allscreenshots_box.render.suspects import MOST, REFUSED_SECONDS, Suspects
+from allscreenshots_box.render.circuit_breaker import MOST, REFUSED_SECONDS, Suspects
 
 NAME, OTHER_CALLER, OTHER_HOST = (1, "a.example"), (2, "a.example"), (1, "b.example")
 ALONE, AMONG_OTHERS = True, False
