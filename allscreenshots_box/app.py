@@ -14,9 +14,9 @@ from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
 
 from . import __version__, keys, logs
-from .admin.authentication import ROOT, Door
+from .admin.authentication import ROOT, AdminAuthentication
 from .admin.routes import router
-from .admin.status import Insight
+from .admin.status import BoxStatus
 from .api import reference, screenshots
 from .api import usage as statements
 from .api.openapi import Described
@@ -28,7 +28,7 @@ from .errors import (
 )
 from .front import LARGEST_BODY, BoxRequest, Front, answer
 from .keys import usage
-from .keys.authentication import Gate
+from .keys.authentication import Authenticator
 from .keys.plans import Buckets
 from .metrics import Metrics, Sample
 from .render.browsers import processes
@@ -52,15 +52,26 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         connected = database.connected(settings.database_path)
         async with connected as db, usage.counting(db) as counted, history.noting(db) as noted, opened as renderer:
             hasher, buckets = keys.hasher_of(settings.argon2_memory, settings.argon2_passes), Buckets()
-            gate, door = Gate(db, hasher, buckets), Door(db, hasher, Buckets())
-            app.state.update({"database": db, "renderer": renderer, "gate": gate, "door": door, "hasher": hasher})
+            authenticator, authentication = (
+                Authenticator(db, hasher, buckets),
+                AdminAuthentication(db, hasher, Buckets()),
+            )
+            app.state.update(
+                {
+                    "database": db,
+                    "renderer": renderer,
+                    "authenticator": authenticator,
+                    "authentication": authentication,
+                    "hasher": hasher,
+                }
+            )
             app.state.readiness = Readiness(renderer, db, settings.data_dir)
             metrics.watch(lambda: _sample(app.state), _memory)
             app.state.update({"usage": counted, "captures": noted, "buckets": buckets, "begun": datetime.now(UTC)})
             yield
             app.state.readiness.close()
-            await app.state.gate.close()
-            await app.state.door.close()
+            await app.state.authenticator.close()
+            await app.state.authentication.close()
 
     metrics = Metrics(__version__, keys=settings.metrics_keys)
     app = Litestar(
@@ -76,9 +87,9 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
             "readiness": Provide(provide_readiness, sync_to_thread=False),
             "counted": Provide(provide_metrics, sync_to_thread=False),
             "usage": Provide(provide_usage, sync_to_thread=False),
-            "door": Provide(provide_door, sync_to_thread=False),
+            "authentication": Provide(provide_authentication, sync_to_thread=False),
             "buckets": Provide(provide_buckets, sync_to_thread=False),
-            "insight": Provide(provide_insight, sync_to_thread=False),
+            "box_status": Provide(provide_box_status, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
         request_class=BoxRequest,
@@ -93,13 +104,13 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     return app
 
 
-async def obey(app: Litestar, settings: Settings) -> None:
+async def reload(app: Litestar, settings: Settings) -> None:
     """Let the running *app* go by *settings*, which differ only in what it can take up.
 
     Raises OperatorError, and has changed nothing then.
     """
-    await app.state.renderer.obey(policy.policy_of(settings), settings.block_rules)
-    app.state.front.obey(settings)
+    await app.state.renderer.reload(policy.policy_of(settings), settings.block_rules)
+    app.state.front.reload(settings)
     app.state.settings = settings
     logs.choose(settings.log_level, settings.log_levels)
 
@@ -111,7 +122,7 @@ def _sample(state: State) -> Sample:
         in_use=in_use,
         waiting=waiting,
         restarts=state.renderer.restarts,
-        proofs=state.gate.proofs,
+        proofs=state.authenticator.proofs,
         ready=not state.readiness.reasons,
     )
 
@@ -167,9 +178,9 @@ def provide_usage(state: State) -> usage.Usage:
     return cast("usage.Usage", state.usage)
 
 
-def provide_door(state: State) -> Door:
+def provide_authentication(state: State) -> AdminAuthentication:
     """Hand over what lets operators in."""
-    return cast("Door", state.door)
+    return cast("AdminAuthentication", state.authentication)
 
 
 def provide_buckets(state: State) -> Buckets:
@@ -177,9 +188,9 @@ def provide_buckets(state: State) -> Buckets:
     return cast("Buckets", state.buckets)
 
 
-def provide_insight(state: State) -> Insight:
+def provide_box_status(state: State) -> BoxStatus:
     """Hand over all that the operator's page looks at."""
-    return Insight(
+    return BoxStatus(
         settings=state.settings,
         begun=state.begun,
         database=state.database,
@@ -192,5 +203,5 @@ def provide_insight(state: State) -> Insight:
 
 @route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)
 async def nothing(path: FromPath[str]) -> None:  # noqa: ARG001 - not repeated: some people put secrets there
-    """Answer for every path under /v1 that is nothing else: behind the gate, like all of them."""
+    """Answer for every path under /v1 that is nothing else: behind authentication, like all of them."""
     raise NotFound("There is nothing here; /schema/openapi.json lists what there is.")

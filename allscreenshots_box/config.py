@@ -13,7 +13,7 @@ from typing import Any
 
 from . import hosts, logs, regular_files, resources
 from .errors import OperatorError
-from .hosts import Network, Place
+from .hosts import HostPattern, Network
 
 ENVIRONMENT_PREFIX = "ALLSCREENSHOTS_BOX_"
 SERVICE_DATA_DIR = Path("/var/lib/allscreenshots-box")
@@ -113,18 +113,18 @@ def _host(value: Any) -> str:
     return hosts.host(str(value))
 
 
-def _places(value: Any) -> tuple[Place, ...]:
+def _places(value: Any) -> tuple[HostPattern, ...]:
     return tuple(hosts.read(word) for word in _words(value))
 
 
-def _exceptions(value: Any) -> tuple[Place, ...]:
+def _exceptions(value: Any) -> tuple[HostPattern, ...]:
     for place in (found := _places(value)):
         if not isinstance(place.where, str) and place.where.is_loopback and place.port is None:
             raise ValueError(f"{place} is this machine, which is opened by HOST:PORT only, such as 127.0.0.1:3000")
     return found
 
 
-def _hosts(value: Any) -> tuple[Place, ...]:
+def _hosts(value: Any) -> tuple[HostPattern, ...]:
     for place in (found := _places(value)):
         if not isinstance(place.where, str) and place.where.num_addresses > 1:
             raise ValueError(
@@ -178,13 +178,13 @@ class Settings:
         "How long the head of a request may take to arrive, its body too, and a connection stay without a request.",
     )
     user: str = _setting("allscreenshots", str, "Who the server becomes when it is started as root.")
-    allow: tuple[Place, ...] = _setting(
+    allow: tuple[HostPattern, ...] = _setting(
         (),
         _exceptions,
         "What may be reached although a rule refuses it, comma-separated: HOST:PORT on this machine, and private "
         "hosts, *.DOMAINs, addresses or networks that public pages may use.",
     )
-    deny: tuple[Place, ...] = _setting(
+    deny: tuple[HostPattern, ...] = _setting(
         (),
         _places,
         "Hosts, *.DOMAINs, addresses and networks that may never be shot or used by a page, comma-separated; "
@@ -195,7 +195,7 @@ class Settings:
         _optional_path,
         "A directory of PEM files with certificates of your own authorities, trusted beside those of the browser.",
     )
-    insecure_hosts: tuple[Place, ...] = _setting(
+    insecure_hosts: tuple[HostPattern, ...] = _setting(
         (),
         _hosts,
         "Hosts, *.DOMAINs and addresses, maybe with :PORT, whose certificates are NOT checked, comma-separated.",

@@ -1,4 +1,4 @@
-"""What every request passes before routing: an id, the gate or the door, one answer to all failures, a log line."""
+"""What every request passes before routing: an id, authentication, one answer to all failures, a log line."""
 
 import re
 import secrets
@@ -33,13 +33,20 @@ from .errors import (
     TargetNotAllowed,
 )
 from .hosts import Network
-from .keys.authentication import Admission, Gate, Limited, client_of, network_of, refuse_key_in_query
-from .keys.plans import Kind, Standing
+from .keys.authentication import (
+    AuthenticatedRequest,
+    Authenticator,
+    Limited,
+    client_of,
+    network_of,
+    refuse_key_in_query,
+)
+from .keys.plans import BucketState, Kind
 from .metrics import OTHER, Served
-from .render.queue import Clocks
+from .render.queue import QueueTimes
 from .render.shot import Rendering
 from .storage import database
-from .web.anonymous_limits import Strangers
+from .web.anonymous_limits import AnonymousLimits
 from .web.error_body import error_body
 from .web.timeouts import PROVEN
 
@@ -77,8 +84,8 @@ class BoxRequest(AnyRequest):
     async def json(self) -> Any:
         """Return the body as the handler's type. Raises InvalidRequest."""
         declared = self.route_handler.parsed_data_field
-        data, ignored = validation.read(declared.annotation if declared else validation.Body, await self.body())
-        visit_of(self.scope).ignored = ignored
+        data, ignored = validation.read(declared.annotation if declared else validation.WireModel, await self.body())
+        context_of(self.scope).ignored = ignored
         return data
 
     async def form(self) -> FormMultiDict:
@@ -87,27 +94,27 @@ class BoxRequest(AnyRequest):
 
 
 @dataclass
-class Visit:
+class RequestContext:
     """What is known of one request while it is answered."""
 
     id: str
     client: str
     begun: float
-    admission: Admission | None = None
-    standing: Standing | None = None
+    authenticated: AuthenticatedRequest | None = None
+    bucket_state: BucketState | None = None
     ignored: validation.Ignored | None = None
     error: BoxError | None = None
     status: int = 0
     sent: int = 0  # bytes of the body
 
 
-def visit_of(scope: Scope) -> Visit:
+def context_of(scope: Scope) -> RequestContext:
     """Return the visit that *scope* belongs to."""
-    return cast("Visit", scope["state"]["visit"])
+    return cast("RequestContext", scope["state"]["context"])
 
 
 class Front:
-    """Stands before routing: gives the request an id, opens the gate for /v1, writes the log line.
+    """Stands before routing: gives the request an id, authenticates what is below /v1, writes the log line.
 
     Before routing, so that without a key not even the existence of a path can be learnt.
     """
@@ -119,13 +126,13 @@ class Front:
         self._admin_side = "admin" if settings.admin_address else None
         self._no_admin = settings.no_admin
         self._state = state
-        self._strangers = Strangers()
+        self._anonymous = AnonymousLimits()
         self._trusted: tuple[Network, ...]
         self._log_queries: bool
         self._log_health: bool
-        self.obey(settings)
+        self.reload(settings)
 
-    def obey(self, settings: Settings) -> None:
+    def reload(self, settings: Settings) -> None:
         """Go by *settings* from the next request on."""
         self._trusted = settings.trusted_proxy
         self._log_queries = settings.log_queries
@@ -138,47 +145,47 @@ class Front:
         scope["raw_path"] = path.encode()
         peer = (scope.get("client") or ("", 0))[0]
         headers = list(scope["headers"])
-        visit = Visit(secrets.token_hex(8), client_of(peer, headers, self._trusted), time.monotonic())
-        scope.setdefault("state", {})["visit"] = visit
+        context = RequestContext(secrets.token_hex(8), client_of(peer, headers, self._trusted), time.monotonic())
+        scope.setdefault("state", {})["context"] = context
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
-                visit.status = message["status"]
-                headers = [*_headers(visit, _clocks_of(scope)), *self._farewell(scope)]
+                context.status = message["status"]
+                headers = [*_headers(context, _times_of(scope)), *self._farewell(scope)]
                 message["headers"] = [*message["headers"], *headers]
             elif message["type"] == "http.response.body":
-                visit.sent += len(message["body"])
+                context.sent += len(message["body"])
             await send(message)
 
-        with logs.about(visit.id):
+        with logs.about(context.id):
             try:
-                await self._pass(scope, receive, send_with_headers, visit)
-            except Exception as error:  # noqa: BLE001 - whatever the gate meets is answered like the rest
+                await self._pass(scope, receive, send_with_headers, context)
+            except Exception as error:  # noqa: BLE001 - whatever authentication meets is answered like the rest
                 await _respond(answer(BoxRequest(scope), error), scope, receive, send_with_headers)
             finally:
-                self._log(scope, visit)
-                self._count(scope, visit)
-                self._note(scope, visit)
+                self._log(scope, context)
+                self._count(scope, context)
+                self._note(scope, context)
 
-    async def _pass(self, scope: Scope, receive: Receive, send: Send, visit: Visit) -> None:
+    async def _pass(self, scope: Scope, receive: Receive, send: Send, context: RequestContext) -> None:
         refuse_key_in_query(scope["query_string"])
         path = scope["path"]
         if not self._has(scope, path):
             raise NotFound(_ONLY_PAGE_HERE if cast("dict[str, Any]", scope).get(_SIDE) == "admin" else _NOTHING_HERE)
         if self._is_page(path):
             peer = (scope.get("client") or ("", 0))[0]
-            await self._state.door.admit(scope, visit.client, peer, self._trusted)
+            await self._state.authentication.admit(scope, context.client, peer, self._trusted)
         if path == "/v1" or path.startswith("/v1/"):
             kind: Kind = "screenshot" if (scope.get("method"), path.rstrip("/")) in _COSTS_A_SCREENSHOT else "general"
-            gate: Gate = self._state.gate
-            visit.admission = await gate.admit(list(scope["headers"]), visit.client, kind)
-            visit.standing = visit.admission.standing
-            scope["state"]["admission"] = visit.admission
-        if visit.admission is not None or scope["state"].get("session") is not None:
+            authenticator: Authenticator = self._state.authenticator
+            context.authenticated = await authenticator.admit(list(scope["headers"]), context.client, kind)
+            context.bucket_state = context.authenticated.bucket_state
+            scope["state"]["authenticated"] = context.authenticated
+        if context.authenticated is not None or scope["state"].get("session") is not None:
             scope["state"][PROVEN] = True
             await self._inner(scope, receive, send)
             return
-        with self._strangers.bounded(receive, network_of(visit.client)) as bounded:
+        with self._anonymous.bounded(receive, network_of(context.client)) as bounded:
             await self._inner(scope, bounded, send)
 
     def _farewell(self, scope: Scope) -> list[tuple[bytes, bytes]]:
@@ -203,42 +210,42 @@ class Front:
         """Say whether what a request fails with is shown to an operator, as a page."""
         return self._is_page(scope["path"]) and self._has(scope, scope["path"])
 
-    def _count(self, scope: Scope, visit: Visit) -> None:
+    def _count(self, scope: Scope, context: RequestContext) -> None:
         rendering: Rendering | None = scope["state"].get("rendering")
-        clocks = _clocks_of(scope)
+        times = _times_of(scope)
         self._state.metrics.count(
             Served(
                 method=str(scope.get("method")),
                 route=self._route(scope),
-                status=visit.status,
-                seconds=time.monotonic() - visit.begun,
-                code=visit.error.code if visit.error else "ok",
-                sent=visit.sent,
-                key=visit.admission.key.prefix if visit.admission else None,
-                shot=_asks_for_a_shot(scope, visit),
-                line=clocks.queued if clocks else None,
-                rendering=clocks.rendered if clocks and clocks.begun is not None else None,
+                status=context.status,
+                seconds=time.monotonic() - context.begun,
+                code=context.error.code if context.error else "ok",
+                sent=context.sent,
+                key=context.authenticated.key.prefix if context.authenticated else None,
+                shot=_asks_for_a_shot(scope, context),
+                line=times.queued if times else None,
+                rendering=times.rendered if times and times.begun is not None else None,
                 steps=rendering.steps if rendering else {},
                 fetched=rendering.fetched if rendering else 0,
             )
         )
 
-    def _note(self, scope: Scope, visit: Visit) -> None:
+    def _note(self, scope: Scope, context: RequestContext) -> None:
         """Take note of what was captured, or failed to be: of what came as far as to name its target."""
         target: str | None = scope["state"].get("target")
         if target is None:
             return
         rendering: Rendering | None = scope["state"].get("rendering")
-        key = visit.admission.key if visit.admission else None
+        key = context.authenticated.key if context.authenticated else None
         self._state.captures.note(
-            history.Entry(
+            history.CaptureRecord(
                 moment=timestamps.now(),
-                request=visit.id,
+                request=context.id,
                 caller=f"{key.prefix} ({key.name})" if key else scope["state"]["caller"],
-                target=_shown(target, visit, with_query=False),
-                status=visit.status,
-                code=visit.error.code if visit.error else None,
-                milliseconds=round((time.monotonic() - visit.begun) * 1000),
+                target=_shown(target, context, with_query=False),
+                status=context.status,
+                code=context.error.code if context.error else None,
+                milliseconds=round((time.monotonic() - context.begun) * 1000),
                 bytes=sum(len(product.content) for product in rendering.products) if rendering else 0,
             )
         )
@@ -253,68 +260,68 @@ class Front:
                 return str(scope.get("path_template") or f"{above}/{{path}}")
         return OTHER
 
-    def _log(self, scope: Scope, visit: Visit) -> None:
-        if not self._log_health and scope["path"] in OPS_PATHS and visit.status in _EXPECTED:
+    def _log(self, scope: Scope, context: RequestContext) -> None:
+        if not self._log_health and scope["path"] in OPS_PATHS and context.status in _EXPECTED:
             return
-        target, clocks = scope["state"].get("target"), _clocks_of(scope)
+        target, times = scope["state"].get("target"), _times_of(scope)
         logs.event(
             "request",
-            id=visit.id,
-            client=visit.client,
-            key=visit.admission.key.prefix if visit.admission else None,
+            id=context.id,
+            client=context.client,
+            key=context.authenticated.key.prefix if context.authenticated else None,
             method=scope.get("method"),
             path=_LINK.sub("…", logs.without_user(scope["path"])[:LONGEST_LOGGED_PATH]),
-            status=visit.status,
-            ms=round((time.monotonic() - visit.begun) * 1000, 1),
-            queueMs=_milliseconds(clocks.queued) if clocks else None,
-            renderMs=_milliseconds(clocks.rendered) if clocks else None,
+            status=context.status,
+            ms=round((time.monotonic() - context.begun) * 1000, 1),
+            queueMs=_milliseconds(times.queued) if times else None,
+            renderMs=_milliseconds(times.rendered) if times else None,
             fetched=scope["state"].get("fetched"),
             refused=scope["state"].get("refused") or None,
-            target=_shown(target, visit, with_query=self._log_queries) if target else None,
-            error=visit.error.code if visit.error else None,
-            reason=visit.error.reason if isinstance(visit.error, TargetNotAllowed | CrossSite) else None,
+            target=_shown(target, context, with_query=self._log_queries) if target else None,
+            error=context.error.code if context.error else None,
+            reason=context.error.reason if isinstance(context.error, TargetNotAllowed | CrossSite) else None,
         )
 
 
-def _shown(target: str, visit: Visit, *, with_query: bool) -> str:
+def _shown(target: str, context: RequestContext, *, with_query: bool) -> str:
     """Return what was to be shot, as it may be kept: what is no URL may be anything."""
-    return logs.NO_URL if isinstance(visit.error, InvalidUrl) else logs.shown_url(target, with_query=with_query)
+    return logs.NO_URL if isinstance(context.error, InvalidUrl) else logs.shown_url(target, with_query=with_query)
 
 
-def _asks_for_a_shot(scope: Scope, visit: Visit) -> bool:
+def _asks_for_a_shot(scope: Scope, context: RequestContext) -> bool:
     """Say whether a picture was asked for by somebody who may: with a good key, or on the operator's page."""
-    if visit.admission is None:
+    if context.authenticated is None:
         return "caller" in scope["state"]
-    return visit.admission.standing.kind == "screenshot"
+    return context.authenticated.bucket_state.kind == "screenshot"
 
 
-def _clocks_of(scope: Scope) -> Clocks | None:
+def _times_of(scope: Scope) -> QueueTimes | None:
     """Return how long the request waited and took, if it came to the queue."""
-    clocks = cast("Clocks | None", scope["state"].get("clocks"))
-    return clocks if clocks is not None and clocks.arrived is not None else None
+    times = cast("QueueTimes | None", scope["state"].get("times"))
+    return times if times is not None and times.arrived is not None else None
 
 
 def _was_loaded(scope: Scope) -> bool:
     """Say whether a page was loaded for the request: from its turn on, it has cost what a picture costs."""
-    clocks = _clocks_of(scope)
-    return clocks is not None and clocks.begun is not None
+    times = _times_of(scope)
+    return times is not None and times.begun is not None
 
 
 def _milliseconds(seconds: float | None) -> int:
     return round((seconds or 0) * 1000)
 
 
-def _headers(visit: Visit, clocks: Clocks | None) -> list[tuple[bytes, bytes]]:
-    named = {"X-Request-Id": visit.id}
-    if clocks is not None:
+def _headers(context: RequestContext, times: QueueTimes | None) -> list[tuple[bytes, bytes]]:
+    named = {"X-Request-Id": context.id}
+    if times is not None:
         named |= {
-            "X-Queue-Time-Ms": str(_milliseconds(clocks.queued)),
-            "X-Render-Time-Ms": str(_milliseconds(clocks.rendered)),
+            "X-Queue-Time-Ms": str(_milliseconds(times.queued)),
+            "X-Render-Time-Ms": str(_milliseconds(times.rendered)),
         }
-    if visit.standing is not None:
-        named |= visit.standing.headers(time.time())
-    if visit.ignored:
-        named["X-Ignored-Fields"] = ", ".join(_NAME.sub("?", name)[:64] for name in visit.ignored)
+    if context.bucket_state is not None:
+        named |= context.bucket_state.headers(time.time())
+    if context.ignored:
+        named["X-Ignored-Fields"] = ", ".join(_NAME.sub("?", name)[:64] for name in context.ignored)
     return [(name.lower().encode(), value.encode()) for name, value in named.items()]
 
 
@@ -324,16 +331,18 @@ async def _respond(response: Response[Any], scope: Scope, receive: Receive, send
 
 def answer(request: AnyRequest, error: Exception) -> Response[Any]:
     """Turn any failure into the answer that this client understands: the one place where that happens."""
-    visit = visit_of(request.scope)
-    known = _known(error, request, visit)
-    visit.error = known
+    context = context_of(request.scope)
+    known = _known(error, request, context)
+    context.error = known
     if isinstance(known, Limited):
-        visit.admission, visit.standing = known.admission, known.admission.standing
-    if visit.admission is not None and known.is_free(loaded=_was_loaded(request.scope)):
-        visit.standing = request.app.state.gate.give_back(visit.admission, bounded=not known.blames_box)
-    if request.app.state.front.shows_page(request.scope) and (page := refusal(request, known, visit.id)):
+        context.authenticated, context.bucket_state = known.authenticated, known.authenticated.bucket_state
+    if context.authenticated is not None and known.is_free(loaded=_was_loaded(request.scope)):
+        context.bucket_state = request.app.state.authenticator.give_back(
+            context.authenticated, bounded=not known.blames_box
+        )
+    if request.app.state.front.shows_page(request.scope) and (page := refusal(request, known, context.id)):
         return page
-    body = error_body(known, visit.id, request.headers.get("user-agent", ""))
+    body = error_body(known, context.id, request.headers.get("user-agent", ""))
     return Response(body, status_code=known.status, headers=known.headers)
 
 
@@ -351,16 +360,16 @@ def _bound_of(path: str) -> int:
     return LARGEST_FORM if is_below(path) else LARGEST_BODY
 
 
-def _known(error: Exception, request: AnyRequest, visit: Visit) -> BoxError:
+def _known(error: Exception, request: AnyRequest, context: RequestContext) -> BoxError:
     if isinstance(error, BoxError):
         return error
     if isinstance(error, InternalServerException) and "disconnected" in error.detail:
         return InvalidRequest("The body ended before it was whole.")
     if isinstance(error, DatabaseError) and request.app.state.front.shows_page(request.scope):
-        logs.fault("request_failed", error, id=visit.id)
+        logs.fault("request_failed", error, id=context.id)
         return ServiceUnavailable(database.trouble(error, request.app.state.settings.database_path), BUSY_SECONDS)
     if not isinstance(error, HTTPException) or error.status_code >= 500:  # noqa: PLR2004 - our faults
-        logs.fault("request_failed", error, id=visit.id)
+        logs.fault("request_failed", error, id=context.id)
         return InternalError("The box failed to do this; its log has the reason under the request id.")
     if error.status_code == 405:  # noqa: PLR2004 - the one whose headers matter
         return MethodNotAllowed(f"{request.method} is not for this path.", headers=dict(error.headers or {}))

@@ -16,7 +16,7 @@ _HIGHEST_PORT = 65535
 
 
 @dataclass(frozen=True)
-class Place:
+class HostPattern:
     """A name, a pattern of names or a network, at one port or at all of them."""
 
     where: Network | str
@@ -38,18 +38,18 @@ class Place:
 
     def is_endpoint(self, host: str, port: int) -> bool:
         """Say whether this is exactly *host*, as URLs spell it, at *port*."""
-        named = self.where if isinstance(self.where, str) else str(Place(self.where))
+        named = self.where if isinstance(self.where, str) else str(HostPattern(self.where))
         return self.port == port and host == named
 
 
-def read(text: str) -> Place:
+def read(text: str) -> HostPattern:
     """Read one place; ValueError for what is none."""
     word = text.strip().lower()
     found = _WITH_PORT.fullmatch(word)
     try:
         if found and not 1 <= int(found[2]) <= _HIGHEST_PORT:
             raise ValueError  # noqa: TRY301 - told like the others
-        return Place(_where(found[1]), int(found[2])) if found else Place(_where(word))
+        return HostPattern(_where(found[1]), int(found[2])) if found else HostPattern(_where(word))
     except ValueError:
         raise ValueError(f"{text!r} must be {SPELLING}") from None
 
@@ -72,6 +72,6 @@ def host(text: str, *, wild: bool = False) -> str:
         return bare
 
 
-def any_has(places: Iterable[Place], host: str, port: int, addresses: Sequence[Address]) -> bool:
+def any_has(places: Iterable[HostPattern], host: str, port: int, addresses: Sequence[Address]) -> bool:
     """Say whether *host* at any of its *addresses* lies in any of *places*."""
     return any(place.has(host, port, address) for place in places for address in addresses)

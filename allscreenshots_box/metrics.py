@@ -82,7 +82,7 @@ class Metrics:
 
     def watch(self, sample: Callable[[], Sample], memory: Callable[[], Mapping[str, int]]) -> None:
         """Ask these when the metrics are read; *memory* walks through /proc, and is asked once a second at most."""
-        self._registry.register(_Standing(sample, memory))
+        self._registry.register(_Gauges(sample, memory))
 
     def count(self, served: Served) -> None:
         """Count one request."""
@@ -125,7 +125,7 @@ class _Build(Collector):
         yield InfoMetricFamily("allscreenshots_build", "The program that runs.", {"version": self._version})
 
 
-class _Standing(Collector):
+class _Gauges(Collector):
     def __init__(self, sample: Callable[[], Sample], memory: Callable[[], Mapping[str, int]]) -> None:
         self._sample = sample
         self._memory = memory

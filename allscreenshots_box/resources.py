@@ -15,7 +15,8 @@ MIB = 1024 * KIB
 # page up to 520. Slots are made for something between; the queue looks at what is free before each shot.
 BASE_MEMORY = 448 * MIB
 SLOT_MEMORY = 256 * MIB
-# Chromium opens 32 connections at most to what it takes for a proxy; each leads to another, and the door is one more.
+# Chromium opens 32 connections at most to what it takes for a proxy; each leads to another, and
+# the session listens for them.
 SHOT_HANDLES = 65
 NO_HANDLES = {errno.EMFILE, errno.ENFILE}
 # Files of a group, version 2 and 1: a bound, and what is used of it.

@@ -15,7 +15,7 @@ from litestar import Litestar
 
 from . import __version__, changes, keys, logs
 from .admin import operators
-from .app import create_app, obey
+from .app import create_app, reload
 from .config import Settings, spelled
 from .errors import OperatorError
 from .front import Side, beside
@@ -115,7 +115,7 @@ async def _serve(  # noqa: PLR0913, PLR0917 - all that was made while we were ro
 ) -> None:
     starting = asyncio.current_task()
     assert starting is not None  # noqa: S101 - this is one
-    signals.obey(starting.cancel, signals.keep)
+    signals.reload(starting.cancel, signals.keep)
     if signals.stopping:
         return
     notifier = Notifier.of(os.environ)
@@ -163,7 +163,7 @@ class _Service:
 
     async def run(self, signals: Signals) -> bool:
         """Serve until told to stop; say whether all clients had left when it was over."""
-        signals.obey(self._begin_to_stop, lambda: self._in_background(self._read_again))
+        signals.reload(self._begin_to_stop, lambda: self._in_background(self._read_again))
         for listener in self._listeners:
             listener.open()
         self._in_background(self._watch)
@@ -230,7 +230,7 @@ class _Service:
 
     async def _take(self, new: Settings) -> None:
         found = changes.between(self._settings, new)
-        await obey(self._app, found.settings)
+        await reload(self._app, found.settings)
         self._settings = found.settings
         renewed = await self._renew(found.settings)
         logs.event("reloaded", changed=found.taken, restart=found.waiting or None, certificate=renewed)

@@ -22,14 +22,14 @@ from msgspec.inspect import (
 
 from .errors import InvalidRequest
 
-T = TypeVar("T", bound="Body")
+T = TypeVar("T", bound="WireModel")
 
 MOST_IGNORED = 20  # names; a client that sends more gets the first ones
 MOST_PROBLEMS = 100  # told in one answer; nobody mends more at a time
 SHOWN_NAME = 64  # characters of a name that the caller made up
 
 
-class Body(msgspec.Struct, rename="camel", kw_only=True):
+class WireModel(msgspec.Struct, rename="camel", kw_only=True):
     """Base of the shapes that travel as JSON. What stands in one may be secret, so its repr tells nothing."""
 
     def problems(self) -> dict[str, str]:
@@ -141,7 +141,7 @@ class _Reading:
         if self.wrong > before:
             return None
         value = shape(**built)
-        for name, problem in value.problems().items() if isinstance(value, Body) else ():
+        for name, problem in value.problems().items() if isinstance(value, WireModel) else ():
             self._refuse(above + name if name else path, problem)
         return value
 

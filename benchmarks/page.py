@@ -66,7 +66,7 @@ PAGES = (
 def fill(db: sqlite_utils.Database, number: int, days: int) -> None:
     """Make so many keys, what each used on each of so many days, and as many captures and acts as are kept."""
     chance, now = random.Random(1), datetime.now(UTC)
-    known = [(index + 1, f"service-{index:05}", keys.mint()[: keys.PREFIX_LENGTH]) for index in range(number)]
+    known = [(index + 1, f"service-{index:05}", keys.generate()[: keys.PREFIX_LENGTH]) for index in range(number)]
     plans.set_plan(db, "small", {"screenshots_per_month": 1000})
     with writing(db):
         db.conn.executemany(

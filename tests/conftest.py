@@ -2,12 +2,13 @@
 
 import asyncio
 import json
+import re
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from functools import lru_cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from allscreenshots_box.app import Rendering as Rendered
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.process.health_cache import Health
-from allscreenshots_box.render.queue import Clocks
+from allscreenshots_box.render.queue import QueueTimes
 from allscreenshots_box.render.renderer import Renderer, Still
 from allscreenshots_box.render.shot import Extract, Html, Markdown, Output, Pdf, Picture, Product, Rendering, Shot
 from allscreenshots_box.storage.database import open_database
@@ -35,66 +36,9 @@ from tests.site.server import Site
 # Asked without a client of one's own, httpx reads all authorities anew: ten times the work of the request.
 httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)  # type: ignore[attr-defined] # its own
 
-BROWSER_SUITES = {
-    "test_door_browser.py",
-    "test_pages.py",
-    "test_view_browser.py",
-    "test_certificates.py",
-    "test_examples.py",
-    "test_hanging_up.py",
-    "test_hard_pages.py",
-    "test_isolation.py",
-    "test_kills.py",
-    "test_systemd.py",
-    "test_odd_answers.py",
-    "test_option_outputs.py",
-    "test_option_request.py",
-    "test_option_steps.py",
-    "test_options.py",
-    "test_reference_browser.py",
-    "test_pipe.py",
-    "test_renderer.py",
-    "test_scarcity.py",
-    "test_serve.py",
-    "test_signals.py",
-    "test_shot.py",
-    "test_request_filter.py",
-}
-
-# Where workers share the files, the longest go first: else one of them would be at work on it alone in the end.
-LONGEST = (
-    "test_kills.py",
-    "test_sandbox.py",
-    "test_neighbour.py",
-    "test_front.py",
-    "test_serve.py",
-    "test_hard_pages.py",
-    "test_doctor.py",
-    "test_option_request.py",
-    "test_renderer.py",
-    "test_cli.py",
-    "test_pages.py",
-    "test_wall.py",
-    "test_wall_without.py",
-    "test_api.py",
-    "test_systemd.py",
-    "test_keys.py",
-    "test_text.py",
-    "test_shot.py",
-    "test_backup.py",
-    "test_fuzz.py",
-)
 # What kills, starves or floods goes to one worker, one after the other: two at once would be a third thing to try.
-ROUGH = {
-    "test_kills.py",
-    "test_sandbox.py",
-    "test_neighbour.py",
-    "test_scarcity.py",
-    "test_hanging_up.py",
-    "test_health.py",
-    "test_signals.py",
-    "test_turn.py",
-}
+ROOT = Path(__file__).parents[1]
+_ROUGH = re.compile(r"^ *(?:pytestmark = .*)?pytest\.mark\.rough\b", re.MULTILINE)
 
 
 class Scheduling(LoadFileScheduling):  # type: ignore[misc] # it has no types
@@ -102,7 +46,13 @@ class Scheduling(LoadFileScheduling):  # type: ignore[misc] # it has no types
 
     def _split_scope(self, nodeid: str) -> str:
         file = super()._split_scope(nodeid)
-        return "rough" if Path(file).name in ROUGH else file
+        return "rough" if _is_rough(file) else file
+
+
+@cache
+def _is_rough(file: str) -> bool:
+    """Say whether a file is marked so: who shares the files out knows their names alone."""
+    return bool(_ROUGH.search((ROOT / file).read_text()))
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -112,15 +62,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Scheduling:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Mark what needs Chromium. Alone, run it last: the quick half answers first."""
-    for item in items:
-        if item.path.name in BROWSER_SUITES:
-            item.add_marker("browser")
+    """Let what is rough or long begin first where workers share it; alone, the quick half answers first."""
     if hasattr(config, "workerinput"):
-        places = {name: place for place, name in enumerate(LONGEST)}
-        items.sort(key=lambda item: (item.path.name not in ROUGH, places.get(item.path.name, len(LONGEST))))
+        items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in ("rough", "long")])
     else:
-        items.sort(key=lambda item: item.path.name in BROWSER_SUITES)
+        items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
 
 
 class StandIn(Renderer):
@@ -161,7 +107,7 @@ class StandIn(Renderer):
         return self.wellbeing
 
     async def render(
-        self, shot: Shot, *, clocks: Clocks | None = None, still: Still | None = None, **asked: Any
+        self, shot: Shot, *, times: QueueTimes | None = None, still: Still | None = None, **asked: Any
     ) -> Rendering:
         """Answer at once, or fail as told."""
         self.shots.append(shot)
@@ -170,9 +116,9 @@ class StandIn(Renderer):
         self.stills.append(still)
         if still is not None:
             await still()
-        if clocks is not None and self.loads:
+        if times is not None and self.loads:
             waited = self.rendering.queue_seconds
-            clocks.arrived, clocks.begun, clocks.ended = 0.0, waited, waited + self.rendering.render_seconds
+            times.arrived, times.begun, times.ended = 0.0, waited, waited + self.rendering.render_seconds
         if self.failure is not None:
             raise self.failure
         return replace(

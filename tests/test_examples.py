@@ -15,6 +15,8 @@ from PIL import Image
 from tests.box import Box
 from tests.site.server import Site
 
+pytestmark = pytest.mark.browser
+
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
 NODE = str(Path(playwright.__file__).parent / "driver/node")  # comes with it, so that nobody has to have one

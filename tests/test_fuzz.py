@@ -13,6 +13,8 @@ from tests import fuzz
 from tests.box import Box
 from tests.conftest import StandIn
 
+pytestmark = pytest.mark.long
+
 SEED = 4
 
 

@@ -13,6 +13,8 @@ from tests.camera import picture as decoded
 from tests.site.pictures import row_colour
 from tests.site.server import PAGES, Site
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 QUICK = {"fullPage": True, "scrollInterval": 50}
 MODES = ("stitch", "native")
 MAGENTA, ORANGE, NAVY = (255, 0, 255), (255, 165, 0), (0, 0, 128)

@@ -82,7 +82,7 @@ def test_a_failed_shot_is_counted_by_its_code(
 
 
 def test_bad_keys_are_counted(api: TestClient[Litestar], secret: str) -> None:
-    wrong = secret[:12] + keys.mint()[12:]
+    wrong = secret[:12] + keys.generate()[12:]
     for key in ("", "nonsense", wrong):
         api.post("/v1/screenshots", json=SHOT, headers={"X-API-Key": key})
     text = scraped(api)

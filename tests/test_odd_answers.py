@@ -14,6 +14,8 @@ from tests.box import Box
 from tests.camera import SMALL, good
 from tests.odd_answers import ANSWERS, FLOOD_BYTES, FLOODS, HEADS, flooded_by, path_of, serving
 
+pytestmark = pytest.mark.browser
+
 BODY = [{"type": "json", "schema": {"body": {"selector": "body"}}}]
 AT_ONCE = 4
 RESET = "the connection was reset"

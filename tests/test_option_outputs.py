@@ -11,6 +11,8 @@ from PIL import Image
 from tests.camera import GREEN, RED, Camera, bands, colour, good, is_all, is_near, open_camera, picture
 from tests.site.server import Site
 
+pytestmark = pytest.mark.browser
+
 PRINTED_RED = b"1 0 0 rg"  # how a page of a PDF says: fill with red
 A4, LETTER = (595, 842), (612, 792)  # in points
 

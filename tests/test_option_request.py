@@ -30,6 +30,8 @@ from tests.camera import (
 from tests.site.routes import ADS_HOST
 from tests.site.server import Site
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 QUICK = {"fullPage": True, "scrollInterval": 50}
 BANDS = [  # of /tall.html, 500 pixels each
     (230, 25, 75),

@@ -10,6 +10,8 @@ from tests.camera import GREEN, GREY, SMALL, WHITE, Camera, colour, good, is_all
 from tests.site.routes import OTHER_HOST
 from tests.site.server import Site
 
+pytestmark = pytest.mark.browser
+
 TRACES = ("click", "type", "press", "hover", "select", "scroll", "late", "load")  # 50 px each, at the bottom
 TEXTS = ("clicks", "typed", "keys", "chosen", "scrolled")
 

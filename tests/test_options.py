@@ -13,6 +13,8 @@ from tests import test_option_steps as done
 from tests.camera import Camera, good, open_camera
 from tests.site.server import Site
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def camera(site: Site) -> Iterator[Camera]:

@@ -20,6 +20,8 @@ from allscreenshots_box import keys
 from tests.box import Box, command, free_port
 from tests.site.server import Site
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root has something to give up")
 
 
@@ -362,7 +364,7 @@ def test_a_kill_loses_no_more_than_the_counts_not_written_yet(data_dir: Path, si
 
 def test_a_good_key_is_served_beside_a_flood_of_bad_ones(box: Box, site: Site) -> None:
     secret = box.key("good")
-    bad = [keys.mint(), "nonsense", secret[:12] + keys.mint()[12:], secret[:-1] + "-"]
+    bad = [keys.generate(), "nonsense", secret[:12] + keys.generate()[12:], secret[:-1] + "-"]
     with httpx.Client() as client:
         answers = []
         for number in range(200):

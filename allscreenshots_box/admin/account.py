@@ -6,7 +6,7 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 
 from ..errors import OperatorError
-from .authentication import ROOT, Door
+from .authentication import ROOT, AdminAuthentication
 from .operators import SHORTEST_PASSWORD
 from .sign_in import arrived, chosen, client_of, elsewhere, session_of
 from .templating import page
@@ -15,33 +15,37 @@ AnyRequest = Request[Any, Any, Any]
 
 
 @get("/account")
-async def show(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+async def show(request: AnyRequest, authentication: NamedDependency[AdminAuthentication]) -> Response[Any]:
     """Show who is signed in, and the form for another password."""
-    return await _account(request, door)
+    return await _account(request, authentication)
 
 
 @post("/account/password")
-async def change_password(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+async def change_password(request: AnyRequest, authentication: NamedDependency[AdminAuthentication]) -> Response[Any]:
     """Set another password, and end all sessions but this one, which gets a new token."""
     form = await request.form()
     try:
         new = chosen(form.get("password", ""), form.get("repeat", ""))
-        token = await door.change_password(form.get("old", ""), new, client_of(request))
+        token = await authentication.change_password(form.get("old", ""), new, client_of(request))
     except OperatorError as error:
-        return await _account(request, door, status=400, problem=str(error))
+        return await _account(request, authentication, status=400, problem=str(error))
     if token is None:
-        return await _account(request, door, status=400, problem="The old password is not right.")
+        return await _account(request, authentication, status=400, problem="The old password is not right.")
     return arrived(request, token, f"{ROOT}/account?done=changed")
 
 
 @post("/account/sign-out")
-async def sign_out_everywhere(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+async def sign_out_everywhere(
+    request: AnyRequest, authentication: NamedDependency[AdminAuthentication]
+) -> Response[Any]:
     """End all sessions, this one too."""
-    await door.sign_out_everywhere(request.state.actor)
+    await authentication.sign_out_everywhere(request.state.actor)
     return elsewhere(f"{ROOT}/sign-in")
 
 
-async def _account(request: AnyRequest, door: Door, *, status: int = 200, problem: str | None = None) -> Response[Any]:
+async def _account(
+    request: AnyRequest, authentication: AdminAuthentication, *, status: int = 200, problem: str | None = None
+) -> Response[Any]:
     own = session_of(request)
     return page(
         "account.html",
@@ -50,7 +54,7 @@ async def _account(request: AnyRequest, door: Door, *, status: int = 200, proble
         problem=problem,
         changed=request.query_params.get("done") == "changed" and problem is None,
         own=own.digest if own else None,
-        sessions=await door.sessions(),
+        sessions=await authentication.sessions(),
         shortest=SHORTEST_PASSWORD,
     )
 

@@ -12,7 +12,7 @@ from litestar.params import FromPath
 
 from .. import config, keys
 from ..errors import NotFound, OperatorError
-from ..keys import Key, Minted, plans, usage_store
+from ..keys import GeneratedKey, KeySecret, plans, usage_store
 from ..keys.usage_store import Counts
 from ..storage.audit import Actor
 from . import expiry, forms, key_list, moments
@@ -64,13 +64,13 @@ async def edit(key_id: FromPath[int], request: AnyRequest, state: State) -> Resp
 
 
 def _edit(db: sqlite_utils.Database, form: Form, key_id: int, changes: dict[str, Any], by: Actor) -> None:
-    def require(key: Key) -> None:
+    def require(key: KeySecret) -> None:
         forms.require_shown(form, _state_of(key))
 
     keys.edit(db, key_id, changes, by=by, require=require)
 
 
-def _state_of(key: Key) -> dict[str, Any]:
+def _state_of(key: KeySecret) -> dict[str, Any]:
     """Return all that the form shows of *key*, in words of people."""
     hosts = (key.allow_hosts or "").replace(",", " ")
     return {
@@ -82,7 +82,7 @@ def _state_of(key: Key) -> dict[str, Any]:
     }
 
 
-def _changes(key: Key, form: Form) -> dict[str, Any]:
+def _changes(key: KeySecret, form: Form) -> dict[str, Any]:
     """Return what differs from *key* in the form: the audit tells of nothing else."""
     values = form.values
     told: dict[str, Any] = {"name": values.get("name", ""), "plan": values.get("plan", "")}
@@ -106,8 +106,8 @@ async def rotate(key_id: FromPath[int], request: AnyRequest, state: State) -> Re
     try:
         grace = _grace(form)
         _require_newest(key, form.values.get("prefix", ""))  # here too, before any slow work
-        minted = await asyncio.to_thread(keys.minted, state.hasher)
-        new, secret = await state.database.run(_rotate, minted, key, grace, actor_of(request))
+        generated = await asyncio.to_thread(keys.generated, state.hasher)
+        new, secret = await state.database.run(_rotate, generated, key, grace, actor_of(request))
     except OperatorError as error:
         form.refuse(error)
         return await _shown(state, key_id, form)
@@ -120,12 +120,14 @@ def _grace(form: Form) -> timedelta:
     return config.duration(form.values["grace"])
 
 
-def _rotate(db: sqlite_utils.Database, minted: Minted, key: Key, grace: timedelta, by: Actor) -> tuple[Key, str]:
+def _rotate(
+    db: sqlite_utils.Database, generated: GeneratedKey, key: KeySecret, grace: timedelta, by: Actor
+) -> tuple[KeySecret, str]:
     _require_newest(keys.find(db, key.id), key.prefix)
-    return keys.rotate(db, minted, key.id, grace=grace, by=by)
+    return keys.rotate(db, generated, key.id, grace=grace, by=by)
 
 
-def _require_newest(key: Key, seen: str) -> None:
+def _require_newest(key: KeySecret, seen: str) -> None:
     """Refuse a form that was sent before: a reload or a double click must not rotate once more."""
     if seen != key.prefix:
         raise OperatorError(
@@ -150,8 +152,8 @@ async def delete(key_id: FromPath[int], request: AnyRequest, state: State) -> Re
 # --- what is shown ------------------------------------------------------------------------------
 
 
-async def _found(state: State, key_id: int) -> Key:
-    key: Key = await _read(state, key_id, keys.find)
+async def _found(state: State, key_id: int) -> KeySecret:
+    key: KeySecret = await _read(state, key_id, keys.find)
     return key
 
 
@@ -199,7 +201,7 @@ def _told(db: sqlite_utils.Database, key_id: int, now: datetime) -> dict[str, An
     }
 
 
-async def _asked(state: State, key: Key, form: Form) -> Response[str]:
+async def _asked(state: State, key: KeySecret, form: Form) -> Response[str]:
     return page(
         "edit_key.html",
         section="keys",

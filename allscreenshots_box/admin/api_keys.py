@@ -11,11 +11,11 @@ from litestar.di import NamedDependency
 
 from .. import keys
 from ..errors import OperatorError
-from ..keys import Key
+from ..keys import KeySecret
 from ..keys import plans as limits
 from ..storage.database import Database
 from . import expiry, forms, key_list
-from .forms import Form, Tickets
+from .forms import Form, FormTokens
 from .key_list import Question
 from .templating import actor_of, base_of, page
 
@@ -64,26 +64,26 @@ def _question(asked: Any) -> Question:
 
 
 @get("/keys/new")
-async def ask(state: State, tickets: NamedDependency[Tickets]) -> Response[str]:
+async def ask(state: State, form_tokens: NamedDependency[FormTokens]) -> Response[str]:
     """Ask what a new key is to be."""
     form = Form({"plan": "default", "expires": expiry.NEVER, "organization": keys.DEFAULT_ORGANIZATION})
-    return await _asked(state.database, form, tickets)
+    return await _asked(state.database, form, form_tokens)
 
 
 @post("/keys/new", status_code=200)
-async def create(request: AnyRequest, state: State, tickets: NamedDependency[Tickets]) -> Response[str]:
+async def create(request: AnyRequest, state: State, form_tokens: NamedDependency[FormTokens]) -> Response[str]:
     """Make a key, and show its secret in this very answer: it is nowhere else."""
     form = await forms.sent(request)
-    if not tickets.take(form.values.get("ticket", "")):
+    if not form_tokens.take(form.values.get("ticket", "")):
         form.errors[""] = SENT_BEFORE
-        return await _asked(state.database, form, tickets)
+        return await _asked(state.database, form, form_tokens)
     try:
         facts = _facts(form)
-        minted = await asyncio.to_thread(keys.minted, state.hasher)
-        key, secret = await state.database.run(keys.create, minted, by=actor_of(request), **facts)
+        generated = await asyncio.to_thread(keys.generated, state.hasher)
+        key, secret = await state.database.run(keys.create, generated, by=actor_of(request), **facts)
     except OperatorError as error:
         form.refuse(error)
-        return await _asked(state.database, form, tickets)
+        return await _asked(state.database, form, form_tokens)
     return shown_once(request, key, secret)
 
 
@@ -104,13 +104,13 @@ def hosts_in(text: str) -> list[str]:
     return text.replace(",", " ").split()
 
 
-def shown_once(request: AnyRequest, key: Key, secret: str, *, grace: str = "") -> Response[str]:
+def shown_once(request: AnyRequest, key: KeySecret, secret: str, *, grace: str = "") -> Response[str]:
     """Return the one page that has *secret*."""
     curl = CURL.format(base=base_of(request))
     return page("secret.html", section="keys", key=key, secret=secret, curl=curl, grace=grace)
 
 
-async def _asked(database: Database, form: Form, tickets: Tickets) -> Response[str]:
+async def _asked(database: Database, form: Form, form_tokens: FormTokens) -> Response[str]:
     plans = await database.run(limits.plans)
     known = await database.look(key_list.environments)
     asked_twice = {"", "name"} & set(form.errors)
@@ -120,7 +120,7 @@ async def _asked(database: Database, form: Form, tickets: Tickets) -> Response[s
         section="keys",
         status=400 if form.errors else 200,
         form=form,
-        ticket=tickets.new(),
+        ticket=form_tokens.new(),
         plans=plans,
         environments=known,
         expiries=expiry.CHOICES,
@@ -128,7 +128,7 @@ async def _asked(database: Database, form: Form, tickets: Tickets) -> Response[s
     )
 
 
-def _live_named(db: Any, name: str) -> Key | None:
+def _live_named(db: Any, name: str) -> KeySecret | None:
     try:
         return keys.find(db, name)
     except OperatorError:

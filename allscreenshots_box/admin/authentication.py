@@ -1,4 +1,4 @@
-"""The door of the page: who is let in, and what a stranger may see."""
+"""The way into the page: who is let in, and what a stranger may see."""
 
 import asyncio
 import re
@@ -22,8 +22,8 @@ from ..keys.plans import Buckets
 from ..storage.audit import Actor
 from ..storage.database import Database
 from . import csrf, operators
-from .login_throttle import Guesses
-from .operators import Session
+from .login_throttle import LoginThrottle
+from .operators import OperatorSession
 
 ROOT = "/admin"
 OPEN = {"open": True}  # the option of a handler that answers strangers
@@ -46,7 +46,7 @@ def is_below(path: str) -> bool:
     return path == ROOT or path.startswith(f"{ROOT}/")
 
 
-class Door:
+class AdminAuthentication:
     """Lets operators in, by their session, and makes sessions of passwords and links."""
 
     def __init__(
@@ -58,7 +58,7 @@ class Door:
     ) -> None:
         self._database = database
         self._hasher = hasher
-        self._guesses = Guesses(buckets)
+        self._throttle = LoginThrottle(buckets)
         self.now = now
         self._failed = 0  # sign-ins that the audit does not know of yet ...
         self._failed_at = ""  # ... and the address of the last
@@ -82,7 +82,7 @@ class Door:
         elif not _OPEN.fullmatch(path):
             raise NotSignedIn(f"{ROOT}/sign-in{_next_of(scope)}")
 
-    async def _recognize(self, headers: Headers, *, secure: bool) -> Session | None:
+    async def _recognize(self, headers: Headers, *, secure: bool) -> OperatorSession | None:
         tokens = _tokens(headers, cookie_name(secure=secure))[:MOST_COOKIES]
         return await self._database.run(operators.recognize_one, tokens, now=self.now()) if tokens else None
 
@@ -90,7 +90,7 @@ class Door:
         """Say whether a password is set: before the first one, nobody can sign in."""
         return await self._database.run(operators.password_hash) is not None
 
-    async def sign_in(self, password: str, client: str, instead_of: Session | None) -> str | None:
+    async def sign_in(self, password: str, client: str, instead_of: OperatorSession | None) -> str | None:
         """Return the token of a new session, None if that is not the password.
 
         Raises RateLimited and ServiceUnavailable. A right password waits like a wrong one: otherwise it could be told.
@@ -115,7 +115,7 @@ class Door:
         by = Actor(_OPERATOR, client)
         session = await self._database.run(operators.change_password, proven, hashed, by=by, now=self.now())
         if session is not None:
-            self._guesses.remember(client, hashed, self.now())
+            self._throttle.remember(client, hashed, self.now())
         return session
 
     async def link_works(self, token: str) -> bool:
@@ -133,19 +133,19 @@ class Door:
         by = Actor(_OPERATOR, client)
         session = await self._database.run(operators.use_link, token, hashed, by=by, now=self.now())
         if session is not None:
-            self._guesses.remember(client, hashed, self.now())
+            self._throttle.remember(client, hashed, self.now())
         return session
 
-    async def sessions(self) -> list[Session]:
+    async def sessions(self) -> list[OperatorSession]:
         """Return who is signed in."""
         return await self._database.run(operators.sessions, now=self.now())
 
-    async def require(self, session: Session) -> None:
+    async def require(self, session: OperatorSession) -> None:
         """Raise NotSignedIn if *session* has ended since it was recognized."""
         if session.digest not in {one.digest for one in await self.sessions()}:
             raise NotSignedIn(f"{ROOT}/sign-in")
 
-    async def sign_out(self, session: Session, by: Actor) -> None:
+    async def sign_out(self, session: OperatorSession, by: Actor) -> None:
         """End one session."""
         await self._database.run(operators.sign_out, session, by=by)
 
@@ -155,7 +155,7 @@ class Door:
 
     async def close(self) -> None:
         """Let what is being proven and written come to its end."""
-        self._guesses.close()
+        self._throttle.close()
         await self._tell_failures()
 
     async def _proven(self, password: str, client: str) -> str | None:
@@ -164,17 +164,17 @@ class Door:
         if hashed is None or len(password.encode()) > operators.LARGEST_PASSWORD:
             return None
         proof = partial(operators.matches, hashed, self._hasher, password)
-        if not await self._guesses.check(proof, client, known=await self._is_known(client, hashed)):
+        if not await self._throttle.check(proof, client, known=await self._is_known(client, hashed)):
             await self._note_failure(client)
             return None
         if operators.is_outdated(hashed, self._hasher):
             hashed = await self._rehashed(hashed, password)
-        self._guesses.remember(client, hashed, self.now())
+        self._throttle.remember(client, hashed, self.now())
         return hashed
 
     async def _is_known(self, client: str, hashed: str) -> bool:
         """Say whether somebody signed in well from there of late, or is signed in from there."""
-        if self._guesses.knows(client, hashed, self.now()):
+        if self._throttle.knows(client, hashed, self.now()):
             return True
         return network_of(client) in {network_of(session.address) for session in await self.sessions()}
 
@@ -209,7 +209,7 @@ class Door:
 
 
 def require_operator(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Stop what came past the door by a path that routing reads otherwise: there should be none."""
+    """Stop what came past authentication by a path that routing reads otherwise: there should be none."""
     if not handler.opt.get("open") and "actor" not in connection.scope["state"]:
         raise NotSignedIn(f"{ROOT}/sign-in")
 

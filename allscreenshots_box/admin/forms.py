@@ -60,7 +60,7 @@ async def sent(request: Request[Any, Any, Any]) -> Form:
     return Form({name: value.strip()[:LONGEST] for name, value in fields.items() if isinstance(value, str)})
 
 
-class Tickets:
+class FormTokens:
     """What tells the second sending of a form from the first: a reload, a double click, the back button.
 
     Only those that came back are kept, in memory; so no form grows too old to be sent.

@@ -75,7 +75,7 @@ class Question:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class KeyRow:
     """One key in the list."""
 
     id: int
@@ -111,7 +111,7 @@ class Entry:
 class Answer:
     """One page of the keys that were looked for."""
 
-    entries: list[Entry]
+    entries: list[KeyRow]
     total: int
     page: int
     pages: int
@@ -156,7 +156,7 @@ def _has(text: str | None, search: str) -> bool:
     return text is not None and search in text.casefold()
 
 
-def _entries(db: sqlite_utils.Database, ids: list[int], this: Period, moment: str) -> list[Entry]:
+def _entries(db: sqlite_utils.Database, ids: list[int], this: Period, moment: str) -> list[KeyRow]:
     values = {"ids": json.dumps(ids), "now": moment, "since": this.name}
     rows = {row["id"]: row for row in db.query(f"{_FEW} select * from known", values)}
     used: defaultdict[int, dict[str, int]] = defaultdict(dict)
@@ -171,11 +171,11 @@ def _entries(db: sqlite_utils.Database, ids: list[int], this: Period, moment: st
         retiring[row["key_id"]].append((row["prefix"], row["retires_at"]))
     days = days_of(this)
     return [
-        Entry(
+        KeyRow(
             retiring=[] if row["state"] == "expired" else retiring[row["id"]],
             screenshots=sum(used[row["id"]].values()),
             days=[(day, used[row["id"]].get(day, 0)) for day in days],
-            **{name: row[name] for name in Entry.__dataclass_fields__ if name in row},
+            **{name: row[name] for name in KeyRow.__dataclass_fields__ if name in row},
         )
         for row in map(rows.__getitem__, ids)
     ]

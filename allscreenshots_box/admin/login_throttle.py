@@ -44,7 +44,7 @@ class _Guess:
     known: bool
 
 
-class Guesses:
+class LoginThrottle:
     """Bounds what strangers may try, and keeps a line of its own for addresses that signed in well.
 
     Whoever has many networks can use up what all strangers have, and fill their line: never that of those who are

@@ -37,7 +37,7 @@ Deliver = Callable[[str], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class OperatorSession:
     """Who is signed in. Times are ISO 8601 in UTC."""
 
     digest: str
@@ -168,7 +168,7 @@ def use_link(db: sqlite_utils.Database, token: str, hashed: str, *, by: Actor, n
 
 
 def sign_in(
-    db: sqlite_utils.Database, proven: str, *, by: Actor, now: datetime, instead_of: Session | None = None
+    db: sqlite_utils.Database, proven: str, *, by: Actor, now: datetime, instead_of: OperatorSession | None = None
 ) -> str | None:
     """Return the token of a new session for whoever proved the hash *proven*; None if it has changed since."""
     with acting(db):
@@ -180,32 +180,32 @@ def sign_in(
         return _open_session(db, by, now)
 
 
-def recognize(db: sqlite_utils.Database, token: str, *, now: datetime) -> Session | None:
+def recognize(db: sqlite_utils.Database, token: str, *, now: datetime) -> OperatorSession | None:
     """Return the session that *token* belongs to, unless it is over; its last use is noted."""
     rows = list(db.query(f"select * from sessions where digest = ? and {_LIVE}", [_digest(token), *_live_at(now)]))
     if not rows:
         return None
-    session = Session(**rows[0])
+    session = OperatorSession(**rows[0])
     if session.seen_at <= stamp(now - SEEN):
         with suppress(sqlite3.OperationalError), writing(db, patience=NOTE_PATIENCE):  # a full disk signs nobody out
             db.execute("update sessions set seen_at = ? where digest = ?", [stamp(now), session.digest])
     return session
 
 
-def recognize_one(db: sqlite_utils.Database, tokens: Sequence[str], *, now: datetime) -> Session | None:
+def recognize_one(db: sqlite_utils.Database, tokens: Sequence[str], *, now: datetime) -> OperatorSession | None:
     """Return the session of the first of *tokens* that has one."""
     return next(filter(None, (recognize(db, token, now=now) for token in tokens)), None)
 
 
-def sessions(db: sqlite_utils.Database, *, now: datetime) -> list[Session]:
+def sessions(db: sqlite_utils.Database, *, now: datetime) -> list[OperatorSession]:
     """Return who is signed in, the latest seen first."""
     return [
-        Session(**row)
+        OperatorSession(**row)
         for row in db.query(f"select * from sessions where {_LIVE} order by seen_at desc", [*_live_at(now)])
     ]
 
 
-def sign_out(db: sqlite_utils.Database, session: Session, *, by: Actor) -> None:
+def sign_out(db: sqlite_utils.Database, session: OperatorSession, *, by: Actor) -> None:
     """End one session."""
     with acting(db):
         if db.execute("delete from sessions where digest = ?", [session.digest]).rowcount:

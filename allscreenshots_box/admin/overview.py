@@ -7,14 +7,14 @@ from litestar.di import NamedDependency
 
 from .cures import cure
 from .measures import size
-from .status import Insight, all_of_it
+from .status import BoxStatus, all_of_it
 from .templating import base_of, page
 
 
 @get("/")
-async def show(request: Request[Any, Any, Any], insight: NamedDependency[Insight]) -> Response[str]:
+async def show(request: Request[Any, Any, Any], box_status: NamedDependency[BoxStatus]) -> Response[str]:
     """Show the section."""
-    known = await all_of_it(insight)
+    known = await all_of_it(box_status)
     return page("overview.html", section="overview", cure=cure, size=size, base=base_of(request), **known)
 
 

@@ -16,10 +16,10 @@ from markupsafe import Markup
 from .. import validation
 from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
-from ..hosts import Place
+from ..hosts import HostPattern
 from ..keys.plans import Buckets, Plan
 from ..render import devices
-from ..render.queue import Clocks
+from ..render.queue import QueueTimes
 from ..render.renderer import Renderer
 from ..render.shot import Product, Rendering
 from ..web import disconnect
@@ -28,7 +28,7 @@ from .measures import size, span
 from .snippets import snippets
 from .templating import base_of, page
 
-CALLER = -1  # at the waiting line and among the buckets: keys count from 1, and 0 is nobody's
+CALLER = -1  # in the queue and among the buckets: keys count from 1, and 0 is nobody's
 CALLER_NAME = "admin"
 # A person tries one after the other; what is more is a script in the operator's session.
 PLAN = Plan(
@@ -119,9 +119,9 @@ async def take(
     except NotSignedIn:
         raise
     except BoxError as error:
-        request.state.visit.error = error  # the log and the counts know it as they know every other
+        request.state.context.error = error  # the log and the counts know it as they know every other
         _blame(form, error)
-        response = _page(form, status=error.status, failure=error, request_id=request.state.visit.id)
+        response = _page(form, status=error.status, failure=error, request_id=request.state.context.id)
         response.headers.update(error.headers)
         return response
     shown = await asyncio.to_thread(_shown, rendering)
@@ -137,15 +137,15 @@ def _charge(buckets: Buckets) -> None:
 
 async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Renderer, buckets: Buckets) -> Rendering:
     """Return what becomes of *body*, read and rendered as if a key had sent it. Raises BoxError."""
-    clocks = Clocks()
+    times = QueueTimes()
     try:
         wanted, _ = validation.read(ScreenshotRequest, json.dumps(body).encode())
         shot = shot_of(wanted)
-        request.state.target, request.state.clocks = shot.url, clocks
-        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, clocks=clocks, still=partial(_still, request))
+        request.state.target, request.state.times = shot.url, times
+        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, times=times, still=partial(_still, request))
         rendering = await disconnect.while_there(request.receive, work)
     except BoxError as error:
-        if error.is_free(loaded=clocks.begun is not None):
+        if error.is_free(loaded=times.begun is not None):
             buckets.give_back(CALLER, "screenshot", PLAN)
         raise
     request.state.rendering, request.state.fetched = rendering, rendering.fetched
@@ -153,9 +153,9 @@ async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Render
     return rendering
 
 
-async def _still(request: AnyRequest) -> tuple[Place, ...]:
+async def _still(request: AnyRequest) -> tuple[HostPattern, ...]:
     """Look again whether who asked is signed in, when the turn comes."""
-    await request.app.state.door.require(request.state.session)
+    await request.app.state.authentication.require(request.state.session)
     return ()
 
 

@@ -6,12 +6,12 @@ from litestar.di import Provide
 from . import account, activity, api_key, api_keys, overview, plans, playground, sign_in, static_files
 from .authentication import require_operator
 from .body import LARGEST_FORM
-from .forms import Tickets
+from .forms import FormTokens
 
 
 def router() -> Router:
     """Return everything below /admin."""
-    tickets = Tickets()
+    form_tokens = FormTokens()
     return Router(
         "/admin",
         route_handlers=[
@@ -27,6 +27,6 @@ def router() -> Router:
         ],
         guards=[require_operator],
         request_max_body_size=LARGEST_FORM,
-        dependencies={"tickets": Provide(lambda: tickets, sync_to_thread=False)},
+        dependencies={"form_tokens": Provide(lambda: form_tokens, sync_to_thread=False)},
         include_in_schema=False,
     )

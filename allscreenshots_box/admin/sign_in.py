@@ -13,8 +13,8 @@ from .. import logs
 from ..errors import OperatorError
 from ..process import command_hint
 from ..storage.database import trouble
-from .authentication import OPEN, ROOT, Door, cookie_name, destination, is_secure
-from .operators import SHORTEST_PASSWORD, Session
+from .authentication import OPEN, ROOT, AdminAuthentication, cookie_name, destination, is_secure
+from .operators import SHORTEST_PASSWORD, OperatorSession
 from .templating import moved, page
 
 AnyRequest = Request[Any, Any, Any]
@@ -23,32 +23,32 @@ _NEAR = {"127.0.0.1", "::1", "localhost"}
 
 
 @get("/sign-in", opt=OPEN)
-async def ask(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+async def ask(request: AnyRequest, authentication: NamedDependency[AdminAuthentication]) -> Response[Any]:
     """Ask for the password."""
     to = destination(request.query_params.get("next", ""))
     if session_of(request):
         return elsewhere(to)
-    return await _form(request, door, to)
+    return await _form(request, authentication, to)
 
 
 @post("/sign-in", opt=OPEN)
-async def sign_in(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+async def sign_in(request: AnyRequest, authentication: NamedDependency[AdminAuthentication]) -> Response[Any]:
     """Begin a session, always a new one, if that is the password."""
     form = await request.form()
     to = destination(form.get("next", ""))
-    token = await door.sign_in(form.get("password", ""), client_of(request), session_of(request))
+    token = await authentication.sign_in(form.get("password", ""), client_of(request), session_of(request))
     if token is None:
-        return await _form(request, door, to, status=401, problem="This is not the password.")
+        return await _form(request, authentication, to, status=401, problem="This is not the password.")
     return arrived(request, token, to)
 
 
 @post("/sign-out", opt=OPEN)
-async def sign_out(request: AnyRequest, door: NamedDependency[Door]) -> Response[Any]:
+async def sign_out(request: AnyRequest, authentication: NamedDependency[AdminAuthentication]) -> Response[Any]:
     """End this session; without one there is nothing to do."""
     forgotten = _cookie(request, "", max_age=0)
     if session := session_of(request):
         try:
-            await door.sign_out(session, request.state.actor)
+            await authentication.sign_out(session, request.state.actor)
         except DatabaseError as error:
             return _half_out(request, error, forgotten)
     return elsewhere(f"{ROOT}/sign-in", cookie=forgotten)
@@ -64,21 +64,25 @@ def _half_out(request: AnyRequest, error: DatabaseError, forgotten: Cookie) -> R
 
 
 @get("/link/{token:str}", opt=OPEN)
-async def open_link(request: AnyRequest, token: FromPath[str], door: NamedDependency[Door]) -> Response[Any]:
+async def open_link(
+    request: AnyRequest, token: FromPath[str], authentication: NamedDependency[AdminAuthentication]
+) -> Response[Any]:
     """Ask for a new password, and use nothing up: programs that look into mails open links, too."""
-    return await _link_form(request, door, token)
+    return await _link_form(request, authentication, token)
 
 
 @post("/link/{token:str}", opt=OPEN)
-async def use_link(request: AnyRequest, token: FromPath[str], door: NamedDependency[Door]) -> Response[Any]:
+async def use_link(
+    request: AnyRequest, token: FromPath[str], authentication: NamedDependency[AdminAuthentication]
+) -> Response[Any]:
     """Set the password, use the link up, and begin a session."""
     form = await request.form()
     try:
         new = chosen(form.get("password", ""), form.get("repeat", ""))
-        session = await door.use_link(token, new, client_of(request))
+        session = await authentication.use_link(token, new, client_of(request))
     except OperatorError as error:
-        return await _link_form(request, door, token, status=400, problem=str(error))
-    return arrived(request, session, ROOT) if session else await _link_form(request, door, token)
+        return await _link_form(request, authentication, token, status=400, problem=str(error))
+    return arrived(request, session, ROOT) if session else await _link_form(request, authentication, token)
 
 
 def chosen(password: str, repeat: str) -> str:
@@ -93,9 +97,9 @@ def client_of(request: AnyRequest) -> str:
     return str(request.scope["state"]["client"])
 
 
-def session_of(request: AnyRequest) -> Session | None:
+def session_of(request: AnyRequest) -> OperatorSession | None:
     """Return the session that the request belongs to, if any."""
-    session: Session | None = request.scope["state"].get("session")
+    session: OperatorSession | None = request.scope["state"].get("session")
     return session
 
 
@@ -120,21 +124,26 @@ def _cookie(request: AnyRequest, token: str, *, max_age: int | None = None) -> C
 
 
 async def _form(
-    request: AnyRequest, door: Door, to: str, *, status: int = 200, problem: str | None = None
+    request: AnyRequest, authentication: AdminAuthentication, to: str, *, status: int = 200, problem: str | None = None
 ) -> Response[Any]:
     shown: dict[str, Any] = {
         "problem": problem,
         "to": to,
-        "first": not await door.has_password(),
+        "first": not await authentication.has_password(),
         "command": _command(request),
     }
     return page("sign-in.html", status=status, **shown)
 
 
 async def _link_form(
-    request: AnyRequest, door: Door, token: str, *, status: int = 200, problem: str | None = None
+    request: AnyRequest,
+    authentication: AdminAuthentication,
+    token: str,
+    *,
+    status: int = 200,
+    problem: str | None = None,
 ) -> Response[Any]:
-    good = await door.link_works(token)
+    good = await authentication.link_works(token)
     shown: dict[str, Any] = {
         "problem": problem,
         "good": good,

@@ -12,7 +12,7 @@ from typing import Any
 import sqlite_utils
 
 from .. import resources
-from ..captures.history import Captures
+from ..captures.history import CaptureHistory
 from ..config import Settings
 from ..keys.usage import Usage
 from ..keys.usage_store import Counts
@@ -27,7 +27,7 @@ from .key_list import ROTATE_AFTER, UNUSED_AFTER
 DAYS = 30  # that are looked back on, today among them
 
 
-class Insight:
+class BoxStatus:
     """All that the page looks at. No dataclass: Litestar would want to know how to make its parts."""
 
     def __init__(  # noqa: PLR0913 - each is a part of the box
@@ -39,7 +39,7 @@ class Insight:
         renderer: Renderer,
         readiness: Readiness,
         usage: Usage,
-        captures: Captures,
+        captures: CaptureHistory,
     ) -> None:
         self.settings = settings  # in force
         self.begun = begun
@@ -134,30 +134,30 @@ def neglected(db: sqlite_utils.Database, now: datetime) -> Neglected:
     return Neglected(**row)
 
 
-async def all_of_it(insight: Insight) -> dict[str, Any]:
+async def all_of_it(box_status: BoxStatus) -> dict[str, Any]:
     """Return what the overview shows, as of now."""
     now = datetime.now(UTC)
-    await insight.captures.write()  # what was captured a moment ago is shown, too
+    await box_status.captures.write()  # what was captured a moment ago is shown, too
     reasons, stands, by_day, keys, last = await asyncio.gather(
-        insight.readiness.look(),
-        asyncio.to_thread(machine, insight.settings),
-        insight.usage.all_days((now - timedelta(days=DAYS - 1)).date()),
-        insight.database.look(neglected, now),
-        insight.captures.recent(number=10, failed=True),
+        box_status.readiness.look(),
+        asyncio.to_thread(machine, box_status.settings),
+        box_status.usage.all_days((now - timedelta(days=DAYS - 1)).date()),
+        box_status.database.look(neglected, now),
+        box_status.captures.recent(number=10, failed=True),
     )
-    slots, in_use, waiting = insight.renderer.standing
-    age = insight.renderer.browser_age
+    slots, in_use, waiting = box_status.renderer.standing
+    age = box_status.renderer.browser_age
     return {
         "reasons": reasons,
         "machine": stands,
         "past": past(by_day, now),
         "keys": keys,
         "errors": last,
-        "settings": insight.settings,
-        "begun": stamp(insight.begun),
-        "browser": insight.renderer.description,
+        "settings": box_status.settings,
+        "begun": stamp(box_status.begun),
+        "browser": box_status.renderer.description,
         "browser_begun": stamp(datetime.fromtimestamp(time.time() - age, UTC)) if age is not None else None,
-        "restarts": insight.renderer.restarts,
+        "restarts": box_status.renderer.restarts,
         "slots": slots,
         "in_use": in_use,
         "waiting": waiting,

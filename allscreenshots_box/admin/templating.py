@@ -64,7 +64,7 @@ def moved(to: str) -> Response[str]:
 
 
 def actor_of(request: Request[Any, Any, Any]) -> Actor:
-    """Return who makes the request, as the audit is to name them: the door leaves it where somebody is signed in."""
+    """Return who makes the request, as the audit is to name them: set where somebody is signed in."""
     return cast("Actor", request.state.actor)
 
 

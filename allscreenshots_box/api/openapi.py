@@ -12,7 +12,7 @@ from msgspec.inspect import DictType, ListType, Metadata, StrType, Type, UnionTy
 
 from .. import advice
 from ..errors import BoxError
-from ..validation import Body
+from ..validation import WireModel
 from . import field_descriptions
 
 # What the contract declares for an operation, and this version has no cause to answer.
@@ -88,7 +88,7 @@ def description_of(app: Litestar) -> dict[str, Any]:
 
 
 def _described(spec: dict[str, Any]) -> dict[str, Any]:
-    shapes = {shape.__name__: shape for shape in _shapes(Body)}
+    shapes = {shape.__name__: shape for shape in _shapes(WireModel)}
     for name, schema in spec["components"]["schemas"].items():
         _describe_shape(schema, shapes[name])
     for path, operations in spec["paths"].items():
@@ -98,7 +98,7 @@ def _described(spec: dict[str, Any]) -> dict[str, Any]:
     return whole
 
 
-def _shapes(above: type[Body]) -> Iterator[type[Body]]:
+def _shapes(above: type[WireModel]) -> Iterator[type[WireModel]]:
     for shape in above.__subclasses__():
         yield shape
         yield from _shapes(shape)
@@ -119,7 +119,7 @@ def _tidy(part: Any) -> Any:
 # --- shapes -------------------------------------------------------------------------------------
 
 
-def _describe_shape(schema: dict[str, Any], shape: type[Body]) -> None:
+def _describe_shape(schema: dict[str, Any], shape: type[WireModel]) -> None:
     schema["description"] = " ".join((shape.__doc__ or "").replace("*", "`").split())
     for field, said in schema["properties"].items():
         said["description"] = field_descriptions.FIELDS[shape.__name__][field]

@@ -6,10 +6,10 @@ from typing import Any
 from litestar.openapi.datastructures import ResponseSpec
 from msgspec import UNSET, UnsetType
 
-from ..validation import Body
+from ..validation import WireModel
 
 
-class ErrorDetail(Body):
+class ErrorDetail(WireModel):
     """The nested part of an error body."""
 
     code: str
@@ -18,14 +18,14 @@ class ErrorDetail(Body):
     documentation_url: str | None = None
 
 
-class ErrorResponse(Body):
+class ErrorResponse(WireModel):
     """The body of an error for clients that were generated from the contract."""
 
     error: ErrorDetail
     request_id: str | None = None
 
 
-class FlatErrorResponse(Body):
+class FlatErrorResponse(WireModel):
     """The body of an error for all other clients."""
 
     error: str
@@ -40,14 +40,14 @@ class FlatErrorResponse(Body):
     setting: str | UnsetType = UNSET
 
 
-class UnauthorizedResponse(Body):
+class UnauthorizedResponse(WireModel):
     """The body of a 401, the same for every reason and every client."""
 
     error: str
     message: str
 
 
-class ScreenshotJsonResponse(Body):
+class ScreenshotJsonResponse(WireModel):
     """One capture as JSON. *data* is written into it last, for it may be large."""
 
     url: str
@@ -65,7 +65,7 @@ class ScreenshotJsonResponse(Body):
     data: str | UnsetType | None = UNSET
 
 
-class OutputResponse(Body):
+class OutputResponse(WireModel):
     """One output of several. *data* is text, or the object that was extracted."""
 
     type: str
@@ -77,7 +77,7 @@ class OutputResponse(Body):
     data: Any = UNSET
 
 
-class MultiOutputResponse(Body):
+class MultiOutputResponse(WireModel):
     """Several outputs of one load of a page, by their ids."""
 
     url: str

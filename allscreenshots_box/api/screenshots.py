@@ -14,13 +14,13 @@ from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
 from ..captures.request import ScreenshotRequest, shot_of
-from ..hosts import Place
-from ..keys.authentication import Admission, Gate
+from ..hosts import HostPattern
+from ..keys.authentication import AuthenticatedRequest, Authenticator
 from ..keys.usage import Usage
-from ..render.queue import Clocks
+from ..render.queue import QueueTimes
 from ..render.renderer import Renderer
 from ..render.shot import MEDIA_TYPES, Product, Rendering, Shot
-from ..validation import Body
+from ..validation import WireModel
 from ..web import disconnect
 from .responses import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 
@@ -60,14 +60,14 @@ async def take_screenshot(
     usage: NamedDependency[Usage],
 ) -> Response[bytes]:
     """Render a page and answer with what became of it."""
-    admission: Admission = request.state.admission
-    shot = replace(shot_of(data), hosts=admission.key.hosts)
+    authenticated: AuthenticatedRequest = request.state.authenticated
+    shot = replace(shot_of(data), hosts=authenticated.key.hosts)
     request.state.target = shot.url
-    key, clocks = admission.key, Clocks()
-    request.state.clocks = clocks  # whoever answers tells them, also of a failure
-    async with usage.capture(key, clocks) as capture:
-        still = _Still(request.app.state.gate, key.prefix)
-        work = renderer.render(shot, caller=key.id, weight=key.plan.weight, clocks=clocks, still=still)
+    key, times = authenticated.key, QueueTimes()
+    request.state.times = times  # whoever answers tells them, also of a failure
+    async with usage.capture(key, times) as capture:
+        still = _Still(request.app.state.authenticator, key.prefix)
+        work = renderer.render(shot, caller=key.id, weight=key.plan.weight, times=times, still=still)
         rendering = await disconnect.while_there(request.receive, work)
         capture.made(sum(len(product.content) for product in rendering.products))
     request.state.fetched = rendering.fetched
@@ -81,11 +81,11 @@ async def take_screenshot(
 class _Still:
     """Looks at a secret again when the turn of its shot comes: it may have been stopped, or bound to other hosts."""
 
-    gate: Gate
+    authenticator: Authenticator
     prefix: str
 
-    async def __call__(self) -> tuple[Place, ...]:
-        return await self.gate.hosts_of(self.prefix)
+    async def __call__(self) -> tuple[HostPattern, ...]:
+        return await self.authenticator.hosts_of(self.prefix)
 
 
 def _headers(rendering: Rendering) -> dict[str, str]:
@@ -159,7 +159,7 @@ def _output_as_json(product: Product) -> list[bytes]:
     return _with_data(answer, encoded(product.content))
 
 
-def _with_data(answer: Body, data: list[bytes]) -> list[bytes]:
+def _with_data(answer: WireModel, data: list[bytes]) -> list[bytes]:
     """Return *answer* as JSON with one more field, without a copy of it: joining many pieces lets other threads run."""
     return [msgspec.json.encode(answer).removesuffix(b"}"), b',"data":', *data, b"}"]
 

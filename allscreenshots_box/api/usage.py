@@ -12,12 +12,12 @@ from litestar.openapi.spec import Operation, Parameter, Schema
 from litestar.openapi.spec.enums import OpenAPIType
 
 from ..errors import InvalidRequest
-from ..keys import Key
-from ..keys.authentication import Admission, owned_by
+from ..keys import KeySecret
+from ..keys.authentication import AuthenticatedRequest, owned_by
 from ..keys.plans import LARGEST
 from ..keys.usage import Usage
 from ..keys.usage_store import MONTH, Counts, Period, moment, period_of
-from ..validation import Body
+from ..validation import WireModel
 from ..web.error_body import reads_quota
 from .responses import ERRORS
 
@@ -37,7 +37,7 @@ AnyRequest = Request[Any, Any, Any]
 # --- shapes -------------------------------------------------------------------------------------
 
 
-class QuotaDetailResponse(Body):
+class QuotaDetailResponse(WireModel):
     """Screenshots of the month. Without a quota, *limit* and *remaining* are the largest number that there is."""
 
     limit: int
@@ -46,7 +46,7 @@ class QuotaDetailResponse(Body):
     percent_used: int
 
 
-class BandwidthQuotaResponse(Body):
+class BandwidthQuotaResponse(WireModel):
     """Bytes of the month, as QuotaDetailResponse."""
 
     limit_bytes: int
@@ -58,7 +58,7 @@ class BandwidthQuotaResponse(Body):
     percent_used: int
 
 
-class QuotaResponse(Body):
+class QuotaResponse(WireModel):
     """Both quotas, and their limits once more under the names that older clients insist on."""
 
     screenshots: QuotaDetailResponse
@@ -70,7 +70,7 @@ class QuotaResponse(Body):
     bandwidth_limit_bytes: int
 
 
-class QuotaStatusResponse(Body):
+class QuotaStatusResponse(WireModel):
     """Where the key stands this month."""
 
     tier: str
@@ -79,7 +79,7 @@ class QuotaStatusResponse(Body):
     period_ends: str
 
 
-class PeriodUsageResponse(Body):
+class PeriodUsageResponse(WireModel):
     """What an organization used in one month, which ends before *periodEnd*."""
 
     period_start: str
@@ -89,7 +89,7 @@ class PeriodUsageResponse(Body):
     bandwidth_formatted: str
 
 
-class TotalsResponse(Body):
+class TotalsResponse(WireModel):
     """What an organization has used since its first key."""
 
     screenshots_count: int
@@ -97,14 +97,14 @@ class TotalsResponse(Body):
     bandwidth_formatted: str
 
 
-class UsageOrganizationResponse(Body):
+class UsageOrganizationResponse(WireModel):
     """Whom the key belongs to."""
 
     id: str
     name: str
 
 
-class CreditBalanceResponse(Body):
+class CreditBalanceResponse(WireModel):
     """What the key may still take this month."""
 
     allowance_type: str
@@ -112,7 +112,7 @@ class CreditBalanceResponse(Body):
     resets_at: str | None
 
 
-class UsageResponse(Body):
+class UsageResponse(WireModel):
     """The organization's usage, and the key's quota."""
 
     organization: UsageOrganizationResponse
@@ -124,14 +124,14 @@ class UsageResponse(Body):
     totals: TotalsResponse
 
 
-class CaptureUsageCounts(Body):
+class CaptureUsageCounts(WireModel):
     """What one key used in some time."""
 
     screenshots_count: int
     bandwidth_bytes: int
 
 
-class ApiKeyUsageDetail(Body):
+class ApiKeyUsageDetail(WireModel):
     """What one key used this month, and in all."""
 
     api_key_id: str
@@ -141,7 +141,7 @@ class ApiKeyUsageDetail(Body):
     totals: CaptureUsageCounts
 
 
-class ApiKeyUsageResponse(Body):
+class ApiKeyUsageResponse(WireModel):
     """What each key of the organization used."""
 
     period_start: str
@@ -149,7 +149,7 @@ class ApiKeyUsageResponse(Body):
     keys: list[ApiKeyUsageDetail]
 
 
-class DailyCaptureCountResponse(Body):
+class DailyCaptureCountResponse(WireModel):
     """How many screenshots one day had."""
 
     date: str
@@ -284,9 +284,9 @@ routes = [get_usage, get_quota, get_usage_by_key, get_activity]
 # --- the query ----------------------------------------------------------------------------------
 
 
-def _key(request: AnyRequest) -> Key:
-    admission: Admission = request.state.admission
-    return admission.key
+def _key(request: AnyRequest) -> KeySecret:
+    authenticated: AuthenticatedRequest = request.state.authenticated
+    return authenticated.key
 
 
 def _days(request: AnyRequest) -> int:
@@ -311,7 +311,7 @@ def _invalid(name: str, problem: str) -> InvalidRequest:
 # --- numbers ------------------------------------------------------------------------------------
 
 
-def _quota(key: Key, used: Counts) -> QuotaResponse:
+def _quota(key: KeySecret, used: Counts) -> QuotaResponse:
     screenshots = _screenshots(key.plan.screenshots_per_month, used.screenshots)
     bandwidth = _bandwidth(key.plan.bandwidth_per_month, used.bytes)
     return QuotaResponse(

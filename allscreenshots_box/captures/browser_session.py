@@ -7,8 +7,8 @@ from msgspec import Meta
 
 from ..egress import policy
 from ..errors import InvalidUrl
-from ..render import shot as shots
-from ..validation import Body, choice, spelled
+from ..render import shot
+from ..validation import WireModel, choice, spelled
 
 MOST_COOKIES = 200
 MOST_HEADERS = 100
@@ -20,7 +20,7 @@ Origin = Annotated[str, spelled("^https?://[^/]+$", "an origin like https://exam
 Stored = Annotated[dict[str, str], Meta(max_length=MOST_STORED)]
 
 _NOT_IN_COOKIES = re.compile(r"[\x00-\x1f\x7f;]")
-_SAME_SITE: dict[str | None, shots.SameSite] = {
+_SAME_SITE: dict[str | None, shot.SameSite] = {
     "strict": "Strict",
     "lax": "Lax",
     "none": "None",
@@ -39,7 +39,7 @@ _NOT_THE_CALLERS = {  # headers of the connection, which is the browser's and th
 }
 
 
-class BrowserCookieRequest(Body):
+class BrowserCookieRequest(WireModel):
     """A cookie placed before navigation."""
 
     name: Annotated[str, Meta(min_length=1, max_length=512)]
@@ -62,9 +62,9 @@ class BrowserCookieRequest(Body):
             problems["name"] = "must have no ="
         return problems
 
-    def cookie(self) -> shots.Cookie:
+    def cookie(self) -> shot.Cookie:
         """Return the cookie for the renderer."""
-        return shots.Cookie(
+        return shot.Cookie(
             name=self.name,
             value=self.value,
             domain=self.domain or None,
@@ -76,7 +76,7 @@ class BrowserCookieRequest(Body):
         )
 
 
-class BrowserHeaderRequest(Body):
+class BrowserHeaderRequest(WireModel):
     """A request header, for the page's own origin or for one."""
 
     name: Annotated[str, spelled("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", "a header's name", most=128)]
@@ -91,12 +91,12 @@ class BrowserHeaderRequest(Body):
             problems["value"] = "must have no control characters"
         return problems
 
-    def header(self) -> shots.Header:
+    def header(self) -> shot.Header:
         """Return the header for the renderer."""
-        return shots.Header(name=self.name, value=self.value, origin=_origin(self.origin) if self.origin else None)
+        return shot.Header(name=self.name, value=self.value, origin=_origin(self.origin) if self.origin else None)
 
 
-class BrowserStorageOriginRequest(Body):
+class BrowserStorageOriginRequest(WireModel):
     """Web storage for one origin."""
 
     origin: Origin
@@ -106,22 +106,22 @@ class BrowserStorageOriginRequest(Body):
     def problems(self) -> dict[str, str]:
         return _origin_problems(self.origin)
 
-    def storage(self) -> shots.Storage:
+    def storage(self) -> shot.Storage:
         """Return the storage for the renderer."""
         local, session = self.local_storage or {}, self.session_storage or {}
-        return shots.Storage(origin=_origin(self.origin), local=local, session=session)
+        return shot.Storage(origin=_origin(self.origin), local=local, session=session)
 
 
-class BrowserSessionRequest(Body):
+class BrowserSessionRequest(WireModel):
     """Browser state used for one capture."""
 
     cookies: Annotated[list[BrowserCookieRequest], Meta(max_length=MOST_COOKIES)] | None = None
     headers: Annotated[list[BrowserHeaderRequest], Meta(max_length=MOST_HEADERS)] | None = None
     storage: Annotated[list[BrowserStorageOriginRequest], Meta(max_length=MOST_ORIGINS)] | None = None
 
-    def session(self) -> shots.Session:
+    def session(self) -> shot.BrowserSession:
         """Return the session for the renderer."""
-        return shots.Session(
+        return shot.BrowserSession(
             cookies=tuple(one.cookie() for one in self.cookies or ()),
             headers=tuple(one.header() for one in self.headers or ()),
             storage=tuple(one.storage() for one in self.storage or ()),

@@ -20,7 +20,7 @@ LONGEST_TEXT = 500  # characters of a caller or a target
 
 
 @dataclass(frozen=True, kw_only=True)
-class Entry:
+class CaptureRecord:
     """One capture: when it was answered, for whom, of what, and how it went."""
 
     moment: str  # ISO 8601 in UTC
@@ -33,18 +33,18 @@ class Entry:
     bytes: int
 
 
-_COLUMNS = tuple(field.name for field in fields(Entry))
+_COLUMNS = tuple(field.name for field in fields(CaptureRecord))
 
 
-class Captures:
+class CaptureHistory:
     """Takes note of captures in memory, and writes them together."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[Entry] = deque(maxlen=MOST_WAITING)
+        self._waiting: deque[CaptureRecord] = deque(maxlen=MOST_WAITING)
         self._in_trouble = False
 
-    def note(self, entry: Entry) -> None:
+    def note(self, entry: CaptureRecord) -> None:
         """Take note of one capture."""
         self._waiting.append(entry)
 
@@ -77,9 +77,9 @@ class Captures:
 
 
 @asynccontextmanager
-async def noting(database: Database) -> AsyncIterator[Captures]:
+async def noting(database: Database) -> AsyncIterator[CaptureHistory]:
     """Yield a Captures that is written as it grows, and once more when the block ends."""
-    captures = Captures(database)
+    captures = CaptureHistory(database)
     try:
         async with repeated(captures.write, WRITE_SECONDS):
             yield captures
@@ -87,7 +87,7 @@ async def noting(database: Database) -> AsyncIterator[Captures]:
         await captures.close()
 
 
-def add(db: sqlite_utils.Database, entries: list[Entry], *, patience: int) -> None:
+def add(db: sqlite_utils.Database, entries: list[CaptureRecord], *, patience: int) -> None:
     """Add *entries*, all or none, and forget the oldest rows over the bound."""
     marks = ", ".join(f":{column}" for column in _COLUMNS)
     with writing(db, patience=patience):
@@ -97,7 +97,7 @@ def add(db: sqlite_utils.Database, entries: list[Entry], *, patience: int) -> No
         db.execute("delete from captures where id <= (select max(id) from captures) - ?", [KEPT])
 
 
-def _row(entry: Entry) -> dict[str, Any]:
+def _row(entry: CaptureRecord) -> dict[str, Any]:
     return {name: value[:LONGEST_TEXT] if isinstance(value, str) else value for name, value in asdict(entry).items()}
 
 

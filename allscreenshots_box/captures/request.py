@@ -7,8 +7,8 @@ from msgspec import Meta
 from ..errors import InvalidDevice
 from ..render import devices
 from ..render import shot as shots
-from ..render.shot import Blocked, Output, Session, Shot, Window
-from ..validation import Body, choice, spelled
+from ..render.shot import BlockOptions, BrowserSession, Output, Shot, Window
+from ..validation import WireModel, choice, spelled
 from .browser_session import BrowserSessionRequest
 
 LARGEST_VIEWPORT = 4096  # the contract says 2560 x 2160, older clients' documentation this
@@ -23,7 +23,7 @@ Quality = Annotated[int, Meta(ge=1, le=100)]
 OutputId = Annotated[str, spelled("^[A-Za-z0-9_-]*$", "letters, digits, _ and -", most=64)]
 
 
-class ViewportConfig(Body):
+class ViewportConfig(WireModel):
     """Size of the browser window, in CSS pixels."""
 
     width: Annotated[int, Meta(ge=100, le=LARGEST_VIEWPORT)] = Window.width
@@ -34,7 +34,7 @@ class ViewportConfig(Body):
 # --- actions ------------------------------------------------------------------------------------
 
 
-class PageAction(Body, tag_field="type"):
+class PageAction(WireModel, tag_field="type"):
     """What all steps on the page have in common."""
 
     optional: bool = False
@@ -136,7 +136,7 @@ AnyAction = ClickAction | TypeAction | PressAction | HoverAction | SelectAction 
 # --- outputs ------------------------------------------------------------------------------------
 
 
-class OutputSpec(Body, tag_field="type"):
+class OutputSpec(WireModel, tag_field="type"):
     """What all outputs have in common."""
 
     id: OutputId | None = None
@@ -197,7 +197,7 @@ class MarkdownOutputSpec(OutputSpec, kw_only=True, tag="markdown"):
         return shots.Markdown(id=name, main=self.main_content_only)
 
 
-class JsonFieldSpec(Body):
+class JsonFieldSpec(WireModel):
     """One extraction rule."""
 
     selector: RequiredSelector
@@ -238,7 +238,7 @@ AnyOutput = ScreenshotOutputSpec | PdfOutputSpec | HtmlOutputSpec | MarkdownOutp
 # --- the whole ----------------------------------------------------------------------------------
 
 
-class ScreenshotRequest(Body):
+class ScreenshotRequest(WireModel):
     """Body of a synchronous capture."""
 
     url: Annotated[str, Meta(min_length=1)]
@@ -288,7 +288,7 @@ class ScreenshotRequest(Body):
 
 def shot_of(request: ScreenshotRequest) -> Shot:
     """Return the Shot that *request* asks for. Raises InvalidDevice."""
-    blocked = Blocked(
+    blocked = BlockOptions(
         ads=request.block_ads,
         cookie_banners=request.block_cookie_banners,
         popups=request.block_popups,
@@ -314,7 +314,7 @@ def shot_of(request: ScreenshotRequest) -> Shot:
         blocked=blocked,
         stealth=request.stealth_mode,
         actions=tuple(action.step() for action in request.actions or ()),
-        session=request.session.session() if request.session else Session(),
+        session=request.session.session() if request.session else BrowserSession(),
         fail_on_http_error=request.fail_on_http_error,
         share=request.share_rendering,
     )

@@ -57,7 +57,7 @@ def list_plans(*, as_json: bool) -> None:
 @click.option(
     "--bandwidth-per-month", type=Quota(), metavar="BYTES|unlimited", help="The same, for the results' bytes."
 )
-@click.option("--weight", type=int, metavar="N", help="Turns at the waiting line, to one of weight 1.")
+@click.option("--weight", type=int, metavar="N", help="Turns in the queue, to one of weight 1.")
 def set_plan(name: str, **changes: Any) -> None:
     """Make the plan NAME or change it; what is left out stays, or is as in the default plan."""
     if not given(changes):

@@ -211,11 +211,11 @@ def _fit(body: dict[str, Any], target: _Target) -> None:
 def _checked(body: dict[str, Any], asked: set[str]) -> Any:
     """Return the Shot, or say with the option's name what is wrong with it."""
     from .. import validation
-    from ..captures import request as orders
+    from ..captures.request import ScreenshotRequest, shot_of
 
     try:
-        request, ignored = validation.read(orders.ScreenshotRequest, json.dumps(body).encode())
-        shot = orders.shot_of(request)
+        request, ignored = validation.read(ScreenshotRequest, json.dumps(body).encode())
+        shot = shot_of(request)
     except InvalidRequest as error:
         raise click.UsageError(_by_option(error, asked)) from error
     if ignored:

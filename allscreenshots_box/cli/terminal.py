@@ -213,7 +213,7 @@ def hasher(settings: Settings) -> Any:
     return keys.hasher_of(settings.argon2_memory, settings.argon2_passes)
 
 
-def hand_over(_: keys.Key | None, secret: str) -> None:
+def hand_over(_: keys.KeySecret | None, secret: str) -> None:
     """Print the secret, alone on stdout, once the key is stored; if that fails it is undone, for nobody got it."""
     try:
         sys.stdout.write(f"{secret}\n")
@@ -233,7 +233,7 @@ def confirm(question: str, *, yes: bool) -> None:
     click.confirm(escaped(question), abort=True, err=True)
 
 
-def until(key: keys.Key) -> str:
+def until(key: keys.KeySecret) -> str:
     """Say how long a key works."""
     return f"works until {key.expires_at}" if key.expires_at else "does not expire"
 

@@ -15,8 +15,8 @@ from .. import logs
 from ..config import Loaded
 from ..errors import OperatorError
 from . import browser, machine, service, store
-from .context import SERVICE, Patient
-from .result import Finding, Skipped, State, Verdict, failed, ok
+from .context import SERVICE, CheckContext
+from .result import CheckResult, Finding, Skipped, State, failed, ok
 
 __all__ = ["NAMES", "Finding", "State", "examine", "lines"]
 
@@ -30,7 +30,7 @@ class Check:
     """One check. *seconds* is how long it may take."""
 
     name: str
-    make: Callable[[Patient], Verdict | Awaitable[Verdict]]
+    make: Callable[[CheckContext], CheckResult | Awaitable[CheckResult]]
     seconds: float = 10.0
 
 
@@ -91,12 +91,12 @@ async def _findings(load: Callable[[], Loaded], only: Collection[str]) -> AsyncI
         yield _finding(1, SETTINGS, failed(str(error), cure))
         return
     yield _finding(1, SETTINGS, ok(_told(loaded)))
-    patient = Patient(loaded)
-    async with patient.stack:
+    context = CheckContext(loaded)
+    async with context.stack:
         for number, check in enumerate(CHECKS, start=2):
             if check.name not in only and check.name not in ALWAYS:
                 continue
-            yield _finding(number, check.name, await _made(check, patient))
+            yield _finding(number, check.name, await _made(check, context))
 
 
 def _told(loaded: Loaded) -> str:
@@ -105,19 +105,19 @@ def _told(loaded: Loaded) -> str:
     return f"all of them read; given are {told}" if given else "all of them the defaults"
 
 
-def _finding(number: int, name: str, verdict: Verdict) -> Finding:
-    return Finding(number, name, **asdict(verdict))
+def _finding(number: int, name: str, result: CheckResult) -> Finding:
+    return Finding(number, name, **asdict(result))
 
 
-async def _made(check: Check, patient: Patient) -> Verdict:
+async def _made(check: Check, context: CheckContext) -> CheckResult:
     """Make one check. However it ends, the next one is made."""
     try:
         async with asyncio.timeout(check.seconds):
             if inspect.iscoroutinefunction(check.make):
-                return await cast("Awaitable[Verdict]", check.make(patient))
-            return await _aside(cast("Callable[[Patient], Verdict]", check.make), patient)
+                return await cast("Awaitable[CheckResult]", check.make(context))
+            return await _aside(cast("Callable[[CheckContext], CheckResult]", check.make), context)
     except Skipped as skipped:
-        return Verdict("skipped", str(skipped))
+        return CheckResult("skipped", str(skipped))
     except TimeoutError:
         cure = "uptime; free -m; df -h (a machine that swaps, or a disk that hangs); then run doctor again"
         return failed(f"no answer within {check.seconds:g} s", cure)
@@ -125,27 +125,27 @@ async def _made(check: Check, patient: Patient) -> Verdict:
         return failed(f"the check broke: {type(error).__name__}: {logs.clean(str(error))}", "report it, with this line")
 
 
-async def _aside(make: Callable[[Patient], Verdict], patient: Patient) -> Verdict:
+async def _aside(make: Callable[[CheckContext], CheckResult], context: CheckContext) -> CheckResult:
     """Make a check in a thread that nobody waits for at the end: a disk that hangs would never let it go."""
     loop = asyncio.get_running_loop()
-    answer: asyncio.Future[Verdict] = loop.create_future()
+    answer: asyncio.Future[CheckResult] = loop.create_future()
 
-    def give(verdict: Verdict | None, error: BaseException | None) -> None:
+    def give(result: CheckResult | None, error: BaseException | None) -> None:
         if answer.done():
             return
         if error is not None:
             answer.set_exception(error)
-        elif verdict is not None:
-            answer.set_result(verdict)
+        elif result is not None:
+            answer.set_result(result)
 
     def work() -> None:
-        verdict, error = None, None
+        result, error = None, None
         try:
-            verdict = make(patient)
+            result = make(context)
         except BaseException as problem:  # noqa: BLE001 - it is raised where it is awaited
             error = problem
         with suppress(RuntimeError):  # too late: the loop is gone
-            loop.call_soon_threadsafe(give, verdict, error)
+            loop.call_soon_threadsafe(give, result, error)
 
     threading.Thread(target=work, daemon=True).start()
     return await answer

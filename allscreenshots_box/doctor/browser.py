@@ -10,15 +10,15 @@ from pathlib import Path
 
 from .. import hosts
 from ..config import Settings
-from ..egress import policy as outbound
+from ..egress.policy import Policy, policy_of
 from ..errors import BoxError, OperatorError, TargetNotAllowed
 from ..process import privileges
 from ..render.browsers.chromium import find_executable
 from ..render.renderer import Equipment, Renderer, running
-from ..render.shot import Blocked, Extract, Field, Shot, Window
-from .context import SERVICE, Patient
+from ..render.shot import BlockOptions, Extract, Field, Shot, Window
+from .context import SERVICE, CheckContext
 from .probe import Site, page, redirect
-from .result import Verdict, failed, ok, warning
+from .result import CheckResult, failed, ok, warning
 
 OLDEST = 120  # the first with a headless shell by itself; the quick captures that the renderer asks for are older
 TESTED = 156  # what the tests run on
@@ -41,7 +41,7 @@ SWITCHES = (  # of the kernel: name, the value that forbids user namespaces, and
 )
 BROKEN = f"journalctl -u {SERVICE} -n 50; {UPGRADE}; run doctor again, and report it if it stays"
 STOP = f"systemctl stop {SERVICE}, and report it: no page is to be shot until this is mended"
-PLAIN = Blocked(ads=False, cookie_banners=False, popups=False)
+PLAIN = BlockOptions(ads=False, cookie_banners=False, popups=False)
 
 SAMPLES = {  # two of each: where there is no font, different letters look the same
     "Latin": "Qg",
@@ -110,18 +110,18 @@ Promise.all([...tries, fetch('/control')]).then(() => {
 </script>"""
 
 
-def executable(patient: Patient) -> Verdict:
+def executable(context: CheckContext) -> CheckResult:
     """Find the browser, and ask it for its version."""
-    patient.move_out()
+    context.move_out()
     name = "take the setting browser out, or set it to what `command -v chromium-headless-shell` says"
     try:
-        path = patient.settings.browser or find_executable()
+        path = context.settings.browser or find_executable()
         told = _said_version(path)
     except OperatorError as error:
         return failed(str(error), INSTALL)
     except (OSError, subprocess.TimeoutExpired) as error:
         why = getattr(error, "strerror", None) or "it does not answer"
-        return failed(f"{patient.settings.browser} cannot be run by {privileges.name()} ({why})", name)
+        return failed(f"{context.settings.browser} cannot be run by {privileges.name()} ({why})", name)
     found = re.search(r"\b(\d+)\.(\d+)\.(\d+)\.(\d+)\b", told)
     if found is None:
         return failed(f"{path} is no Chromium: --version does not tell one", name)
@@ -136,7 +136,7 @@ def _said_version(path: Path) -> str:
     return told.stdout.decode(errors="replace") if told.returncode == 0 else ""
 
 
-def _age(path: Path, version: str, numbers: tuple[int, ...]) -> Verdict:
+def _age(path: Path, version: str, numbers: tuple[int, ...]) -> CheckResult:
     fact = f"{path} {version}"
     if numbers[0] < OLDEST:
         return failed(f"{fact} is too old: the box needs {OLDEST}, and is tested with {TESTED}", UPGRADE)
@@ -146,21 +146,21 @@ def _age(path: Path, version: str, numbers: tuple[int, ...]) -> Verdict:
     return ok(fact)
 
 
-async def sandbox(patient: Patient) -> Verdict:
+async def sandbox(context: CheckContext) -> CheckResult:
     """Start the browser as the server does, and have it prove its sandbox."""
-    settings = patient.settings
-    patient.move_out()
-    site = await patient.stack.enter_async_context(patient.site)
+    settings = context.settings
+    context.move_out()
+    site = await context.stack.enter_async_context(context.site)
     try:
         opened = running(_equipment(settings), policy(settings, site))
-        patient.renderer = await patient.stack.enter_async_context(opened)
+        context.renderer = await context.stack.enter_async_context(opened)
     except OperatorError as error:
         return failed(str(error), _cure_of_start(str(error)))
     if settings.dangerously_disable_sandbox:
-        source = patient.sources["dangerously_disable_sandbox"]
+        source = context.sources["dangerously_disable_sandbox"]
         fact = "OFF: an exploit in any page has all that the server's user has, keys' hashes included"
         return failed(fact, f"take dangerously_disable_sandbox out (it comes from {source})")
-    return ok(patient.renderer.description["sandbox"])
+    return ok(context.renderer.description["sandbox"])
 
 
 def _equipment(settings: Settings) -> Equipment:
@@ -175,9 +175,9 @@ def _equipment(settings: Settings) -> Equipment:
     )
 
 
-def policy(settings: Settings, site: Site) -> outbound.Policy:
+def policy(settings: Settings, site: Site) -> Policy:
     """Return a policy that lets pages reach *site*, and nothing else of this machine."""
-    return replace(outbound.policy_of(settings), allow=(hosts.read(site.place),), deny=())
+    return replace(policy_of(settings), allow=(hosts.read(site.place),), deny=())
 
 
 def _cure_of_start(told: str) -> str:
@@ -188,11 +188,11 @@ def _cure_of_start(told: str) -> str:
     return INSTALL.replace("install", "install --reinstall", 1)
 
 
-def namespaces(patient: Patient) -> Verdict:
+def namespaces(context: CheckContext) -> CheckResult:
     """Look at what the kernel says of user namespaces, once it is known whether the sandbox could be built of them."""
     obstacles = list(_obstacles())
     facts = ", ".join(f"{name} = {value}" for name, value, _ in obstacles)
-    sandboxed = patient.renderer is not None and not patient.settings.dangerously_disable_sandbox
+    sandboxed = context.renderer is not None and not context.settings.dangerously_disable_sandbox
     if sandboxed:
         return ok(f"the browser's sandbox is built of them{f' ({facts}: it has an exception)' if facts else ''}")
     if facts:
@@ -209,13 +209,13 @@ def _obstacles() -> Iterator[tuple[str, int, str]]:
                 yield name, value, f"sysctl {name}={good}"
 
 
-async def shot(patient: Patient) -> Verdict:
+async def shot(context: CheckContext) -> CheckResult:
     """Take a picture of a page of our own, and look at it."""
-    renderer = patient.rendering()
+    renderer = context.rendering()
     red, green, blue = INK
-    patient.site.pages["/shot"] = page(f"<!doctype html><body style='background: rgb({red} {green} {blue})'>")
+    context.site.pages["/shot"] = page(f"<!doctype html><body style='background: rgb({red} {green} {blue})'>")
     order = Shot(
-        url=patient.site.url("/shot"), window=Window(width=800, height=600), blocked=PLAIN, timeout=SHOT_SECONDS
+        url=context.site.url("/shot"), window=Window(width=800, height=600), blocked=PLAIN, timeout=SHOT_SECONDS
     )
     try:
         rendering = await renderer.render(order)
@@ -230,12 +230,12 @@ async def shot(patient: Patient) -> Verdict:
     return ok(f"{image.width} x {image.height} in {rendering.render_seconds * 1000:.0f} ms")
 
 
-async def fonts(patient: Patient) -> Verdict:
+async def fonts(context: CheckContext) -> CheckResult:
     """Have letters of many scripts drawn, and look for the box that stands for a missing one."""
     source = _FONTS.replace("UNASSIGNED", json.dumps(_UNASSIGNED)).replace("SAMPLES", json.dumps(SAMPLES))
-    patient.site.pages["/fonts"] = page(source)
+    context.site.pages["/fonts"] = page(source)
     try:
-        told = await _told(patient.rendering(), patient.site.url("/fonts"))
+        told = await _told(context.rendering(), context.site.url("/fonts"))
         drawn: dict[str, str] = json.loads(told)
     except (BoxError, ValueError) as error:  # without any font at all Chromium gives up
         return failed(f"no letters can be drawn ({error})", FONTS)
@@ -255,17 +255,17 @@ async def _told(renderer: Renderer, url: str) -> str:
     return str(value["told"])
 
 
-async def wall(patient: Patient) -> Verdict:
+async def wall(context: CheckContext) -> CheckResult:
     """Have a page try to reach what no page may reach."""
-    renderer = patient.rendering()
+    renderer = context.rendering()
     async with Site() as canary:
         try:
-            return await besieged(renderer, patient.site, canary)
+            return await besieged(renderer, context.site, canary)
         except BoxError as error:
             return failed(f"the wall could not be tried: {error.message}", BROKEN)
 
 
-async def besieged(renderer: Renderer, site: Site, canary: Site) -> Verdict:
+async def besieged(renderer: Renderer, site: Site, canary: Site) -> CheckResult:
     """Say whether a page of *site* gets through to *canary* or to cloud metadata."""
     forbidden = [f"http://{host}:{canary.port}/" for host in ("127.0.0.1", "localhost", "[::ffff:127.0.0.1]")]
     forbidden += [f"http://{host}/latest/meta-data/" for host in ("169.254.169.254", "[fd00:ec2::254]")]

@@ -21,7 +21,7 @@ ASKING_SECONDS = 3.0
 _WANTED = "LoadState,UnitFileState,ActiveState,NeedDaemonReload,FragmentPath,LimitNOFILE"
 
 
-class Patient:
+class CheckContext:
     """What the checks know of the box and of each other."""
 
     def __init__(self, loaded: Loaded) -> None:

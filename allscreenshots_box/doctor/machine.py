@@ -11,12 +11,12 @@ from pathlib import Path
 from .. import keys
 from ..config import Settings
 from ..egress.session import Bounds
-from .context import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
-from .result import Verdict, failed, ok, warning
+from .context import ASKING_SECONDS, SERVICE, SYSTEMD, CheckContext
+from .result import CheckResult, failed, ok, warning
 
 MIB = 1 << 20
-OWN_FILES = 256  # of the server beside its doors: clients, libraries, pipes, the database
-DOOR_FILES = 2 * Bounds().connections + 1  # each connection has two ends, and the door listens
+OWN_FILES = 256  # of the server beside its proxy sessions: clients, libraries, pipes, the database
+SESSION_FILES = 2 * Bounds().connections + 1  # each connection has two ends, and the session listens
 GOOD_FILES = 4096
 PLENTY_FILES = 65_536  # as in the unit
 THIS_SHELL = "this shell"
@@ -30,28 +30,28 @@ SLOW_HASH_SECONDS = 1.0
 _FILES = "Max open files"
 
 
-def open_files(patient: Patient) -> Verdict:
+def open_files(context: CheckContext) -> CheckResult:
     """Compare the limit of open files with what pages and clients may use up."""
-    limit, whose = _limit(patient)
-    slots = patient.settings.slots
-    most = slots * DOOR_FILES + patient.settings.connections + OWN_FILES
+    limit, whose = _limit(context)
+    slots = context.settings.slots
+    most = slots * SESSION_FILES + context.settings.connections + OWN_FILES
     need = max(GOOD_FILES, most)
-    fact = f"{limit} for {whose}; {slots} slots and {patient.settings.connections} clients may take {most}"
+    fact = f"{limit} for {whose}; {slots} slots and {context.settings.connections} clients may take {most}"
     cure = f"ulimit -Hn {PLENTY_FILES}, as root" if whose == THIS_SHELL else _override(f"LimitNOFILE={PLENTY_FILES}")
-    if limit < DOOR_FILES + OWN_FILES:
-        return failed(f"{fact}, and one page alone {DOOR_FILES}", cure)
+    if limit < SESSION_FILES + OWN_FILES:
+        return failed(f"{fact}, and one page alone {SESSION_FILES}", cure)
     return warning(f"{fact}; {need} are enough", cure) if limit < need else ok(fact)
 
 
-def _limit(patient: Patient) -> tuple[int, str]:
+def _limit(context: CheckContext) -> tuple[int, str]:
     """Return how many files may be open, and to whom: to the server that runs, else to the service, else to us.
 
     A server that starts takes all that it may have: then the hard limit counts.
     """
-    if patient.server:
+    if context.server:
         with suppress(OSError):
-            return _limit_of(str(patient.server), hard=False), f"the running server (process {patient.server})"
-    if patient.unit.get("LoadState") == "loaded" and (told := patient.unit.get("LimitNOFILE")):
+            return _limit_of(str(context.server), hard=False), f"the running server (process {context.server})"
+    if context.unit.get("LoadState") == "loaded" and (told := context.unit.get("LimitNOFILE")):
         return int(told) if told.isdecimal() else sys.maxsize, "the service"
     return _limit_of("self", hard=True), THIS_SHELL
 
@@ -63,7 +63,7 @@ def _limit_of(process: str, *, hard: bool) -> int:
     return int(word) if word.isdecimal() else sys.maxsize
 
 
-def core_dumps(_: Patient) -> Verdict:
+def core_dumps(_: CheckContext) -> CheckResult:
     """See that a crash writes no caller's page to the disk. The server turns core files off for itself and its browser.
 
     But the kernel hands a crash to a program in spite of that, if it is told to.
@@ -87,15 +87,15 @@ def _override(line: str) -> str:
     )
 
 
-def memory(patient: Patient) -> Verdict:
+def memory(context: CheckContext) -> CheckResult:
     """Compare the memory there is with what the slots may take."""
     told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
     total, available = (int(told[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    bound = min([total, *_bounds_of_groups(patient)])
-    return enough(patient.settings, bound, available, serving=patient.server is not None)
+    bound = min([total, *_bounds_of_groups(context)])
+    return enough(context.settings, bound, available, serving=context.server is not None)
 
 
-def enough(settings: Settings, bound: int, available: int, *, serving: bool) -> Verdict:
+def enough(settings: Settings, bound: int, available: int, *, serving: bool) -> CheckResult:
     """Say whether *bound* bytes, of which *available* are free, are enough. A server that runs holds its share."""
     slots = settings.slots
     need = BASE_MEMORY + slots * SLOT_MEMORY
@@ -114,10 +114,10 @@ def _where(settings: Settings) -> str:
     return f"{SERVICE} config --data-dir {settings.data_dir} shows where it is set"
 
 
-def _bounds_of_groups(patient: Patient) -> list[int]:
+def _bounds_of_groups(context: CheckContext) -> list[int]:
     """Return every bound on memory that the control groups of the server, or of ours, and those above them set."""
     found = []
-    for line in Path(f"/proc/{patient.server or 'self'}/cgroup").read_text().splitlines():
+    for line in Path(f"/proc/{context.server or 'self'}/cgroup").read_text().splitlines():
         _, controllers, path = line.split(":", 2)
         if not controllers:
             root, name = Path("/sys/fs/cgroup"), "memory.max"
@@ -132,7 +132,7 @@ def _bounds_of_groups(patient: Patient) -> list[int]:
     return found
 
 
-def shared_memory(_: Patient) -> Verdict:
+def shared_memory(_: CheckContext) -> CheckResult:
     """Look at /dev/shm, which containers make too small for a browser."""
     found = os.statvfs("/dev/shm")  # noqa: S108 - it is what Chromium uses
     room = found.f_bavail * found.f_frsize
@@ -142,14 +142,14 @@ def shared_memory(_: Patient) -> Verdict:
     return warning(f"{room // MIB} MiB free in /dev/shm: large pages crash below {GOOD_SHARED_MEMORY // MIB}", cure)
 
 
-def clock(patient: Patient) -> Verdict:
+def clock(context: CheckContext) -> CheckResult:
     """See that the clock is sane, steady and kept right: keys expire by it, and certificates are judged by it."""
     now = datetime.now(UTC)
     fact = f"{now.isoformat(timespec='seconds').replace('+00:00', 'Z')}"
     cure = "timedatectl set-ntp true (or: date --set '...'; hwclock --systohc)"
     if not FIRST_YEAR <= now.year < LAST_YEAR:
         return failed(f"{fact} cannot be", cure)
-    wall, steady = patient.began
+    wall, steady = context.began
     jumped = (time.time() - wall) - (time.monotonic() - steady)
     if abs(jumped) > CLOCK_SECONDS:
         return warning(f"{fact}; it jumped by {jumped:+.1f} s while this ran", cure)
@@ -170,9 +170,9 @@ def _is_synchronized() -> bool | None:
     return {"yes": True, "no": False}.get(told.stdout.strip())
 
 
-def hashing(patient: Patient) -> Verdict:
+def hashing(context: CheckContext) -> CheckResult:
     """Time one proof of a key."""
-    settings = patient.settings
+    settings = context.settings
     begun = time.monotonic()
     keys.hasher_of(settings.argon2_memory, settings.argon2_passes).hash("not a key")
     seconds = time.monotonic() - begun

@@ -7,7 +7,7 @@ State = Literal["ok", "warning", "failed", "skipped"]
 
 
 @dataclass(frozen=True)
-class Verdict:
+class CheckResult:
     """One check's answer. *cure* is there when something is to be mended."""
 
     state: State
@@ -17,7 +17,7 @@ class Verdict:
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict with the number and the name of its check: what is printed, and what --json holds."""
+    """A result with the number and the name of its check: what is printed, and what --json holds."""
 
     number: int
     name: str
@@ -30,16 +30,16 @@ class Skipped(Exception):
     """The check cannot be made, for the reason in the message."""
 
 
-def ok(fact: str) -> Verdict:
+def ok(fact: str) -> CheckResult:
     """All is well."""
-    return Verdict("ok", fact)
+    return CheckResult("ok", fact)
 
 
-def warning(fact: str, cure: str) -> Verdict:
+def warning(fact: str, cure: str) -> CheckResult:
     """The box works, and something should be mended."""
-    return Verdict("warning", fact, cure)
+    return CheckResult("warning", fact, cure)
 
 
-def failed(fact: str, cure: str) -> Verdict:
+def failed(fact: str, cure: str) -> CheckResult:
     """The box does not work, or is not safe, until this is mended."""
-    return Verdict("failed", fact, cure)
+    return CheckResult("failed", fact, cure)

@@ -16,8 +16,8 @@ from .. import __version__
 from ..config import SERVICE_CONFIG, Settings
 from ..errors import OperatorError
 from ..web import tls as certificate
-from .context import ASKING_SECONDS, SERVICE, SYSTEMD, Patient
-from .result import Skipped, Verdict, failed, ok, warning
+from .context import ASKING_SECONDS, SERVICE, SYSTEMD, CheckContext
+from .result import CheckResult, Skipped, failed, ok, warning
 
 ANSWER_LENGTH = 4096  # bytes of /health that are read
 PACKAGED = Path(__file__).parents[2] / "systemd" / f"{SERVICE}.service"  # in a checkout
@@ -26,9 +26,9 @@ DAY = 86_400  # seconds
 SOON = 14 * DAY  # for a certificate; those that renew by themselves do so earlier
 
 
-def port(patient: Patient) -> Verdict:
+def port(context: CheckContext) -> CheckResult:
     """See whether the port is free, or ours."""
-    settings = patient.settings
+    settings = context.settings
     where = f"{settings.host} port {settings.port}"
     choose = f"set another port, from {UNPRIVILEGED} on: --port 8080, or `port = 8080` in {SERVICE_CONFIG}"
     try:
@@ -37,12 +37,12 @@ def port(patient: Patient) -> Verdict:
         return failed(f"{where} needs root", choose)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
-            return _taken(patient, where)
+            return _taken(context, where)
         told = error.strerror or str(error)
         return failed(f"{where} cannot be listened on ({told})", "ip -brief address; set host to one of these")
-    if patient.server:
-        fact = f"{where} is free, but process {patient.server} serves this data directory on another"
-        return warning(fact, f"give doctor the settings of that server: ps -o args= -p {patient.server}")
+    if context.server:
+        fact = f"{where} is free, but process {context.server} serves this data directory on another"
+        return warning(fact, f"give doctor the settings of that server: ps -o args= -p {context.server}")
     if settings.port < UNPRIVILEGED and SYSTEMD.is_dir():
         return warning(f"{where} is free, and the service may not take it: it never is root", choose)
     return ok(f"{where} is free")
@@ -55,23 +55,23 @@ def _bind(settings: Settings) -> None:
         probe.bind((settings.host, settings.port))
 
 
-def _taken(patient: Patient, where: str) -> Verdict:
-    told = health(patient.settings)
+def _taken(context: CheckContext, where: str) -> CheckResult:
+    told = health(context.settings)
     version = told.get("version")
-    show = f"ss -ltnp 'sport = :{patient.settings.port}' shows who; stop it, or set another port"
+    show = f"ss -ltnp 'sport = :{context.settings.port}' shows who; stop it, or set another port"
     if told.get("status") != "ok" or not isinstance(version, str):
         return failed(f"{where} is taken by another program", show)
-    if not patient.server:
+    if not context.server:
         return failed(f"{where} is taken by another {SERVICE}, with another data directory", show)
     if version != __version__:
-        return warning(f"{where} is served by version {version}, and this is {__version__}", _restart(patient))
-    return ok(f"{where}: serving, version {version}, process {patient.server}")
+        return warning(f"{where} is served by version {version}, and this is {__version__}", _restart(context))
+    return ok(f"{where}: serving, version {version}, process {context.server}")
 
 
-def _restart(patient: Patient) -> str:
-    if patient.unit.get("ActiveState") == "active":
+def _restart(context: CheckContext) -> str:
+    if context.unit.get("ActiveState") == "active":
         return f"systemctl restart {SERVICE}"
-    return f"kill {patient.server}, and start it again"
+    return f"kill {context.server}, and start it again"
 
 
 def health(settings: Settings) -> Mapping[str, object]:
@@ -92,9 +92,9 @@ def health(settings: Settings) -> Mapping[str, object]:
     return told if isinstance(told, dict) else {}
 
 
-def tls(patient: Patient) -> Verdict:
+def tls(context: CheckContext) -> CheckResult:
     """Read certificate and key as a start does, as root if we are root, and shake hands with ourselves."""
-    chain, key = patient.settings.tls_cert, patient.settings.tls_key
+    chain, key = context.settings.tls_cert, context.settings.tls_key
     if chain is None and key is None:
         raise Skipped("off; a reverse proxy may do it")
     shown = shlex.quote(str(chain))
@@ -111,14 +111,14 @@ def tls(patient: Patient) -> Verdict:
     return ok(f"{chain} fits its key and is valid")
 
 
-def unit(patient: Patient) -> Verdict:
+def unit(context: CheckContext) -> CheckResult:
     """Say how the service stands."""
     if not SYSTEMD.is_dir():
         raise Skipped("systemd does not run this machine")
-    return judge(patient.unit)
+    return judge(context.unit)
 
 
-def judge(told: Mapping[str, str]) -> Verdict:
+def judge(told: Mapping[str, str]) -> CheckResult:
     """Say what systemd's properties of the service mean."""
     if told.get("LoadState") != "loaded":
         raise Skipped(f"there is no service of that name ({told.get('LoadState', 'unknown')}): ./install.sh makes it")

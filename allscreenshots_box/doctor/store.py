@@ -15,8 +15,8 @@ from ..errors import OperatorError
 from ..process import privileges
 from ..render.blocking import filter_lists as lists
 from ..storage import database
-from .context import SERVICE, Patient
-from .result import Skipped, Verdict, failed, ok, warning
+from .context import SERVICE, CheckContext
+from .result import CheckResult, Skipped, failed, ok, warning
 
 MOST_FILES = 10_000  # looked at; a box has a dozen
 SHOWN = 3  # names of files in one fact
@@ -27,15 +27,15 @@ NO_INODES = 1_000  # one profile has hundreds of files
 OTHERS = 0o077  # the rights of everybody but the owner
 
 
-def data_directory(patient: Patient) -> Verdict:
+def data_directory(context: CheckContext) -> CheckResult:
     """Look at the data directory as it is, and become who it belongs to."""
-    settings = patient.settings
+    settings = context.settings
     was_there = settings.data_dir.exists()
     try:
         privileges.enter(settings)
     except OperatorError as error:
         return failed(str(error), _cure_of_entering(settings))
-    patient.is_ours = True
+    context.is_ours = True
     about = settings.data_dir.stat()
     fact = f"{settings.data_dir} ({about.st_mode & 0o777:04o}, {privileges.name(about.st_uid)})"
     files = list(_files(settings.data_dir))
@@ -70,9 +70,9 @@ def _cure_of_entering(settings: Settings) -> str:
     return f"id {settings.user} || useradd --system {settings.user}; chown -R {settings.user}: {folder}"
 
 
-def sound(patient: Patient) -> Verdict:
+def sound(context: CheckContext) -> CheckResult:
     """Read the whole database, beside a server or without one, and change nothing in it."""
-    path = patient.data() / patient.settings.database_path.name
+    path = context.data() / context.settings.database_path.name
     if not path.exists():
         raise Skipped(f"{path} is made by the first start, or by the first key")
     try:
@@ -86,7 +86,7 @@ def sound(patient: Patient) -> Verdict:
         return failed(f"{path} {'is damaged' if is_damaged else 'cannot be used'} ({error})", _restoring(path))
 
 
-def _soundness(db: sqlite_utils.Database, path: Path) -> Verdict:
+def _soundness(db: sqlite_utils.Database, path: Path) -> CheckResult:
     problems = [str(row[0]) for row in db.execute("pragma quick_check(3)").fetchall()]
     if problems != ["ok"]:
         return failed(f"{path} is damaged ({problems[0]})", _restoring(path))
@@ -109,9 +109,9 @@ def _restoring(path: Path) -> str:
     )
 
 
-def disk(patient: Patient) -> Verdict:
+def disk(context: CheckContext) -> CheckResult:
     """Look how much room there is where the data lies."""
-    folder = patient.data()
+    folder = context.data()
     found = os.statvfs(folder)
     room = found.f_bavail * found.f_frsize
     inodes = found.f_favail if found.f_files else None  # some file systems have no number of them
@@ -129,10 +129,10 @@ def _size(count: int) -> str:
     return f"{count / (1 << 30):.1f} GiB" if count >= 1 << 30 else f"{count // (1 << 20)} MiB"
 
 
-def filter_lists(patient: Patient) -> Verdict:
+def filter_lists(context: CheckContext) -> CheckResult:
     """Tell how old the lists are that say what is blocked, and whether the operator's own rules can be read."""
-    folder = patient.data() / lists.FOLDER
-    rules = patient.settings.block_rules
+    folder = context.data() / lists.FOLDER
+    rules = context.settings.block_rules
     if rules is not None and not (rules.is_file() and os.access(rules, os.R_OK)):
         name = shlex.quote(str(rules))
         cure = f"ls -l {name}; chmod o+r {name}, or mend the setting block_rules"

@@ -29,7 +29,7 @@ class Peers:
             self._try()
         except OSError as error:
             self.close()
-            # Better doors that every program of this machine may use than none.
+            # Better sessions that every program of this machine may use than none.
             logs.fault("doors_unguarded", error)
 
     def _try(self) -> None:

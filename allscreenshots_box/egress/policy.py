@@ -13,12 +13,12 @@ import idna
 
 from ..config import Settings
 from ..errors import InvalidUrl, TargetNotAllowed
-from ..hosts import Address, Network, Place, any_has
+from ..hosts import Address, HostPattern, Network, any_has
 from .interfaces import Interfaces
 
 URL_LENGTH = 8192  # longer than any address bar's content; bounds what is parsed and logged
 
-Standing = Literal["public", "private", "own", "never"]
+AddressClass = Literal["public", "private", "own", "never"]
 Space = Literal["public", "private", "own"]
 Resolve = Callable[[str, int], Awaitable[list[Address]]]  # a host, at the cost of a caller
 _SPACES: tuple[Space, ...] = ("public", "private", "own")  # a page reaches those up to its own
@@ -76,8 +76,8 @@ class Target:
 class Policy:
     """What the operator allows and denies, and what the box calls its own."""
 
-    allow: tuple[Place, ...]
-    deny: tuple[Place, ...]
+    allow: tuple[HostPattern, ...]
+    deny: tuple[HostPattern, ...]
     ports: frozenset[int]  # where the box itself answers callers and operators
     is_own: Callable[[Address], bool]
     edition: Callable[[], int] = count().__next__  # another number when is_own may answer another way; or always
@@ -88,12 +88,12 @@ class Scope:
     """On whose behalf a connection is made: the space it comes from, and what the key is made for."""
 
     space: Space | None = None  # none yet: this is what was asked for, and it decides
-    hosts: tuple[Place, ...] = ()  # none named: wherever the policy leads
+    hosts: tuple[HostPattern, ...] = ()  # none named: wherever the policy leads
     caller: int = 0  # who pays for its names
 
 
 @dataclass(frozen=True)
-class Vetted:
+class AllowedTarget:
     """A target that may be opened: which of its addresses may be dialled, and how far its page may reach."""
 
     target: Target
@@ -161,7 +161,7 @@ def _invalid(problem: str) -> InvalidUrl:
     return InvalidUrl(f"url {problem}.", {"url": problem})
 
 
-async def judge(url: str, policy: Policy, resolve: Resolve, scope: Scope) -> Vetted:
+async def check_url(url: str, policy: Policy, resolve: Resolve, scope: Scope) -> AllowedTarget:
     """Return where *url* points if this box may go there on behalf of *scope*.
 
     Raises InvalidUrl, TargetNotAllowed, or what *resolve* does when its name has no address.
@@ -170,7 +170,7 @@ async def judge(url: str, policy: Policy, resolve: Resolve, scope: Scope) -> Vet
     return decide(target, await resolve(target.host, scope.caller), policy, scope)
 
 
-def decide(target: Target, addresses: Sequence[Address], policy: Policy, scope: Scope) -> Vetted:
+def decide(target: Target, addresses: Sequence[Address], policy: Policy, scope: Scope) -> AllowedTarget:
     """Return which of *addresses*, all that the target's name has, may be dialled; else raise TargetNotAllowed.
 
     One bad address spoils the name: the next to dial might pick that one. The space of a page is that of the URL that
@@ -192,20 +192,20 @@ def decide(target: Target, addresses: Sequence[Address], policy: Policy, scope: 
     if scope.space is None:
         space = max((_space(found) for found in standings.values()), key=_SPACES.index)
         dialled = [address for address, found in standings.items() if found == space]
-        return Vetted(target, tuple(dialled), replace(scope, space=space))
+        return AllowedTarget(target, tuple(dialled), replace(scope, space=space))
     for address, found in standings.items():
         if _SPACES.index(_space(found)) > _SPACES.index(scope.space):
             _require_exception(target, address, policy, f"{found}, and the page is {scope.space}", own=own)
-    return Vetted(target, tuple(standings), scope)
+    return AllowedTarget(target, tuple(standings), scope)
 
 
-def _space(found: Standing) -> Space:
+def _space(found: AddressClass) -> Space:
     if found == "never":
         raise AssertionError  # refused before anybody asks
     return found
 
 
-def _is_meant(target: Target, address: Address, hosts: tuple[Place, ...]) -> bool:
+def _is_meant(target: Target, address: Address, hosts: tuple[HostPattern, ...]) -> bool:
     return any_has(hosts, target.host, target.port, _with_carried([address]))
 
 
@@ -227,7 +227,7 @@ def _require_exception(target: Target, address: Address, policy: Policy, what: s
         raise TargetNotAllowed(f"{target.host} is {address}, which is {what}", setting=setting)
 
 
-def standing(address: Address, is_own: Callable[[Address], bool]) -> Standing:
+def standing(address: Address, is_own: Callable[[Address], bool]) -> AddressClass:
     """Say what kind of address this is, looking inside IPv6 addresses that carry an IPv4 one."""
     carried = _carried(address)
     if carried is not None:

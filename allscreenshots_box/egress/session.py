@@ -11,17 +11,17 @@ from typing import Any, cast
 from ..errors import BoxError, OverShare, ServiceUnavailable, TargetNotAllowed, UrlUnreachable
 from ..hosts import Address
 from ..resources import NO_HANDLES
-from . import policy as outbound
 from .peer_credentials import Ends, Peers
+from .policy import AllowedTarget, Policy, Resolve, Scope, Target, decide, parse
 from .socks import SCHEME, Reply
 
 Key = tuple[str, int]  # host and port
 
 HIGH_WATER = 128 * 1024  # bytes held for a slow reader before its source is paused
 CLOSE_SECONDS = 1.0  # until sockets that were cut are gone; they take a moment, and no shot waits for a stuck one
-REMEMBERED = 64  # refusals and failures a door keeps, each; a hostile page makes any number
+REMEMBERED = 64  # refusals and failures a session keeps, each; a hostile page makes any number
 # What a page can have done again and again for next to nothing is counted in reads of a few bytes. Who goes over the
-# door's bounds is left unread for a while: more comes with the next read, and no fewer bytes pass.
+# session's bounds is left unread for a while: more comes with the next read, and no fewer bytes pass.
 CONNECTION_COST = 5  # reads: let in, judged, dialled
 FULL_READ = 2048  # bytes; so many or more in one read are worth it
 REST_SECONDS = (0.01, 1.0)  # at least, for the timer costs something too, and at most
@@ -32,7 +32,7 @@ _PROBLEMS = {TimeoutError: "timeout", ConnectionRefusedError: "refused", Connect
 
 @dataclass(frozen=True)
 class Bounds:
-    """What one door allows; times in seconds."""
+    """What one session allows; times in seconds."""
 
     handshake: float = 10.0  # until a connection has said where it is to lead
     idle: float = 60.0  # without a byte either way
@@ -46,7 +46,7 @@ class Bounds:
     sweep: float = 1.0  # between two looks for what has expired
 
 
-class End(asyncio.Protocol):
+class Endpoint(asyncio.Protocol):
     """One end of what passes through: it is read only while what it says has somewhere to go."""
 
     transport: asyncio.Transport
@@ -55,18 +55,18 @@ class End(asyncio.Protocol):
     congested = False
     _rest: asyncio.TimerHandle | None = None
 
-    def __init__(self, door: "Door") -> None:
-        self._door = door
+    def __init__(self, session: "ProxySession") -> None:
+        self._session = session
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.transport = cast("asyncio.Transport", transport)
         self.transport.set_write_buffer_limits(HIGH_WATER)
-        self._door.enter(self)
+        self._session.enter(self)
 
     def connection_lost(self, _: Exception | None) -> None:
         if self._rest is not None:
             self._rest.cancel()
-        self._door.leave(self)
+        self._session.leave(self)
 
     def pause_writing(self) -> None:
         self.congested = True
@@ -96,12 +96,12 @@ class End(asyncio.Protocol):
 
     def tire_by(self, data: bytes) -> None:
         """Have done the work of a read; rest if it was too much of late, or too many bytes."""
-        if len(data) < FULL_READ or self._door.rate < math.inf:
-            self._rest_for(self._door.spend(max(0.0, 1 - len(data) / FULL_READ), len(data)))
+        if len(data) < FULL_READ or self._session.rate < math.inf:
+            self._rest_for(self._session.spend(max(0.0, 1 - len(data) / FULL_READ), len(data)))
 
     def _rest_for(self, seconds: float) -> None:
         if seconds and self._rest is None:
-            self._rest = self._door.call_later(seconds, self._rested)
+            self._rest = self._session.call_later(seconds, self._rested)
             self.steer()
 
     def _rested(self) -> None:
@@ -109,14 +109,14 @@ class End(asyncio.Protocol):
         self.steer()
 
 
-class Door:
+class ProxySession:
     """The way out for one shot: a port of its own, whose every connection is known, counted and cut with it."""
 
     def __init__(
         self,
-        policy: outbound.Policy,
+        policy: Policy,
         largest: int | None,
-        resolve: outbound.Resolve,
+        resolve: Resolve,
         bounds: Bounds,
         peers: Peers,
     ) -> None:
@@ -132,15 +132,15 @@ class Door:
         self.bounds = bounds
         self._policy, self._largest, self._resolve, self._peers = policy, largest, resolve, peers
         self._loop = asyncio.get_running_loop()
-        self._ends: set[End] = set()
+        self._ends: set[Endpoint] = set()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._targets: dict[Key, outbound.Target | None] = {}  # by what was asked for
+        self._targets: dict[Key, Target | None] = {}  # by what was asked for
         self._lookups: dict[str, asyncio.Future[list[Address] | BoxError]] = {}  # by host: each is asked once
         self._looked = 0.0  # seconds for which names were looked up, one after the other
         self._begun: dict[str, float] = {}  # when the lookups that are under way began, by host
-        self._judgements: dict[Key, outbound.Vetted | BoxError] = {}
+        self._judgements: dict[Key, AllowedTarget | BoxError] = {}
         self._edition = 0  # of the addresses that they were made with
-        self._scope = outbound.Scope()
+        self._scope = Scope()
         self._looking = asyncio.Semaphore(bounds.lookups)
         self._admitted = False
         self._refuses: Callable[[str], bool] | None = None
@@ -161,16 +161,16 @@ class Door:
         """The number of connections from the browser."""
         return sum(end.inside for end in self._ends)
 
-    def admit(self, vetted: outbound.Vetted, refuses: Callable[[str], bool] | None) -> None:
+    def admit(self, allowed_target: AllowedTarget, refuses: Callable[[str], bool] | None) -> None:
         """Begin the shot of *vetted*. *refuses* says of ``https://host/`` whether that host is blocked.
 
         That of the page that is asked for never is.
         """
-        target = vetted.target
+        target = allowed_target.target
         self._own, self._refuses, self._admitted = target.host, refuses, True
-        self._scope = vetted.scope
+        self._scope = allowed_target.scope
         self._lookups[target.host] = self._loop.create_future()
-        self._lookups[target.host].set_result(list(vetted.addresses))
+        self._lookups[target.host].set_result(list(allowed_target.addresses))
         self._sweep()
 
     async def close(self) -> None:
@@ -195,18 +195,18 @@ class Door:
         if self._server is not None:
             await self._server.wait_closed()
 
-    def obey(self, policy: outbound.Policy) -> None:
+    def reload(self, policy: Policy) -> None:
         """Go by *policy* from the next connection on."""
         self._policy = policy
         self._judgements.clear()
 
-    async def listen(self, make: Callable[[], End]) -> None:
+    async def listen(self, make: Callable[[], Endpoint]) -> None:
         """Take a port; *make* makes the ends of what comes in."""
         while True:
             listener = socket.socket(proto=socket.IPPROTO_TCP)
             listener.bind(("127.0.0.1", 0))
             self.port = listener.getsockname()[1]
-            # A door that leads to a door would be a loop.
+            # A session that leads to a session would be a loop.
             if all(place.port != self.port for place in self._policy.allow):
                 break
             listener.close()
@@ -219,13 +219,13 @@ class Door:
         room = self._admitted and not self.exhausted and self.open_connections <= self.bounds.connections
         return room and peer[0].startswith("127.") and self._peers.is_ours(peer, ("127.0.0.1", self.port))
 
-    def enter(self, end: End) -> None:
+    def enter(self, end: Endpoint) -> None:
         """Know of a connection."""
         self._ends.add(end)
         if not self._admitted:
             end.transport.abort()
 
-    def leave(self, end: End) -> None:
+    def leave(self, end: Endpoint) -> None:
         """Forget a connection that is gone."""
         self._ends.discard(end)
         if not self._ends:
@@ -250,7 +250,7 @@ class Door:
         return False
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
-        """Start what ends with the door at the latest."""
+        """Start what ends with the session at the latest."""
         task = self._loop.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -275,19 +275,19 @@ class Door:
         """Have *call* called after so many seconds."""
         return self._loop.call_later(seconds, call)
 
-    def blocks(self, target: outbound.Target) -> bool:
+    def blocks(self, target: Target) -> bool:
         """Say whether the host of *target* is blocked, and count it."""
         if self._refuses is None or target.host == self._own or not self._refuses(_as_tunnel(target)):
             return False
         self.blocked += 1
         return True
 
-    def locate(self, host: str, port: int) -> outbound.Target | None:
+    def locate(self, host: str, port: int) -> Target | None:
         """Return where that is; None, and a refusal, when it is no place."""
         key = (host, port)
         if key not in self._targets:
             try:
-                target = outbound.parse(f"https://{_shown(host)}:{port}/")
+                target = parse(f"https://{_shown(host)}:{port}/")
             except BoxError as error:
                 _remember(self.refusals, (host, 0), error.with_traceback(None))
                 return None
@@ -296,7 +296,7 @@ class Door:
             self._targets[key] = target
         return self._targets[key]
 
-    async def reach(self, target: outbound.Target, make: Callable[[], End]) -> Reply | None:
+    async def reach(self, target: Target, make: Callable[[], Endpoint]) -> Reply | None:
         """Connect to *target* if that may be; else return the reply that says why not."""
         key = (target.host, target.port)
         if key in self.refusals:
@@ -304,11 +304,11 @@ class Door:
         if target.host not in self._lookups and len(self._lookups) >= self.bounds.names:
             return self._refuse(key, UrlUnreachable("The page asks for too many host names."))
         found = await asyncio.shield(self._lookup(target))  # others wait for the same
-        vetted = found if isinstance(found, BoxError) else self._judge(target, found)
-        if isinstance(vetted, BoxError):
-            self.starved |= isinstance(vetted, ServiceUnavailable)
-            return self._refuse(key, vetted)
-        problem = await self._dial(target.port, vetted.addresses, make)
+        allowed_target = found if isinstance(found, BoxError) else self._judge(target, found)
+        if isinstance(allowed_target, BoxError):
+            self.starved |= isinstance(allowed_target, ServiceUnavailable)
+            return self._refuse(key, allowed_target)
+        problem = await self._dial(target.port, allowed_target.addresses, make)
         if problem is None:
             self.failures.pop(key, None)
             return None
@@ -333,7 +333,7 @@ class Door:
 
     # What it does for them.
 
-    def _lookup(self, target: outbound.Target) -> asyncio.Future[list[Address] | BoxError]:
+    def _lookup(self, target: Target) -> asyncio.Future[list[Address] | BoxError]:
         """Return the one lookup of a host: all that is decided and dialled in this shot goes by its answer."""
         if target.host not in self._lookups:
             self._lookups[target.host] = self.spawn(self._look_up(target.host))
@@ -353,7 +353,7 @@ class Door:
             finally:
                 self._looked += self._loop.time() - self._begun.pop(host)
 
-    def _judge(self, target: outbound.Target, found: list[Address]) -> outbound.Vetted | BoxError:
+    def _judge(self, target: Target, found: list[Address]) -> AllowedTarget | BoxError:
         """Decide on a name and port: once, while the policy and the addresses of this machine are what they were."""
         key, edition = (target.host, target.port), self._policy.edition()
         if edition != self._edition:
@@ -362,14 +362,14 @@ class Door:
         if key in self._judgements:
             return self._judgements[key]
         try:
-            judgement: outbound.Vetted | BoxError = outbound.decide(target, found, self._policy, self._scope)
+            judgement: AllowedTarget | BoxError = decide(target, found, self._policy, self._scope)
         except BoxError as error:
             judgement = error.with_traceback(None)
         if len(self._judgements) < self.bounds.names:
             self._judgements[key] = judgement
         return judgement
 
-    async def _dial(self, port: int, addresses: Sequence[Address], make: Callable[[], End]) -> str | None:
+    async def _dial(self, port: int, addresses: Sequence[Address], make: Callable[[], Endpoint]) -> str | None:
         """Connect to the first address that answers; else say what was wrong with the last."""
         problem = "unreachable"
         latest = self._loop.time() + self.bounds.dial
@@ -383,7 +383,7 @@ class Door:
                 problem = next((word for kind, word in _PROBLEMS.items() if isinstance(error, kind)), "unreachable")
         return problem
 
-    async def _connect(self, outside: End, address: str, port: int) -> None:
+    async def _connect(self, outside: Endpoint, address: str, port: int) -> None:
         try:
             await self._loop.create_connection(lambda: outside, address, port)
         except BaseException:
@@ -417,6 +417,6 @@ def _shown(host: str) -> str:
     return f"[{host}]" if ":" in host else host
 
 
-def _as_tunnel(target: outbound.Target) -> str:
+def _as_tunnel(target: Target) -> str:
     port = "" if target.port in {HTTP_PORT, HTTPS_PORT} else f":{target.port}"
     return f"https://{_shown(target.host)}{port}/"

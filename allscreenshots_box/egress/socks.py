@@ -1,4 +1,4 @@
-"""What a browser says to its door, and is answered: SOCKS5 without credentials (RFC 1928), and only to connect."""
+"""What a browser says to its session, and is answered: SOCKS5 without credentials (RFC 1928), and only to connect."""
 
 import ipaddress
 import re

@@ -20,11 +20,11 @@ from argon2 import PasswordHasher
 
 from .. import logs
 from ..errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
-from ..hosts import Network, Place
+from ..hosts import HostPattern, Network
 from ..storage.database import Database
 from . import store
-from .plans import Buckets, Kind, Plan, Standing
-from .store import Key
+from .plans import Buckets, BucketState, Kind, Plan
+from .store import KeySecret
 
 PROOFS_AT_ONCE = 2  # argon2 takes a core and 19 MiB each
 PROOF_WAIT_SECONDS = 3.0
@@ -45,14 +45,14 @@ Headers = Sequence[tuple[bytes, bytes]]
 
 
 @dataclass(frozen=True)
-class Admission:
+class AuthenticatedRequest:
     """A request that was let in: its key, and what its bucket said."""
 
-    key: Key
-    standing: Standing
+    key: KeySecret
+    bucket_state: BucketState
 
 
-class Gate:
+class Authenticator:
     """Turns the headers of a request into the key it was made with."""
 
     def __init__(self, database: Database, hasher: PasswordHasher, buckets: Buckets) -> None:
@@ -63,19 +63,19 @@ class Gate:
         self._used: dict[str, float] = {}  # prefix -> when its last use was written
         self._tasks: set[asyncio.Task[None]] = set()
 
-    async def admit(self, headers: Headers, client: str, kind: Kind) -> Admission:
+    async def admit(self, headers: Headers, client: str, kind: Kind) -> AuthenticatedRequest:
         """Return the key that *headers* carry, charged for one request of *kind*.
 
         Raises Unauthorized, RateLimited, or ServiceUnavailable when too many keys wait to be proven.
         """
         key = await self.recognize(headers, client)
-        standing = self._buckets.take(key.id, kind, key.plan)
-        if standing.wait:
-            raise Limited(key, standing)
+        bucket_state = self._buckets.take(key.id, kind, key.plan)
+        if bucket_state.wait:
+            raise Limited(key, bucket_state)
         self._note_use(key)
-        return Admission(key, standing)
+        return AuthenticatedRequest(key, bucket_state)
 
-    async def recognize(self, headers: Headers, client: str) -> Key:
+    async def recognize(self, headers: Headers, client: str) -> KeySecret:
         """Return the live key that *headers* carry, charged for nothing."""
         secret = presented(headers)
         if secret is None or not store.is_well_formed(secret):
@@ -88,7 +88,7 @@ class Gate:
             raise Unauthorized
         return key
 
-    async def hosts_of(self, prefix: str) -> tuple[Place, ...]:
+    async def hosts_of(self, prefix: str) -> tuple[HostPattern, ...]:
         """Return where shots of a secret that was recognized a while ago may go now. Raises Unauthorized."""
         key = await self._database.run(store.by_prefix, prefix)
         if key is None or not key.is_live(datetime.now(UTC)):
@@ -100,11 +100,11 @@ class Gate:
         """How many proofs argon2 was asked for, by outcome."""
         return dict(self._prover.proofs)
 
-    def give_back(self, admission: Admission, *, bounded: bool) -> Standing:
+    def give_back(self, authenticated: AuthenticatedRequest, *, bounded: bool) -> BucketState:
         """Return the token that a request cost which the box did not serve; if that is *bounded*, not without end."""
-        key, kind = admission.key, admission.standing.kind
+        key, kind = authenticated.key, authenticated.bucket_state.kind
         if bounded and self._buckets.take(f"returned to {key.id}", "general", RETURNED).wait:
-            return admission.standing
+            return authenticated.bucket_state
         return self._buckets.give_back(key.id, kind, key.plan)
 
     async def close(self) -> None:
@@ -112,7 +112,7 @@ class Gate:
         await asyncio.gather(*self._tasks)
         self._prover.close()
 
-    def _note_use(self, key: Key) -> None:
+    def _note_use(self, key: KeySecret) -> None:
         now = time.monotonic()
         if now - self._used.get(key.prefix, -math.inf) < LAST_USED_SECONDS:
             return
@@ -134,13 +134,13 @@ class Gate:
 class Limited(RateLimited):
     """A proven key with an empty bucket: the answer still tells where the bucket stands."""
 
-    def __init__(self, key: Key, standing: Standing) -> None:
-        seconds = math.ceil(standing.wait)
+    def __init__(self, key: KeySecret, bucket_state: BucketState) -> None:
+        seconds = math.ceil(bucket_state.wait)
         kinds = {"screenshot": "screenshots", "general": "requests"}
         super().__init__(
-            f"Too many {kinds[standing.kind]} for this key's plan; the next is due in {seconds} s.", seconds
+            f"Too many {kinds[bucket_state.kind]} for this key's plan; the next is due in {seconds} s.", seconds
         )
-        self.admission = Admission(key, standing)
+        self.authenticated = AuthenticatedRequest(key, bucket_state)
 
 
 class _Prover:
@@ -161,7 +161,7 @@ class _Prover:
         self._permits = asyncio.Semaphore(PROOFS_AT_ONCE)
         self._threads = ThreadPoolExecutor(PROOFS_AT_ONCE, thread_name_prefix="argon2")
 
-    async def proves(self, key: Key, secret: str, network: str) -> bool:
+    async def proves(self, key: KeySecret, secret: str, network: str) -> bool:
         """Say whether *secret* is *key*'s; asks argon2 only for what is not known."""
         digest = hashlib.blake2b(secret.encode(), key=self._salt, digest_size=32).digest()
         try:
@@ -181,14 +181,14 @@ class _Prover:
     def close(self) -> None:
         self._threads.shutdown()
 
-    def _start(self, key: Key, secret: str, digest: bytes) -> asyncio.Task[bool]:
+    def _start(self, key: KeySecret, secret: str, digest: bytes) -> asyncio.Task[bool]:
         """Begin a proof that goes on when the client who asked for it hangs up: that frees nothing early."""
         task = asyncio.create_task(self._prove(key, secret, digest))
         self._running[key.hash] = task
         task.add_done_callback(lambda _: self._running.pop(key.hash))
         return task
 
-    async def _prove(self, key: Key, secret: str, digest: bytes) -> bool:
+    async def _prove(self, key: KeySecret, secret: str, digest: bytes) -> bool:
         loop = asyncio.get_running_loop()
         async with self._permits:
             if not await loop.run_in_executor(self._threads, store.matches, key, self._hasher, secret):
@@ -266,7 +266,7 @@ def refuse_key_in_query(query: bytes) -> None:
         )
 
 
-def owned_by(key: Key, organization: str) -> None:
+def owned_by(key: KeySecret, organization: str) -> None:
     """Raise Unauthorized unless what belongs to *organization* may be touched with *key*."""
     if key.organization != organization:
         raise Unauthorized

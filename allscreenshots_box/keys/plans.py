@@ -34,7 +34,7 @@ class Plan:
     requests_burst: int
     screenshots_per_month: int | None = None
     bandwidth_per_month: int | None = None
-    weight: int = 1  # turns at the waiting line, to one of a plan with weight 1
+    weight: int = 1  # turns in the queue, to one of a plan with weight 1
 
     def rate(self, kind: Kind) -> tuple[float, int]:
         """Return (tokens a second, burst) for requests of *kind*."""
@@ -44,7 +44,7 @@ class Plan:
 
 
 @dataclass(frozen=True)
-class Standing:
+class BucketState:
     """What a bucket said: the one source of every rate header. Spans are in seconds."""
 
     kind: Kind
@@ -77,15 +77,15 @@ class Buckets:
         self._now = now
         self._buckets: dict[tuple[int | str, Kind], tuple[float, float, float]] = {}  # tokens, as of, full at
 
-    def take(self, key_id: int | str, kind: Kind, plan: Plan) -> Standing:
+    def take(self, key_id: int | str, kind: Kind, plan: Plan) -> BucketState:
         """Take one token if there is one."""
         return self._change(key_id, kind, plan, -1)
 
-    def give_back(self, key_id: int | str, kind: Kind, plan: Plan) -> Standing:
+    def give_back(self, key_id: int | str, kind: Kind, plan: Plan) -> BucketState:
         """Return a token that was taken for nothing."""
         return self._change(key_id, kind, plan, +1)
 
-    def _change(self, key_id: int | str, kind: Kind, plan: Plan, change: int) -> Standing:
+    def _change(self, key_id: int | str, kind: Kind, plan: Plan, change: int) -> BucketState:
         now = self._now()
         per_second, burst = plan.rate(kind)
         tokens, as_of, _ = self._buckets.get((key_id, kind), (float(burst), now, now))
@@ -97,7 +97,7 @@ class Buckets:
         if len(self._buckets) >= SWEEP_AT:
             self._sweep(now)
         self._buckets[key_id, kind] = tokens, now, now + full_in
-        return Standing(kind, burst, int(tokens), full_in, wait, burst / per_second)
+        return BucketState(kind, burst, int(tokens), full_in, wait, burst / per_second)
 
     def _sweep(self, now: float) -> None:
         self._buckets = {name: state for name, state in self._buckets.items() if state[2] > now}

@@ -23,7 +23,7 @@ from argon2.exceptions import VerifyMismatchError
 
 from .. import hosts as places
 from ..errors import OperatorError
-from ..hosts import Place
+from ..hosts import HostPattern
 from ..storage.audit import COMMAND_LINE, Actor, record
 from ..storage.database import acting, writing
 from ..timestamps import stamp
@@ -45,12 +45,12 @@ _BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _SHAPE = re.compile(rf"ask_[0-9A-Za-z]{{{KEY_LENGTH - len(SCHEME)}}}")
 _PREFIX = re.compile(rf"ask_[0-9A-Za-z]{{{PUBLIC_LENGTH}}}")
 
-Deliver = Callable[["Key", str], None]
+Deliver = Callable[["KeySecret", str], None]
 State = Literal["active", "retiring", "retired", "expired", "revoked"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Key:
+class KeySecret:
     """One secret with the key it belongs to and the plan in force. Times are ISO 8601 in UTC."""
 
     id: int
@@ -68,7 +68,7 @@ class Key:
     revoked_at: str | None
 
     @property
-    def hosts(self) -> tuple[Place, ...]:
+    def hosts(self) -> tuple[HostPattern, ...]:
         """Where this key's shots may go; nothing named means wherever the box goes."""
         return _read_hosts(self.allow_hosts or "")
 
@@ -93,7 +93,7 @@ class Key:
         return f"Key({self.prefix!r}, {self.name!r})"  # never the hash
 
 
-def describe(key: Key, now: datetime) -> dict[str, Any]:
+def describe(key: KeySecret, now: datetime) -> dict[str, Any]:
     """Return what may be shown of *key*: everything but its hash."""
     shown = vars(key) | {"plan": key.plan.name, "state": key.state(now)}
     del shown["hash"]
@@ -103,7 +103,7 @@ def describe(key: Key, now: datetime) -> dict[str, Any]:
 # --- the shape of a key -------------------------------------------------------------------------
 
 
-def mint() -> str:
+def generate() -> str:
     """Return a new key: scheme, public part, secret part, checksum."""
     secret = "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
     body = SCHEME + _public_part(secret) + secret
@@ -114,7 +114,7 @@ def is_well_formed(text: str) -> bool:
     """Say whether *text* could be a key, without asking the database or argon2.
 
     The public part is a digest of the secret part, so a guessed secret under a known prefix already fails
-    here: only a key that was really minted can cost an argon2 proof.
+    here: only a key that was really generated can cost an argon2 proof.
     """
     if not _SHAPE.fullmatch(text):
         return False
@@ -147,7 +147,7 @@ def hasher_of(memory_mib: int, passes: int) -> PasswordHasher:
     return PasswordHasher(time_cost=passes, memory_cost=memory_mib * 1024, parallelism=1)
 
 
-def matches(key: Key, hasher: PasswordHasher, secret: str) -> bool:
+def matches(key: KeySecret, hasher: PasswordHasher, secret: str) -> bool:
     """Say whether *secret* is this key's. Slow on purpose: run it in a thread."""
     try:
         return hasher.verify(key.hash, secret)
@@ -155,13 +155,13 @@ def matches(key: Key, hasher: PasswordHasher, secret: str) -> bool:
         return False
 
 
-def is_outdated(key: Key, hasher: PasswordHasher) -> bool:
+def is_outdated(key: KeySecret, hasher: PasswordHasher) -> bool:
     """Say whether the hash was made at a lower cost than *hasher*'s."""
     made = extract_parameters(key.hash)
     return made.memory_cost < hasher.memory_cost or made.time_cost < hasher.time_cost
 
 
-def rehash(db: sqlite_utils.Database, key: Key, new_hash: str) -> None:
+def rehash(db: sqlite_utils.Database, key: KeySecret, new_hash: str) -> None:
     """Replace the stored hash, unless it has changed since *key* was read."""
     with writing(db):
         db.execute("update secrets set hash = ? where prefix = ? and hash = ?", [new_hash, key.prefix, key.hash])
@@ -180,33 +180,33 @@ _SELECT = f"""
 """
 
 
-def by_prefix(db: sqlite_utils.Database, prefix: str) -> Key | None:
+def by_prefix(db: sqlite_utils.Database, prefix: str) -> KeySecret | None:
     """Return the key whose secret begins with *prefix*, in whatever state."""
     return next((_key(row) for row in db.query(f"{_SELECT} where secrets.prefix = ?", [prefix])), None)
 
 
-def every(db: sqlite_utils.Database) -> list[Key]:
+def every(db: sqlite_utils.Database) -> list[KeySecret]:
     """Return every secret there is, oldest first."""
     by_name = {plan.name: plan for plan in plans(db)}  # read once, and not for each of many keys
     rows = db.query(f"select {_OF_KEY} from secrets join keys on keys.id = secrets.key_id")
-    found = [Key(**{**row, "plan": by_name[row["plan"]]}) for row in rows]
+    found = [KeySecret(**{**row, "plan": by_name[row["plan"]]}) for row in rows]
     return sorted(found, key=lambda key: (key.created_at, key.prefix))
 
 
-def live(db: sqlite_utils.Database) -> list[Key]:
+def live(db: sqlite_utils.Database) -> list[KeySecret]:
     """Return the secrets that work now."""
     now = datetime.now(UTC)
     return [key for key in every(db) if key.is_live(now)]
 
 
-def secrets_of(db: sqlite_utils.Database, key_id: int) -> list[Key]:
+def secrets_of(db: sqlite_utils.Database, key_id: int) -> list[KeySecret]:
     """Return every secret that a key has had and that was not pruned: what works first, the newest first."""
     now = datetime.now(UTC)
     found = [_key(row) for row in db.query(f"{_SELECT} where keys.id = ? order by secrets.created_at desc", [key_id])]
     return sorted(found, key=lambda key: (not key.is_live(now), key.retires_at is not None))
 
 
-def find(db: sqlite_utils.Database, wanted: str | int) -> Key:
+def find(db: sqlite_utils.Database, wanted: str | int) -> KeySecret:
     """Return the key that *wanted* names: its id or 12 characters in any state, or the name of a live one.
 
     Of a key inside a rotation's grace, the new secret. Raises OperatorError.
@@ -231,39 +231,39 @@ def find(db: sqlite_utils.Database, wanted: str | int) -> Key:
     return min(named, key=lambda key: key.retires_at is not None)
 
 
-def _live_named(db: sqlite_utils.Database, name: str) -> list[Key]:
+def _live_named(db: sqlite_utils.Database, name: str) -> list[KeySecret]:
     now = datetime.now(UTC)
     rows = db.query(f"{_SELECT} where keys.name = ?", [name])
     return [key for key in map(_key, rows) if key.is_live(now)]
 
 
-def _key(row: dict[str, Any]) -> Key:
+def _key(row: dict[str, Any]) -> KeySecret:
     plan = {name: row.pop(name) for name in Plan.__dataclass_fields__ if name != "name"}
-    return Key(**row | {"plan": Plan(name=row["plan"], **plan)})
+    return KeySecret(**row | {"plan": Plan(name=row["plan"], **plan)})
 
 
 # --- changing -----------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
-class Minted:
+class GeneratedKey:
     """A secret that no key has yet, and its hash."""
 
     secret: str = field(repr=False)
     hash: str = field(repr=False)
 
 
-def minted(hasher: PasswordHasher | Minted) -> Minted:
-    """Mint a secret, unless that was done. Slow on purpose: the server does it in a thread, ahead of `create`."""
-    if isinstance(hasher, Minted):
+def generated(hasher: PasswordHasher | GeneratedKey) -> GeneratedKey:
+    """Generate a secret, unless that was done. Slow on purpose: the server does it in a thread, ahead of `create`."""
+    if isinstance(hasher, GeneratedKey):
         return hasher
-    secret = mint()
-    return Minted(secret, hasher.hash(secret))
+    secret = generate()
+    return GeneratedKey(secret, hasher.hash(secret))
 
 
 def create(  # noqa: PLR0913 - each is one option of the command
     db: sqlite_utils.Database,
-    hasher: PasswordHasher | Minted,
+    hasher: PasswordHasher | GeneratedKey,
     name: str,
     *,
     plan: str = "default",
@@ -273,7 +273,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
     lifetime: timedelta | None = None,
     deliver: Deliver = lambda _key, _secret: None,
     by: Actor = COMMAND_LINE,
-) -> tuple[Key, str]:
+) -> tuple[KeySecret, str]:
     """Make a key called *name*; return it with its secret, which is never seen again.
 
     *deliver* is given both once they are stored for good: what it raises undoes all.
@@ -286,7 +286,7 @@ def create(  # noqa: PLR0913 - each is one option of the command
         _require_label("environment", environment)
     now = datetime.now(UTC)
     hosts = _checked_hosts(allow_hosts)
-    fresh = minted(hasher)  # slow, and so before the write lock
+    fresh = generated(hasher)  # slow, and so before the write lock
     with acting(db):
         _require_free_name(db, name)
         _require_plan(db, plan)
@@ -303,19 +303,19 @@ def create(  # noqa: PLR0913 - each is one option of the command
 
 def rotate(  # noqa: PLR0913 - each is one option of the command
     db: sqlite_utils.Database,
-    hasher: PasswordHasher | Minted,
+    hasher: PasswordHasher | GeneratedKey,
     wanted: str | int,
     *,
     grace: timedelta | None = None,
     deliver: Deliver = lambda _key, _secret: None,
     by: Actor = COMMAND_LINE,
-) -> tuple[Key, str]:
+) -> tuple[KeySecret, str]:
     """Give a live key a new secret; its old ones work until *grace* has passed, or not at all.
 
     *deliver* is as for `create`.
     """
     now = datetime.now(UTC)
-    fresh = minted(hasher)
+    fresh = generated(hasher)
     with acting(db):
         old = find(db, wanted)
         if not old.is_live(now):
@@ -337,7 +337,7 @@ def rotate(  # noqa: PLR0913 - each is one option of the command
 
 @contextmanager
 def _undone(
-    db: sqlite_utils.Database, act: int, new: Key, before: Sequence[tuple[str | None, str | None, str]] = ()
+    db: sqlite_utils.Database, act: int, new: KeySecret, before: Sequence[tuple[str | None, str | None, str]] = ()
 ) -> Iterator[None]:
     """Undo what an *act* stored, if the block fails: a secret that nobody got must not stay behind."""
     try:
@@ -353,7 +353,7 @@ def _undone(
         raise
 
 
-def revoke(db: sqlite_utils.Database, wanted: str | int, *, by: Actor = COMMAND_LINE) -> list[Key]:
+def revoke(db: sqlite_utils.Database, wanted: str | int, *, by: Actor = COMMAND_LINE) -> list[KeySecret]:
     """Stop a secret by its 12 characters, or all of a key's by its name or id; return what was stopped."""
     now = datetime.now(UTC)
     with acting(db):
@@ -374,8 +374,8 @@ def edit(
     changes: dict[str, Any],
     *,
     by: Actor = COMMAND_LINE,
-    require: Callable[[Key], None] = lambda _key: None,
-) -> Key:
+    require: Callable[[KeySecret], None] = lambda _key: None,
+) -> KeySecret:
     """Change *name*, *plan*, *environment*, *allow_hosts* or *expires* (from now, or None for never) of a key.
 
     *require* is given the key as it is until then: what it raises leaves that so.
@@ -411,7 +411,7 @@ def stop_retired(db: sqlite_utils.Database, now: datetime) -> None:
     db.execute("update secrets set revoked_at = retires_at where revoked_at is null and retires_at <= ?", [stamp(now)])
 
 
-def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMAND_LINE) -> list[Key]:
+def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMAND_LINE) -> list[KeySecret]:
     """Forget the secrets that stopped working at least *older_than* ago; return them."""
     now = datetime.now(UTC)
     try:
@@ -433,7 +433,7 @@ def touch(db: sqlite_utils.Database, prefix: str, moment: datetime) -> None:
         db.execute("update secrets set last_used_at = ? where prefix = ?", [stamp(moment), prefix])
 
 
-def _add_secret(db: sqlite_utils.Database, fresh: Minted, key_id: int | None) -> tuple[Key, str]:
+def _add_secret(db: sqlite_utils.Database, fresh: GeneratedKey, key_id: int | None) -> tuple[KeySecret, str]:
     prefix = fresh.secret[:PREFIX_LENGTH]
     # The column is unique. Two keys of one prefix come about once in 62^8: then this fails, and is run again.
     db.execute(
@@ -445,7 +445,7 @@ def _add_secret(db: sqlite_utils.Database, fresh: Minted, key_id: int | None) ->
     return key, fresh.secret
 
 
-def _named(key: Key) -> str:
+def _named(key: KeySecret) -> str:
     return f"{key.prefix} ({key.name})"
 
 
@@ -483,7 +483,7 @@ def _checked_hosts(words: Sequence[str]) -> str | None:
 
 
 @lru_cache(maxsize=1024)
-def _read_hosts(text: str) -> tuple[Place, ...]:
+def _read_hosts(text: str) -> tuple[HostPattern, ...]:
     return tuple(places.read(word) for word in text.split(",") if word)
 
 
@@ -501,7 +501,7 @@ def _require_plan(db: sqlite_utils.Database, plan: str) -> None:
         raise OperatorError(no_plan(plan, names), field="plan")
 
 
-def _ended(key: Key, now: datetime) -> str:
+def _ended(key: KeySecret, now: datetime) -> str:
     ends = [moment for moment in (key.revoked_at, key.retires_at, key.expires_at) if moment]
     return min(ends) if ends else stamp(now)
 

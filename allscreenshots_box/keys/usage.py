@@ -13,11 +13,11 @@ from datetime import UTC, date, datetime
 
 from .. import logs
 from ..errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
-from ..render.queue import Clocks
+from ..render.queue import QueueTimes
 from ..storage.database import BUSY_MILLISECONDS, Database, repeated
 from . import usage_store
 from .plans import Plan
-from .store import Key
+from .store import KeySecret
 from .usage_store import DAY, Counts, Holder, Period, Tally, moment, period_of
 
 WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
@@ -40,7 +40,7 @@ class Capture:
 
 
 @dataclass
-class _Standing:
+class _Balance:
     """Where a key stands in the current month."""
 
     used: Counts = field(default_factory=Counts)
@@ -58,14 +58,14 @@ class Usage:
         self.now = now
         self._database = database
         self._waiting: Tally = {}  # not written yet
-        self._standings: dict[int, _Standing] = {}
+        self._balances: dict[int, _Balance] = {}
         self._period: Period | None = None  # whose standings these are
         self.listing = asyncio.Lock()
         self._reconciling = asyncio.Lock()  # what is written is in SQLite or waiting, never in neither or both
         self._in_trouble = False
 
     @asynccontextmanager
-    async def capture(self, key: Key, clocks: Clocks) -> AsyncIterator[Capture]:
+    async def capture(self, key: KeySecret, times: QueueTimes) -> AsyncIterator[Capture]:
         """Count what the block captures for *key*, or the code it fails with, and the rendering that *clocks* tell.
 
         What was not tried counts as nothing.
@@ -73,7 +73,7 @@ class Usage:
         Raises QuotaExceeded before the block when the month's quota is used up, counting what is under way.
         """
         now = self.now()
-        standing = await self._standing(key.id, now)
+        standing = await self._balance(key.id, now)
         _require_room(key.plan, standing, now)  # no await from here to the next line: two at once are two
         standing.under_way += 1
         capture = Capture()
@@ -86,12 +86,12 @@ class Usage:
             raise
         finally:
             standing.under_way -= 1
-            capture.counts.render_seconds = clocks.rendered or 0.0
+            capture.counts.render_seconds = times.rendered or 0.0
             self._count(key.id, now.date(), capture.counts)
 
-    async def used_by(self, key: Key) -> Counts:
+    async def used_by(self, key: KeySecret) -> Counts:
         """Return what *key* has used this month."""
-        return (await self._standing(key.id, self.now())).used
+        return (await self._balance(key.id, self.now())).used
 
     async def of_organization(self, organization: str, *, span: int = DAY, since: str = "") -> dict[str, Counts]:
         """Return the screenshots and bytes of all of an organization from a day on, by *span*."""
@@ -178,26 +178,26 @@ class Usage:
             return
         self._waiting.setdefault((key_id, day.isoformat()), Counts()).add(counts)
         # Looked up anew: the month may have been left and entered meanwhile. Who is not there yet is read later.
-        if self._period == period_of(day) and key_id in self._standings:
-            self._standings[key_id].used.add(counts)
+        if self._period == period_of(day) and key_id in self._balances:
+            self._balances[key_id].used.add(counts)
 
-    async def _standing(self, key_id: int, now: datetime) -> _Standing:
+    async def _balance(self, key_id: int, now: datetime) -> _Balance:
         """Return where a key stands, read when it is first asked for: all keys at once are too many to wait for."""
         period = period_of(now.date())
         if period != self._period:  # at a start, in a new month, or when the clock was set
-            self._standings, self._period = {}, period
-        standing = self._standings.get(key_id)
+            self._balances, self._period = {}, period
+        standing = self._balances.get(key_id)
         return standing if standing is not None else await self._read(key_id, period)
 
-    async def _read(self, key_id: int, period: Period) -> _Standing:
+    async def _read(self, key_id: int, period: Period) -> _Balance:
         async with self._reconciling:
             used = await self._database.run(usage_store.month, key_id, period.name)
             for (_, day), counts in self._waiting_of([key_id]):
                 if day.startswith(period.name):
                     used.add(counts)
             if self._period != period:  # the month ended meanwhile
-                return _Standing(used)
-            return self._standings.setdefault(key_id, _Standing(used))  # somebody else may have been first
+                return _Balance(used)
+            return self._balances.setdefault(key_id, _Balance(used))  # somebody else may have been first
 
 
 @asynccontextmanager
@@ -217,7 +217,7 @@ def _code(error: BaseException) -> str:
     return CANCELLED if isinstance(error, asyncio.CancelledError) else BoxError.code
 
 
-def _require_room(plan: Plan, standing: _Standing, now: datetime) -> None:
+def _require_room(plan: Plan, standing: _Balance, now: datetime) -> None:
     """Raise QuotaExceeded if another screenshot may be one too many.
 
     How many bytes it will have nobody knows: what is under way when the last ones go is still delivered.

@@ -16,7 +16,7 @@ class Health:
     reason: str = ""
 
 
-class Pulse:
+class HealthCache:
     """Asks *look* for what is wrong, the empty text for nothing; no answer within *deadline* seconds is wrong, too.
 
     A look that hangs is not begun again beside itself: whatever it waits for gets one visitor, not a crowd.

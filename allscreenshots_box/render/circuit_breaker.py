@@ -19,7 +19,7 @@ class _Suspect:
     refused: bool = False
 
 
-class Suspects:
+class CircuitBreaker:
     """Remembers what was inside of browsers that were lost to their pages."""
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:

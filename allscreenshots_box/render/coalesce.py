@@ -5,7 +5,7 @@ from collections.abc import Callable, Coroutine, Hashable
 from dataclasses import dataclass
 from typing import Any
 
-from .queue import Clocks
+from .queue import QueueTimes
 from .shot import Rendering, Shot
 
 
@@ -14,19 +14,23 @@ class _Joint:
     """One rendering, and how many wait for it."""
 
     shot: Shot
-    clocks: Clocks
+    times: QueueTimes
     task: asyncio.Task[Rendering]
     waiting: int = 0
 
 
-class Sharing:
+class Coalescer:
     """Lets those who ask for the same at the same time have the same; no caller ever gets another's."""
 
     def __init__(self) -> None:
         self._under_way: dict[Hashable, list[_Joint]] = {}
 
     async def join(
-        self, caller: Hashable, shot: Shot, clocks: Clocks, begin: Callable[[Clocks], Coroutine[Any, Any, Rendering]]
+        self,
+        caller: Hashable,
+        shot: Shot,
+        times: QueueTimes,
+        begin: Callable[[QueueTimes], Coroutine[Any, Any, Rendering]],
     ) -> Rendering:
         """Return what *begin* makes of *shot*, begun by the first who comes and given up with the last who leaves."""
         loop = asyncio.get_running_loop()
@@ -41,13 +45,15 @@ class Sharing:
             if not joint.waiting and not joint.task.done():
                 self._forget(caller, joint)
                 joint.task.cancel()
-            if joint.clocks.arrived is not None:
-                ended = joint.clocks.ended if joint.clocks.ended is not None else loop.time()
-                clocks.arrived, clocks.begun, clocks.ended = arrived, joint.clocks.begun, max(arrived, ended)
+            if joint.times.arrived is not None:
+                ended = joint.times.ended if joint.times.ended is not None else loop.time()
+                times.arrived, times.begun, times.ended = arrived, joint.times.begun, max(arrived, ended)
 
-    def _begin(self, caller: Hashable, shot: Shot, begin: Callable[[Clocks], Coroutine[Any, Any, Rendering]]) -> _Joint:
-        clocks = Clocks()
-        joint = _Joint(shot, clocks, asyncio.create_task(begin(clocks)))
+    def _begin(
+        self, caller: Hashable, shot: Shot, begin: Callable[[QueueTimes], Coroutine[Any, Any, Rendering]]
+    ) -> _Joint:
+        times = QueueTimes()
+        joint = _Joint(shot, times, asyncio.create_task(begin(times)))
         self._under_way.setdefault(caller, []).append(joint)
         joint.task.add_done_callback(lambda task: self._done(caller, joint, task))
         return joint

@@ -13,7 +13,7 @@ FORGET = 0.02  # of the peak, with each look that finds less: half of it in nine
 UNSEEN_SECONDS = 1.0  # until what a shot takes can be seen
 
 
-class Room:
+class MemoryGuard:
     """Says whether there is memory for one more shot, counting those that have only just begun."""
 
     def __init__(self, look: Callable[[], Memory] = memory, now: Callable[[], float] = time.monotonic) -> None:

@@ -64,12 +64,12 @@ class Page:
     """A tab while it is used, and how far its document is."""
 
     def __init__(
-        self, tab: Tab, shot: Shot, vetted: policy.Vetted, deadline: float, aside: Aside = nullcontext
+        self, tab: Tab, shot: Shot, allowed_target: policy.AllowedTarget, deadline: float, aside: Aside = nullcontext
     ) -> None:
         self.tab = tab
         self.shot = shot
-        self.vetted = vetted
-        self.target = vetted.target
+        self.allowed_target = allowed_target
+        self.target = allowed_target.target
         self.deadline = deadline  # on the event loop's clock
         self._aside = aside  # around what takes nothing but time
         self.missed: list[str] = []  # what could not be waited for

@@ -1,4 +1,4 @@
-"""The waiting line: a few slots, a bounded number of waiters, fair between callers by time and weight, two clocks."""
+"""The queue: a few slots, a bounded number of waiters, fair between callers by time and weight, two clocks."""
 
 import asyncio
 import math
@@ -23,7 +23,7 @@ OTHERS_SECONDS = 10.0  # after another asked, one slot of several is kept free o
 
 
 @dataclass
-class Clocks:
+class QueueTimes:
     """When a request came to the line, got its turn, and was done; on the event loop's clock."""
 
     arrived: float | None = None
@@ -45,7 +45,7 @@ class Clocks:
 
 
 @dataclass(eq=False)
-class Turn:
+class Slot:
     """One request's: it waits to be called, has a slot, and gives that back while it rests."""
 
     caller: "_Caller"
@@ -71,25 +71,25 @@ class _Caller:
     weight: int = 1
     pace: float = 0  # seconds between two turns while more wait; 0 if none do
     last: float = 0  # when the last one began
-    waiting: deque[Turn] = field(default_factory=deque)
-    under_way: set[Turn] = field(default_factory=set)
+    waiting: deque[Slot] = field(default_factory=deque)
+    under_way: set[Slot] = field(default_factory=set)
 
     def comes(self, now: float) -> float:
         """Return when the next turn is, charged for those under way: what they are thought to take, or take already."""
-        return self.due + sum(max(turn.estimate, turn.had(now)) for turn in self.under_way) / self.weight
+        return self.due + sum(max(slot.estimate, slot.had(now)) for slot in self.under_way) / self.weight
 
     @property
     def slots(self) -> int:
         """How many slots it has."""
-        return sum(turn.since is not None for turn in self.under_way)
+        return sum(slot.since is not None for slot in self.under_way)
 
     @property
     def resting(self) -> int:
         """How many of its turns under way rest, or will or did."""
-        return sum(turn.rest > 0 for turn in self.under_way)
+        return sum(slot.rest > 0 for slot in self.under_way)
 
 
-class Line:
+class CaptureQueue:
     """Gives out *slots* turns at a time, as long as there is *room*; at most *length* wait, each *wait* seconds."""
 
     def __init__(self, slots: int, length: int, wait: float, room: Callable[[], bool] = lambda: True) -> None:
@@ -122,54 +122,54 @@ class Line:
         return self._slots, self.running, self.waiting
 
     @asynccontextmanager
-    async def turn(
+    async def slot(
         self,
         deadline: float,
         caller: int = NOBODY,
         weight: int = 1,
-        clocks: Clocks | None = None,
+        times: QueueTimes | None = None,
         rest: float = 0,
-    ) -> AsyncIterator[Turn]:
+    ) -> AsyncIterator[Slot]:
         """Hold a slot for the block, but while it is `aside`, which it will be for *rest* seconds.
 
         Raises Overloaded when the queue is full or the wait too long, OverShare when it is full and this
         caller has its share of it, ServiceUnavailable once it is closed.
         """
-        clocks = clocks or Clocks()
+        times = times or QueueTimes()
         loop = asyncio.get_running_loop()
-        clocks.arrived = arrived = loop.time()
+        times.arrived = arrived = loop.time()
         self._enter()
         try:
             self._note_asked(caller, arrived)
-            turn = await self._come_in(caller, weight, rest, min(arrived + self._wait, deadline))
-            clocks.begun = begun = loop.time()
-            turn.waited = begun - arrived
+            slot = await self._come_in(caller, weight, rest, min(arrived + self._wait, deadline))
+            times.begun = begun = loop.time()
+            slot.waited = begun - arrived
             try:
-                yield turn
+                yield slot
             finally:
-                self._learn(turn)
-                self._end(turn)
+                self._learn(slot)
+                self._end(slot)
         finally:
-            clocks.ended = loop.time()
+            times.ended = loop.time()
             self._leave()
 
     @contextmanager
-    def aside(self, turn: Turn) -> Iterator[None]:
+    def aside(self, slot: Slot) -> Iterator[None]:
         """Give the slot of *turn* back for the block, if it said that it would rest.
 
         It goes on at once afterwards, for its own clocks run: until others end, more slots are taken than there are.
         """
-        if not turn.rest:
+        if not slot.rest:
             yield
             return
         loop = asyncio.get_running_loop()
-        turn.used, turn.since = turn.had(loop.time()), None
+        slot.used, slot.since = slot.had(loop.time()), None
         self.running -= 1
         self._call()
         try:
             yield
         finally:
-            turn.since = loop.time()
+            slot.since = loop.time()
             self.running += 1
 
     def _enter(self) -> None:
@@ -184,39 +184,39 @@ class Line:
             self._callers.clear()  # where nobody contends, nobody is owed a turn
             self._empty.set()
 
-    async def _come_in(self, name: int, weight: int, rest: float, latest: float) -> Turn:
+    async def _come_in(self, name: int, weight: int, rest: float, latest: float) -> Slot:
         loop = asyncio.get_running_loop()
         self._call()  # who waits is first, as soon as it may
         caller = self._callers.get(name) or _Caller(name, self._clock, self._average)
         if not caller.waiting:  # what it might have had before, and did not ask for, is not owed to it
             caller.due += max(0.0, self._clock - caller.comes(loop.time()))
-        turn = Turn(caller, rest, loop.create_future())
-        if not caller.waiting and self._may(caller, turn, loop.time()) and self._has_room():
+        slot = Slot(caller, rest, loop.create_future())
+        if not caller.waiting and self._may(caller, slot, loop.time()) and self._has_room():
             caller.weight = weight
-            self._begin(turn)
-            return turn
+            self._begin(slot)
+            return slot
         self._make_place(name, weight)
-        caller = turn.caller = self._callers.setdefault(name, caller)
+        caller = slot.caller = self._callers.setdefault(name, caller)
         caller.weight = weight
-        caller.waiting.append(turn)
+        caller.waiting.append(slot)
         self.waiting += 1
         try:
             self._call()
             async with asyncio.timeout_at(latest):
-                await turn.call
+                await slot.call
         except BaseException as error:
-            self._give_up(turn)
+            self._give_up(slot)
             if isinstance(error, TimeoutError):
                 raise Overloaded("The box was too busy to begin in time; try again later.", self.retry_after) from None
             raise
-        return turn
+        return slot
 
-    def _give_up(self, turn: Turn) -> None:
-        if turn in turn.caller.waiting:
-            turn.caller.waiting.remove(turn)
+    def _give_up(self, slot: Slot) -> None:
+        if slot in slot.caller.waiting:
+            slot.caller.waiting.remove(slot)
             self.waiting -= 1
-        elif turn in turn.caller.under_way:  # it was called, and left as it was
-            self._end(turn)
+        elif slot in slot.caller.under_way:  # it was called, and left as it was
+            self._end(slot)
         self._call()
 
     def _note_asked(self, name: int, now: float) -> None:
@@ -225,10 +225,10 @@ class Line:
             self._asked_before = when
         self._asked = name, now
 
-    def _learn(self, turn: Turn) -> None:
-        took = turn.had(asyncio.get_running_loop().time())
+    def _learn(self, slot: Slot) -> None:
+        took = slot.had(asyncio.get_running_loop().time())
         self._average += SMOOTHING * (took - self._average)
-        turn.caller.average += SMOOTHING * (took - turn.caller.average)
+        slot.caller.average += SMOOTHING * (took - slot.caller.average)
 
     # --- who is next --------------------------------------------------------------------------
 
@@ -236,26 +236,26 @@ class Line:
         """Say whether memory has room for one more; one always may begin, or nothing would ever be given back."""
         return not any(one.under_way for one in self._callers.values()) or self._room()
 
-    def _may(self, caller: _Caller, turn: Turn, now: float) -> bool:
+    def _may(self, caller: _Caller, slot: Slot, now: float) -> bool:
         """Say whether there is a slot for *turn*, and that *caller* leaves one to others who asked of late."""
         if self.running >= self._slots:
             return False
-        if turn.rest and sum(one.resting for one in self._callers.values()) >= self._most_resting:
+        if slot.rest and sum(one.resting for one in self._callers.values()) >= self._most_resting:
             return False
         who, when = self._asked
         if now - (self._asked_before if who == caller.name else when) > OTHERS_SECONDS:
             return True
         leaves_slot = self._slots == 1 or caller.slots + 1 < self._slots
-        return leaves_slot and not (turn.rest and caller.resting + 1 >= self._most_resting)
+        return leaves_slot and not (slot.rest and caller.resting + 1 >= self._most_resting)
 
     def _call(self) -> None:
         """Give free slots to those whose turn it is."""
         while (caller := self._next()) is not None:
-            turn = caller.waiting.popleft()
+            slot = caller.waiting.popleft()
             self.waiting -= 1
-            if not turn.call.done():
-                self._begin(turn)
-                turn.call.set_result(None)
+            if not slot.call.done():
+                self._begin(slot)
+                slot.call.set_result(None)
         if self.waiting and self.running < self._slots and self._looking is None:
             self._looking = asyncio.get_running_loop().call_later(LOOK_AGAIN_SECONDS, self._look_again)
 
@@ -270,12 +270,12 @@ class Line:
         self._looking = None
         self._call()
 
-    def _begin(self, turn: Turn) -> None:
-        caller, now = turn.caller, asyncio.get_running_loop().time()
+    def _begin(self, slot: Slot) -> None:
+        caller, now = slot.caller, asyncio.get_running_loop().time()
         self._callers[caller.name] = caller
         self._clock = max(self._clock, caller.comes(now))
-        turn.estimate, turn.since = max(LEAST_CHARGE, caller.average), now
-        caller.under_way.add(turn)
+        slot.estimate, slot.since = max(LEAST_CHARGE, caller.average), now
+        caller.under_way.add(slot)
         self.running += 1
         if not caller.waiting:
             caller.pace = 0
@@ -285,12 +285,12 @@ class Line:
             caller.pace += PACE_SMOOTHING * (now - caller.last - caller.pace)
         caller.last = now
 
-    def _end(self, turn: Turn) -> None:
+    def _end(self, slot: Slot) -> None:
         """Charge for what *turn* took in the end, and give its slot to the next."""
-        caller = turn.caller
-        caller.under_way.discard(turn)
-        caller.due += max(LEAST_CHARGE, turn.had(asyncio.get_running_loop().time())) / caller.weight
-        self.running -= turn.since is not None
+        caller = slot.caller
+        caller.under_way.discard(slot)
+        caller.due += max(LEAST_CHARGE, slot.had(asyncio.get_running_loop().time())) / caller.weight
+        self.running -= slot.since is not None
         # Who is neither here nor has had more than others is as good as new.
         self._callers = {
             name: one for name, one in self._callers.items() if one.waiting or one.under_way or one.due > self._clock
@@ -330,13 +330,13 @@ class Line:
             last.call.set_exception(self._over_share())
 
     def _over_share(self) -> OverShare:
-        return OverShare("This key has its share of the waiting line, and others wait too.", self.retry_after)
+        return OverShare("This key has its share of the queue, and others wait too.", self.retry_after)
 
     @property
     def retry_after(self) -> int:
         """Seconds after which all who wait now have had their turn, at the speed that the line has."""
         lanes = max(1, self.running if self.waiting else self._slots)
-        rests = sum(turn.rest for one in self._callers.values() for turn in one.waiting) / self._most_resting
+        rests = sum(slot.rest for one in self._callers.values() for slot in one.waiting) / self._most_resting
         seconds = max(rests, self._average * (self.waiting + 1) / lanes)
         return min(LONGEST_RETRY_SECONDS, max(1, math.ceil(seconds)))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from .. import logs, resources
 from ..config import Settings
-from ..egress import policy as outbound
+from ..egress.policy import AllowedTarget, Policy, Scope
 from ..egress.proxy import Proxy
 from ..egress.resolver import Resolver
 from ..errors import (
@@ -23,23 +23,25 @@ from ..errors import (
     ServiceUnavailable,
     UrlUnreachable,
 )
-from ..hosts import Place
-from ..process.health_cache import FRESH_SECONDS, Health, Pulse
-from .blocking.engine import Blocking
+from ..hosts import HostPattern
+from ..process.health_cache import FRESH_SECONDS, Health, HealthCache
+from .blocking.engine import BlockingEngine
 from .browsers import certificates
 from .browsers.cdp import ProtocolError
 from .browsers.supervisor import Browser
 from .browsers.tab_pool import BrowserGone, PagesBlamed, Tab
-from .circuit_breaker import Name, Suspects
-from .coalesce import Sharing
-from .memory_guard import Room
+from .circuit_breaker import CircuitBreaker, Name
+from .coalesce import Coalescer
+from .memory_guard import MemoryGuard
 from .outputs.image import Encoder
 from .page import Aside, Page
-from .pipeline.capture import Studio, capture
-from .queue import LEAST_REST, NOBODY, Clocks, Line
+from .pipeline.capture import CaptureResources, capture
+from .queue import LEAST_REST, NOBODY, CaptureQueue, QueueTimes
 from .shot import Rendering, Shot
 
-Still = Callable[[], Awaitable[tuple[Place, ...]]]  # raises if a shot may not be made any more; else: where it may go
+Still = Callable[
+    [], Awaitable[tuple[HostPattern, ...]]
+]  # raises if a shot may not be made any more; else: where it may go
 
 MIB = 1024 * 1024  # bytes
 RETRY_SECONDS = 2  # a new browser starts in less
@@ -51,7 +53,7 @@ class _Work:
     """A shot whose turn has come: where it may go, by when, for whom, and how it lets others go on while it rests."""
 
     shot: Shot
-    vetted: outbound.Vetted
+    allowed_target: AllowedTarget
     deadline: float  # on the event loop's clock
     caller: int
     aside: Aside
@@ -59,23 +61,25 @@ class _Work:
     @property
     def name(self) -> Name:
         """What it is remembered by if browsers end."""
-        return self.caller, self.vetted.target.host
+        return self.caller, self.allowed_target.target.host
 
 
 class Renderer:
     """Takes pictures, a few at a time, as long as its browser runs; and sees to it that it does."""
 
-    def __init__(self, browser: Browser, line: Line, proxy: Proxy, equipment: "Equipment", blocking: Blocking) -> None:
+    def __init__(
+        self, browser: Browser, queue: CaptureQueue, proxy: Proxy, equipment: "Equipment", blocking: BlockingEngine
+    ) -> None:
         self._browser = browser
-        self._line = line
+        self._queue = queue
         self._proxy = proxy
         self._answer_within = equipment.answer_within
         self._encoder = Encoder(small=equipment.small_png, memory=equipment.picture_memory)
         self._blocking = blocking
         self._insecure_hosts = equipment.insecure_hosts
-        self._sharing = Sharing()
-        self._suspects = Suspects()
-        self._pulse = Pulse(self._look, LOOK_SECONDS)
+        self._coalescer = Coalescer()
+        self._circuit_breaker = CircuitBreaker()
+        self._health_cache = HealthCache(self._look, LOOK_SECONDS)
 
     @property
     def description(self) -> dict[str, str]:
@@ -92,7 +96,7 @@ class Renderer:
         *,
         caller: int = NOBODY,
         weight: int = 1,
-        clocks: Clocks | None = None,
+        times: QueueTimes | None = None,
         still: Still | None = None,
     ) -> Rendering:
         """Return what *shot* asks for, or raise the BoxError that tells why there is none.
@@ -101,35 +105,35 @@ class Renderer:
         afterwards how long this one waited and took, whatever became of it. *still* is asked when the turn comes;
         those who share a rendering have to be equal in it.
         """
-        clocks = clocks or Clocks()
+        times = times or QueueTimes()
         if shot.share:
             begin = functools.partial(self._render, shot, caller, weight, still)
-            return await self._sharing.join((caller, still), shot, clocks, begin)
-        return await self._render(shot, caller, weight, still, clocks)
+            return await self._coalescer.join((caller, still), shot, times, begin)
+        return await self._render(shot, caller, weight, still, times)
 
-    async def _render(self, shot: Shot, caller: int, weight: int, still: Still | None, clocks: Clocks) -> Rendering:
+    async def _render(self, shot: Shot, caller: int, weight: int, still: Still | None, times: QueueTimes) -> Rendering:
         loop = asyncio.get_running_loop()
         latest = loop.time() + self._answer_within
-        vetted = await self._proxy.judge(shot.url, outbound.Scope(hosts=shot.hosts, caller=caller))
+        allowed_target = await self._proxy.check_url(shot.url, Scope(hosts=shot.hosts, caller=caller))
         await self._blocking.ready(shot.blocked)
         rest = sum(seconds for seconds in shot.rests if seconds >= LEAST_REST)
-        async with self._line.turn(latest, caller, weight, clocks, rest) as turn:
+        async with self._queue.slot(latest, caller, weight, times, rest) as slot:
             begun = loop.time()
             if still is not None and (hosts := await still()) != shot.hosts:
                 shot = replace(shot, hosts=hosts)
-                vetted = await self._proxy.judge(shot.url, outbound.Scope(hosts=shot.hosts, caller=caller))
+                allowed_target = await self._proxy.check_url(shot.url, Scope(hosts=shot.hosts, caller=caller))
             wanted = begun + shot.timeout + shot.delay
-            aside = functools.partial(self._line.aside, turn)
+            aside = functools.partial(self._queue.aside, slot)
             try:
-                rendering = await self._insist(_Work(shot, vetted, min(latest, wanted), caller, aside))
+                rendering = await self._insist(_Work(shot, allowed_target, min(latest, wanted), caller, aside))
             except TimeoutError:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
-        return replace(rendering, queue_seconds=turn.waited, render_seconds=loop.time() - begun)
+        return replace(rendering, queue_seconds=slot.waited, render_seconds=loop.time() - begun)
 
     @property
     def standing(self) -> tuple[int, int, int]:
         """How many slots there are, how many are taken, and how many requests wait for one."""
-        return self._line.standing
+        return self._queue.standing
 
     @property
     def browser_age(self) -> float | None:
@@ -141,19 +145,19 @@ class Renderer:
         """How often the browser was replaced, by cause."""
         return dict(self._browser.restarts)
 
-    async def obey(self, policy: outbound.Policy, block_rules: Path | None) -> None:
+    async def reload(self, policy: Policy, block_rules: Path | None) -> None:
         """Go by another policy and other rules from the next connection and shot on.
 
         Raises OperatorError for rules that cannot be read, and changes nothing then.
         """
-        await asyncio.to_thread(self._blocking.obey, block_rules)
-        self._browser.obey(policy)
+        await asyncio.to_thread(self._blocking.reload, block_rules)
+        self._browser.reload(policy)
 
     async def health(self) -> Health:
         """Say whether the browser draws, as of a round trip through all of it that is two seconds old at most."""
-        if self._line.closed:
+        if self._queue.closed:
             return Health(ok=False, reason="draining")
-        return await self._pulse.health()
+        return await self._health_cache.health()
 
     async def _look(self) -> str:
         if self._browser.is_proven_since(FRESH_SECONDS):
@@ -166,17 +170,17 @@ class Renderer:
 
     async def drain(self, seconds: float) -> bool:
         """Take no more shots; say whether those taken were done within *seconds*."""
-        return await self._line.close(seconds)
+        return await self._queue.close(seconds)
 
     def close(self) -> None:
         """Look at the browser no more."""
-        self._pulse.close()
+        self._health_cache.close()
 
     async def _insist(self, work: _Work) -> Rendering:
         """Try, and try once more if the browser died of it or under it; apart from others if it may be to blame."""
-        if self._suspects.refuses(work.name):
+        if self._circuit_breaker.refuses(work.name):
             raise PageEnded("Pages of this host have ended the browser again and again: it is not opened for minutes.")
-        apart = self._suspects.has(work.name)
+        apart = self._circuit_breaker.has(work.name)
         try:
             return await self._try(work, [], apart=apart)
         except PageEnded:
@@ -204,7 +208,7 @@ class Renderer:
             rendering = await self._attempt(work, tabs, apart=apart)
         except PagesBlamed as error:
             alone = error.alone or apart
-            self._suspects.note(work.name, alone=alone)
+            self._circuit_breaker.note(work.name, alone=alone)
             if alone:
                 logs.event("page_blamed", reason=str(error))
                 raise PageEnded("The page ended the browser that it was in.") from error
@@ -213,9 +217,9 @@ class Renderer:
             raise
         except (BoxError, TimeoutError):
             if tabs:
-                self._suspects.clear(work.name)  # whatever it was, the browser lives
+                self._circuit_breaker.clear(work.name)  # whatever it was, the browser lives
             raise
-        self._suspects.clear(work.name)
+        self._circuit_breaker.clear(work.name)
         return rendering
 
     async def _attempt(self, work: _Work, tabs: list[Tab], *, apart: bool) -> Rendering:
@@ -225,9 +229,9 @@ class Renderer:
             async with asyncio.timeout_at(work.deadline), self._browser.tab(apart=apart) as tab:
                 tabs.append(tab)
                 rendering = await self._captured(tab, work)
-                if tab.door.starved:  # it lacks something that the page has
+                if tab.egress.starved:  # it lacks something that the page has
                     raise _too_few_handles()
-                return replace(rendering, fetched=tab.door.received, refused=tab.door.told_refusals())
+                return replace(rendering, fetched=tab.egress.received, refused=tab.egress.told_refusals())
         except TimeoutError:
             _require_handles(tab)
             if apart and tab is not None and tab.fate is None:  # its browser has ended with it: nobody can ask that
@@ -246,9 +250,9 @@ class Renderer:
 
     async def _captured(self, tab: Tab, work: _Work) -> Rendering:
         begun = time.monotonic()
-        studio = Studio(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
+        kit = CaptureResources(self._blocking, self._encoder, self._browser.user_agent, self._insecure_hosts)
         try:
-            rendering = await capture(Page(tab, work.shot, work.vetted, work.deadline, work.aside), studio)
+            rendering = await capture(Page(tab, work.shot, work.allowed_target, work.deadline, work.aside), kit)
         except (UrlUnreachable, NotAPage, ServiceUnavailable):
             _require_handles(tab)
             await tab.require_alive(begun)
@@ -259,7 +263,7 @@ class Renderer:
 
 def _require_handles(tab: Tab | None = None) -> None:
     """Raise ServiceUnavailable if there are too few for a page, or were for that in *tab*: what failed is our fault."""
-    if resources.handles() < resources.SHOT_HANDLES or (tab is not None and tab.door.starved):
+    if resources.handles() < resources.SHOT_HANDLES or (tab is not None and tab.egress.starved):
         raise _too_few_handles()
 
 
@@ -297,7 +301,7 @@ class Equipment:
     lists: Path | None = None  # where fresher filter lists may be
     block_rules: Path | None = None  # the operator's own
     ca_dir: Path | None = None  # certificates of the operator's own authorities
-    insecure_hosts: tuple[Place, ...] = ()  # whose certificates are not checked
+    insecure_hosts: tuple[HostPattern, ...] = ()  # whose certificates are not checked
 
 
 def equipment(settings: Settings) -> Equipment:
@@ -324,12 +328,12 @@ def equipment(settings: Settings) -> Equipment:
 
 
 @asynccontextmanager
-async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterator[Renderer]:
+async def running(equipment: Equipment, policy: Policy) -> AsyncIterator[Renderer]:
     """Yield a Renderer with its browser running; end both when the block ends."""
     authorities = await asyncio.to_thread(certificates.authorities, equipment.ca_dir)
     resolver = Resolver()
     proxy = Proxy(policy, equipment.fetch_limit, resolve=resolver.resolve)
-    room = Room()
+    memory = MemoryGuard()
     browser = Browser(
         equipment.executable,
         proxy,
@@ -340,13 +344,13 @@ async def running(equipment: Equipment, policy: outbound.Policy) -> AsyncIterato
         recycle_memory=equipment.recycle_memory,
         page_memory=equipment.page_memory,
         authorities=authorities,
-        room=room,
+        memory=memory,
     )
-    line = Line(equipment.slots, equipment.queue_size, equipment.queue_timeout, room.admits)
-    loading = asyncio.create_task(asyncio.to_thread(Blocking.load, equipment.lists, equipment.block_rules))
+    queue = CaptureQueue(equipment.slots, equipment.queue_size, equipment.queue_timeout, memory.admits)
+    loading = asyncio.create_task(asyncio.to_thread(BlockingEngine.load, equipment.lists, equipment.block_rules))
     try:
         await browser.start()  # meanwhile: it takes as long
-        renderer = Renderer(browser, line, proxy, equipment, await loading)
+        renderer = Renderer(browser, queue, proxy, equipment, await loading)
         try:
             yield renderer
         finally:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from ..hosts import Place
+from ..hosts import HostPattern
 
 ImageFormat = Literal["png", "jpeg", "webp"]
 Milestone = Literal["commit", "domcontentloaded", "load", "networkidle"]
@@ -192,7 +192,7 @@ class Storage:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Session:
+class BrowserSession:
     """Somebody's state in the browser. Never stored, logged or echoed."""
 
     cookies: tuple[Cookie, ...] = ()
@@ -213,7 +213,7 @@ class Window:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Blocked:
+class BlockOptions:
     """What is kept out of the page."""
 
     ads: bool = True
@@ -242,13 +242,13 @@ class Shot:
     wait_for: str | None = None
     delay: float = 0
     timeout: float = 30
-    blocked: Blocked = Blocked()
+    blocked: BlockOptions = BlockOptions()
     stealth: bool = False
     actions: tuple[Action, ...] = ()
-    session: Session = Session()
+    session: BrowserSession = BrowserSession()
     fail_on_http_error: bool = False
     share: bool = False  # whether one rendering may be for all equal shots of one caller that are in flight
-    hosts: tuple[Place, ...] = ()  # where the page and all that it loads may come from; none named: from anywhere
+    hosts: tuple[HostPattern, ...] = ()  # where the page and all that it loads may come from; none named: from anywhere
 
     @property
     def rests(self) -> tuple[float, ...]:

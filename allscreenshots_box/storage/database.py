@@ -79,7 +79,7 @@ def m002_allow_hosts(db: sqlite_utils.Database) -> None:
 
 @migrations()
 def m003_weight(db: sqlite_utils.Database) -> None:
-    """Let some plans have more turns at the waiting line than others."""
+    """Let some plans have more turns in the queue than others."""
     db.execute("alter table plans add column weight integer not null default 1")
 
 

@@ -17,7 +17,7 @@ LARGEST = 16 * 1024  # bytes: two passwords of the largest kind, each byte of th
 RETRY_SECONDS = 1
 
 
-class Strangers:
+class AnonymousLimits:
     """Bounds the bodies that strangers send, all together.
 
     Where all places are taken, whoever comes gets that of the network with the most of them, and there of the one that

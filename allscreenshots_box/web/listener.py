@@ -14,7 +14,7 @@ from granian.server.embed import Server
 from litestar.types import ASGIApp
 
 from ..errors import OperatorError
-from .timeouts import Clocks
+from .timeouts import Timeouts
 from .tls import Certificate
 
 BACKLOG = 1024  # connections the kernel holds while we are busy
@@ -52,7 +52,7 @@ class Listener:
         self, app: ASGIApp, bound: socket.socket, shown: Certificate | None, *, arrive_within: float, most: int
     ) -> None:
         self._bound = bound
-        self._clocks = Clocks(app, bound.getsockname()[1], arrive_within, most)
+        self._clocks = Timeouts(app, bound.getsockname()[1], arrive_within, most)
         self._arrive_within = arrive_within
         self._most = most
         self._serving: set[asyncio.Task[None]] = set()
@@ -109,7 +109,7 @@ class _Embedded(Server):
     """
 
     def __init__(
-        self, app: Clocks, listener: socket.socket, shown: Certificate | None, *, arrive_within: float, most: int
+        self, app: Timeouts, listener: socket.socket, shown: Certificate | None, *, arrive_within: float, most: int
     ) -> None:
         super().__init__(
             app,

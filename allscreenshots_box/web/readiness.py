@@ -8,7 +8,7 @@ from pathlib import Path
 import sqlite_utils
 
 from .. import logs, resources
-from ..process.health_cache import Health, Pulse
+from ..process.health_cache import Health, HealthCache
 from ..render.renderer import Renderer
 from ..storage import database
 from ..storage.database import Database
@@ -28,8 +28,8 @@ class Readiness:
 
     def __init__(self, renderer: Renderer, store: Database, data_dir: Path) -> None:
         self._renderer = renderer
-        self._store = Pulse(lambda: store.run(look_at_store, data_dir), STORE_SECONDS)
-        self._means = Pulse(look_at_means, MEANS_SECONDS)
+        self._store = HealthCache(lambda: store.run(look_at_store, data_dir), STORE_SECONDS)
+        self._means = HealthCache(look_at_means, MEANS_SECONDS)
         self.draining = False
         self.browser = Health(ok=True)  # as of the last look
         self.reasons: list[str] = []  # as of the last look

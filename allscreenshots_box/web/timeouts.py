@@ -69,7 +69,7 @@ class _Known:
         return None if None in waiting else max(since for since in waiting if since is not None)
 
 
-class Clocks:
+class Timeouts:
     """An ASGI application that wraps *app*, and ends what takes longer than *arrive_within* seconds to arrive.
 
     A body that does gets 408. A connection without a request for that long is closed, whatever it says

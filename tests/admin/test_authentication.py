@@ -38,7 +38,7 @@ from allscreenshots_box.admin.login_throttle import (
     OF_ADDRESS,
     OF_ALL,
     OF_NEAR,
-    Guesses,
+    LoginThrottle,
     near,
 )
 from allscreenshots_box.app import create_app
@@ -96,8 +96,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 
 def browser(api: Client, clock: Clock, db: sqlite_utils.Database, hasher: PasswordHasher) -> Client:
-    door, inner = api.app.state.door, api.app.asgi_handler
-    door.now, door._hasher, door._guesses._buckets._now = clock, hasher, clock.seconds
+    authentication, inner = api.app.state.authentication, api.app.asgi_handler
+    authentication.now, authentication._hasher, authentication._throttle._buckets._now = clock, hasher, clock.seconds
 
     async def at_address(scope: Scope, receive: Receive, send: Send) -> None:
         if given := dict(scope.get("headers", [])).get(b"x-test-address"):
@@ -352,7 +352,7 @@ def test_a_proof_of_an_old_password_opens_nothing(db: sqlite_utils.Database) -> 
 
 
 def test_a_hash_of_a_lower_cost_is_made_anew(page: Client, db: sqlite_utils.Database) -> None:
-    page.app.state.door._hasher = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
+    page.app.state.authentication._hasher = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
     before = operators.password_hash(db)
     assert sign_in(page).status_code == 303
     assert operators.password_hash(db) != before
@@ -670,8 +670,8 @@ def wrong_from(page: Client, address: str) -> int:
 @contextmanager
 def line_of(page: Client, addresses: list[str]) -> Iterator[None]:
     """Keep a wrong password from each of *addresses* in the line."""
-    page.app.state.door._hasher = hasher = SlowHasher()
-    proving = page.app.state.door._guesses._proving
+    page.app.state.authentication._hasher = hasher = SlowHasher()
+    proving = page.app.state.authentication._throttle._proving
     with ThreadPoolExecutor(len(addresses)) as pool:
         running = [pool.submit(wrong_from, page, address) for address in addresses]
         while len(proving) < len(addresses):
@@ -769,7 +769,7 @@ def test_a_refused_try_is_counted_nowhere(page: Client) -> None:
 
 
 def test_known_addresses_are_bounded() -> None:
-    guesses = Guesses(Buckets())
+    guesses = LoginThrottle(Buckets())
     for number in range(MOST_KNOWN + 1):
         guesses.remember(f"192.0.2.{number}", "hash", NOW)
     assert [guesses.knows(f"192.0.2.{number}", "hash", NOW) for number in (0, 1, MOST_KNOWN)] == [False, True, True]
@@ -805,10 +805,10 @@ def test_failed_sign_ins_are_told_without_pushing_all_else_out(
 
 
 def test_a_flood_that_lasts_is_told_ever_more_seldom(page: Client, db: sqlite_utils.Database, clock: Clock) -> None:
-    door = page.app.state.door
+    authentication = page.app.state.authentication
 
     async def fail() -> None:
-        await door._note_failure("198.51.100.1")
+        await authentication._note_failure("198.51.100.1")
 
     with page.portal() as portal:
         for _ in range(3 * 24 * 60):
@@ -944,7 +944,7 @@ def test_the_second_guard_stops_what_the_first_let_pass(page: Client, monkeypatc
     async def blind(*_: Any) -> None:
         pass
 
-    monkeypatch.setattr(page.app.state.door, "admit", blind)
+    monkeypatch.setattr(page.app.state.authentication, "admit", blind)
     assert page.get("/admin/keys").status_code == 303
 
 

@@ -16,6 +16,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_play
 from allscreenshots_box.render.browsers.chromium import find_executable
 from tests.box import Box, environment
 
+pytestmark = pytest.mark.browser
+
 PASSWORD = "correct horse battery staple"
 NAMES = "MAP box.test 127.0.0.1, MAP evil.test 127.0.0.1"
 

@@ -21,6 +21,8 @@ from allscreenshots_box.keys import plans, usage_store
 from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.storage import audit
 
+pytestmark = pytest.mark.long
+
 Client = TestClient[Litestar]
 
 DAY = timedelta(days=1)
@@ -560,7 +562,7 @@ def test_a_mistake_in_an_old_form_makes_it_no_newer(signed_in: Client, db: sqlit
 
 
 def test_a_change_between_look_and_save_is_seen(db: sqlite_utils.Database, secret: str) -> None:
-    def refuse(key: keys.Key) -> None:
+    def refuse(key: keys.KeySecret) -> None:
         raise OperatorError(key.name)
 
     with pytest.raises(OperatorError, match="tests"):

@@ -19,6 +19,8 @@ from tests.box import Box
 from tests.operator_in import come_in
 from tests.site.server import Site
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 OUTSIDE = "box.example"  # a name for the box that is neither localhost nor TLS, as in most intranets
 EXPECTED = (  # of the console's complaints
     "the server responded with a status of 400",  # a form with an error in it

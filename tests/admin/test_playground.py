@@ -18,7 +18,7 @@ from allscreenshots_box.admin import playground, snippets
 from allscreenshots_box.captures import history
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.keys import usage_store
-from allscreenshots_box.render.shot import Blocked, Pdf, Picture, Shot, Window
+from allscreenshots_box.render.shot import BlockOptions, Pdf, Picture, Shot, Window
 from tests.admin.test_view import HOSTILE, text_of
 from tests.conftest import StandIn
 
@@ -60,7 +60,7 @@ def test_the_form_asks_for_what_its_lines_ask_for(
 
 def test_what_is_not_ticked_is_not_done(signed_in: Page, renderer: StandIn) -> None:
     signed_in.post("/admin/playground", data={"url": "https://example.com"})
-    assert renderer.shots[0].blocked == Blocked(ads=False, cookie_banners=False, popups=False)
+    assert renderer.shots[0].blocked == BlockOptions(ads=False, cookie_banners=False, popups=False)
 
 
 def test_a_device_has_its_own_window(signed_in: Page, renderer: StandIn) -> None:

@@ -14,6 +14,8 @@ from tests.operator_in import come_in
 from tests.site.server import Site
 from tests.test_serve import eventually, log_lines
 
+pytestmark = pytest.mark.browser
+
 SECTIONS = ["/admin", "/admin/activity", "/admin/activity/captures", "/admin/playground"]
 SOON = 20_000  # milliseconds: generous
 

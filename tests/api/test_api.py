@@ -17,6 +17,8 @@ from allscreenshots_box.keys import authentication, plans
 from allscreenshots_box.render.shot import Click, Product, Rendering, Shot
 from tests.conftest import StandIn
 
+pytestmark = pytest.mark.long
+
 Api = TestClient[Litestar]
 
 UNAUTHORIZED = b'{"error":"unauthorized","message":"Invalid or missing API key"}'
@@ -153,12 +155,12 @@ def bad_keys(db: sqlite_utils.Database, hasher: PasswordHasher) -> dict[str, str
     keys.edit(db, "expired", {"expires": timedelta(microseconds=1)})
     keys.revoke(db, "revoked")
     keys.rotate(db, hasher, "retired")
-    wrong = keys.create(db, hasher, "wrong")[1][:12] + keys.mint()[12:]
+    wrong = keys.create(db, hasher, "wrong")[1][:12] + keys.generate()[12:]
     return {
         "missing": "",
         "malformed": "nonsense",
         "mistyped": expired[:-1] + ("a" if expired[-1] != "a" else "b"),
-        "unknown": keys.mint(),
+        "unknown": keys.generate(),
         "wrong secret": wrong,
         "expired": expired,
         "revoked": revoked,

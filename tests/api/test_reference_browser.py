@@ -8,6 +8,8 @@ from playwright.sync_api import Browser, sync_playwright
 from allscreenshots_box.render.browsers import chromium
 from tests.box import Box
 
+pytestmark = pytest.mark.browser
+
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:

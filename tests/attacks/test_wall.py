@@ -14,7 +14,7 @@ from tests.attacks.table import CASES, PAGES
 from tests.attacks.world import SECRET
 from tests.test_serve import eventually, log_lines
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
 def test_there_are_enough_attacks() -> None:

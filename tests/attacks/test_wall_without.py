@@ -7,7 +7,7 @@ from tests.attacks.siege import Siege
 from tests.attacks.table import CASES
 from tests.chaos.processes import in_full
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 GETS_THROUGH = {
     "judgement": ["an image", "a WebSocket", "a 302 to a private address", "the metadata service", "loopback, decimal"],

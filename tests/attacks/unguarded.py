@@ -10,16 +10,16 @@ from typing import Any
 
 from allscreenshots_box.cli import main
 from allscreenshots_box.egress import policy as outbound
-from allscreenshots_box.egress.policy import Scope, Target, Vetted
-from allscreenshots_box.egress.session import Door
+from allscreenshots_box.egress.policy import AllowedTarget, Scope, Target
+from allscreenshots_box.egress.session import ProxySession
 from allscreenshots_box.render.browsers import chromium, tab_pool
 
 
 def judgement() -> None:
     """Find everything allowed."""
 
-    def decide(target: Target, addresses: Any, _: Any, scope: Scope) -> Vetted:
-        return Vetted(target, tuple(addresses), dataclasses.replace(scope, space=scope.space or "public"))
+    def decide(target: Target, addresses: Any, _: Any, scope: Scope) -> AllowedTarget:
+        return AllowedTarget(target, tuple(addresses), dataclasses.replace(scope, space=scope.space or "public"))
 
     replace(outbound, "decide", decide)
 
@@ -28,7 +28,7 @@ def spaces() -> None:
     """Let a page go wherever somebody might ask for."""
     decide = outbound.decide
 
-    def decide_anew(target: Target, addresses: Any, policy: Any, scope: Scope) -> Vetted:
+    def decide_anew(target: Target, addresses: Any, policy: Any, scope: Scope) -> AllowedTarget:
         return decide(target, addresses, policy, dataclasses.replace(scope, space=None))
 
     replace(outbound, "decide", decide_anew)
@@ -54,17 +54,17 @@ def denial() -> None:
 def pinning() -> None:
     """Judge one answer of the name server and go by the next, as who dials by name does."""
     asked: ContextVar[Target] = ContextVar("asked")
-    reach, dial = Door.reach, Door._dial
+    reach, dial = ProxySession.reach, ProxySession._dial
 
-    async def reach_by_name(door: Door, target: Target, make: Any) -> Any:
+    async def reach_by_name(session: ProxySession, target: Target, make: Any) -> Any:
         asked.set(target)
-        return await reach(door, target, make)
+        return await reach(session, target, make)
 
-    async def dial_by_name(door: Door, port: int, _: Any, make: Any) -> str | None:
-        return await dial(door, port, await door._resolve(asked.get().host, 0), make)
+    async def dial_by_name(session: ProxySession, port: int, _: Any, make: Any) -> str | None:
+        return await dial(session, port, await session._resolve(asked.get().host, 0), make)
 
-    replace(Door, "reach", reach_by_name)
-    replace(Door, "_dial", dial_by_name)
+    replace(ProxySession, "reach", reach_by_name)
+    replace(ProxySession, "_dial", dial_by_name)
 
 
 def webrtc() -> None:

@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 from allscreenshots_box import errors, keys
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures import history
-from allscreenshots_box.captures.history import Captures, Entry
+from allscreenshots_box.captures.history import CaptureHistory, CaptureRecord
 from allscreenshots_box.config import Settings
 from allscreenshots_box.keys import usage_store
 from allscreenshots_box.keys.usage_store import Counts
@@ -23,7 +23,7 @@ from allscreenshots_box.storage import database
 from tests.conftest import StandIn, standing_in
 
 
-def entry(**facts: Any) -> Entry:
+def entry(**facts: Any) -> CaptureRecord:
     known: dict[str, Any] = {
         "moment": "2026-11-25T12:00:00.000Z",
         "request": "0123456789abcdef",
@@ -34,10 +34,10 @@ def entry(**facts: Any) -> Entry:
         "milliseconds": 120,
         "bytes": 999,
     }
-    return Entry(**known | facts)
+    return CaptureRecord(**known | facts)
 
 
-def add(db: sqlite_utils.Database, *entries: Entry) -> None:
+def add(db: sqlite_utils.Database, *entries: CaptureRecord) -> None:
     history.add(db, list(entries), patience=5000)
 
 
@@ -117,18 +117,18 @@ def test_only_the_newest_captures_are_kept(db: sqlite_utils.Database, monkeypatc
     assert [row["request"] for row in history.recent(db)] == ["second 4", "first 4", "second 3"]
 
 
-def noted(settings: Settings, scene: Callable[[Captures], Any]) -> None:
+def noted(settings: Settings, scene: Callable[[CaptureHistory], Any]) -> None:
     """Play a scene with captures that nobody writes by themselves."""
 
     async def whole() -> None:
         async with database.connected(settings.database_path) as connected:
-            await scene(Captures(connected))
+            await scene(CaptureHistory(connected))
 
     asyncio.run(whole())
 
 
 def test_captures_that_cannot_be_written_wait(settings: Settings, db: sqlite_utils.Database) -> None:
-    async def scene(taken: Captures) -> None:
+    async def scene(taken: CaptureHistory) -> None:
         taken.note(entry(request="first"))
         with database.writing(db):
             await taken.write(patience=1)
@@ -140,7 +140,7 @@ def test_captures_that_cannot_be_written_wait(settings: Settings, db: sqlite_uti
 
 
 def test_only_so_many_captures_wait(settings: Settings, db: sqlite_utils.Database) -> None:
-    async def scene(taken: Captures) -> None:
+    async def scene(taken: CaptureHistory) -> None:
         for number in range(history.MOST_WAITING + 5):
             taken.note(entry(request=str(number)))
         with database.writing(db):

@@ -12,7 +12,8 @@ from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
 from allscreenshots_box.errors import InvalidDevice, InvalidRequest
 from allscreenshots_box.render import devices
 from allscreenshots_box.render.shot import (
-    Blocked,
+    BlockOptions,
+    BrowserSession,
     Click,
     Cookie,
     Extract,
@@ -27,7 +28,6 @@ from allscreenshots_box.render.shot import (
     Press,
     Scroll,
     Select,
-    Session,
     Shot,
     Storage,
     Type,
@@ -69,7 +69,7 @@ OUTPUTS: dict[str, dict[str, Any]] = {
     "markdown": {},
     "json": {"schema": {"title": {"selector": "a"}}},
 }
-SHAPES: dict[str, tuple[type[validation.Body], dict[str, Any]]] = {
+SHAPES: dict[str, tuple[type[validation.WireModel], dict[str, Any]]] = {
     "": (ScreenshotRequest, {"url": URL}),
     "viewport": (orders.ViewportConfig, {}),
     "session": (browser_session.BrowserSessionRequest, {}),
@@ -515,10 +515,10 @@ def test_what_is_empty_is_as_good_as_none(empty: Any) -> None:
         ("waitFor", "#x", "wait_for", "#x"),
         ("delay", 1500, "delay", 1.5),
         ("timeout", 1000, "timeout", 1.0),
-        ("blockAds", False, "blocked", Blocked(ads=False)),
-        ("blockCookieBanners", False, "blocked", Blocked(cookie_banners=False)),
-        ("blockPopups", False, "blocked", Blocked(popups=False)),
-        ("blockLevel", "PRO_PLUS", "blocked", Blocked(level="pro_plus")),
+        ("blockAds", False, "blocked", BlockOptions(ads=False)),
+        ("blockCookieBanners", False, "blocked", BlockOptions(cookie_banners=False)),
+        ("blockPopups", False, "blocked", BlockOptions(popups=False)),
+        ("blockLevel", "PRO_PLUS", "blocked", BlockOptions(level="pro_plus")),
         ("stealthMode", True, "stealth", True),
         ("failOnHttpError", True, "fail_on_http_error", True),
         ("shareRendering", True, "share", True),
@@ -667,7 +667,7 @@ def test_every_output_has_a_name_of_its_own(specs: list[Any], ids: list[str]) ->
     ],
 )
 def test_a_cookie_is_what_it_says(cookie: dict[str, Any], expected: Cookie) -> None:
-    assert ordered(session={"cookies": [cookie]}).session == Session(cookies=(expected,))
+    assert ordered(session={"cookies": [cookie]}).session == BrowserSession(cookies=(expected,))
 
 
 @pytest.mark.parametrize(
@@ -685,11 +685,11 @@ def test_a_cookie_is_what_it_says(cookie: dict[str, Any], expected: Cookie) -> N
 )
 def test_a_header_goes_to_one_origin(origin: str | None, expected: str | None) -> None:
     header = {"name": "X-Token", "value": "a\tb é", "origin": origin}
-    made = Session(headers=(Header(name="X-Token", value="a\tb é", origin=expected),))
+    made = BrowserSession(headers=(Header(name="X-Token", value="a\tb é", origin=expected),))
     assert ordered(session={"headers": [header]}).session == made
 
 
 def test_storage_is_of_one_origin() -> None:
     storage = {"origin": "https://A.b", "localStorage": {"k": "v", "": ""}, "sessionStorage": []}
-    made = Session(storage=(Storage(origin="https://a.b", local={"k": "v", "": ""}),))
+    made = BrowserSession(storage=(Storage(origin="https://a.b", local={"k": "v", "": ""}),))
     assert ordered(session={"storage": [storage]}).session == made

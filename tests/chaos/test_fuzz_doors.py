@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box.egress.session import Bounds, Door
+from allscreenshots_box.egress.session import Bounds, ProxySession
 from allscreenshots_box.egress.socks import Reply
 from tests.egress.test_proxy import GREETING, WELCOME, Client, Stage, Target, play, request
 
@@ -98,9 +98,9 @@ class Fuzzer:
             case _:
                 await asyncio.sleep(0.05)
 
-    async def visit(self, door: Door, target: Target) -> None:
+    async def visit(self, session: ProxySession, target: Target) -> None:
         """Come to a door once."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", door.port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", session.port)
         client = Client(reader, writer)
         try:
             if self.dice.random() < 0.5:
@@ -118,23 +118,25 @@ async def _fuzz(stage: Stage, number: int) -> Fuzzer:
     """Storm a door for a while; afterwards everything is gone, and the door works."""
     fuzzer = Fuzzer(number)
     odd, good = await stage.target(talk=fuzzer.talk), await stage.target(b"HTTP/1.1 204 Fine\r\n\r\n")
-    door = await stage.door(odd, good, bounds=BOUNDS, largest=LARGEST, refuses=lambda _: fuzzer.dice.random() < 0.1)
+    session = await stage.session(
+        odd, good, bounds=BOUNDS, largest=LARGEST, refuses=lambda _: fuzzer.dice.random() < 0.1
+    )
     end = asyncio.get_running_loop().time() + ROUND_SECONDS
 
     async def storm() -> None:
-        while asyncio.get_running_loop().time() < end and not door.exhausted:
+        while asyncio.get_running_loop().time() < end and not session.exhausted:
             with contextlib.suppress(
                 OSError, EOFError, TimeoutError, RuntimeError
             ):  # uvloop: the last is a write too late
-                await fuzzer.visit(door, odd)
+                await fuzzer.visit(session, odd)
 
     await asyncio.gather(*(storm() for _ in range(AT_ONCE)))
     async with asyncio.timeout(10):
-        while door._ends or door._tasks:  # noqa: ASYNC110 - what it looks at has no event
+        while session._ends or session._tasks:  # noqa: ASYNC110 - what it looks at has no event
             await asyncio.sleep(0.01)
-    if not door.exhausted:
-        door._refuses = None
-        client = await stage.client(door)
+    if not session.exhausted:
+        session._refuses = None
+        client = await stage.client(session)
         assert await client.ask(good.at) == Reply.GRANTED
         await client.say(b"GET / HTTP/1.1\r\n\r\n")
         await client.hears(b"HTTP/1.1 204 Fine\r\n\r\n")
@@ -156,7 +158,7 @@ def test_nothing_that_comes_to_a_door_reaches_the_loops_handler_or_stays() -> No
 
 
 async def _nothing(stage: Stage) -> None:
-    assert await (await stage.client(await stage.door())).ask("192.0.2.1:1") == Reply.FORBIDDEN
+    assert await (await stage.client(await stage.session())).ask("192.0.2.1:1") == Reply.FORBIDDEN
 
 
 def _handles() -> int:

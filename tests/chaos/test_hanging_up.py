@@ -17,7 +17,7 @@ from tests.chaos.processes import named, wait_until
 from tests.site.server import Site
 from tests.test_serve import log_lines
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.browser, pytest.mark.rough]
 
 CLIENTS = 200 if "CHAOS_ROUNDS" in os.environ else 60
 AT_A_TIME = 20

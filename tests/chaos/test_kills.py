@@ -19,7 +19,7 @@ from tests.chaos.processes import hit, in_full, named, still_there, wait_until, 
 from tests.site.server import Site
 from tests.test_serve import below, log_lines
 
-pytestmark = pytest.mark.chaos
+pytestmark = [pytest.mark.chaos, pytest.mark.browser, pytest.mark.long, pytest.mark.rough]
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "8"))
 CALLERS = 3

@@ -21,6 +21,8 @@ from tests.site.server import Site
 from tests.test_serve import log_lines
 
 pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.rough,
     pytest.mark.chaos,
     pytest.mark.skipif(os.geteuid() != 0, reason="only root can take from a machine what it has"),
 ]
@@ -31,7 +33,7 @@ HANDLES = 150  # a box with nothing to do has 35 of them open
 HELD = 65  # connections; it bears 75
 
 
-class Patient:
+class CheckContext:
     """A box in trouble, and what it answered."""
 
     def __init__(self, box: Box, site: Site) -> None:
@@ -101,14 +103,14 @@ class Patient:
 
 
 @contextmanager
-def patient(
+def context(
     data_dir: Path, site: Site, *options: str, allow: str = "", program: tuple[str, ...] = (PROGRAM,)
-) -> Iterator[Patient]:
+) -> Iterator[CheckContext]:
     """Yield a box that is well, and look in the end whether all is written that it counted."""
     box = Box(data_dir, "--allow", f"{site.addresses},{allow}" if allow else site.addresses, *options)
     box.program = program
     with box:
-        with Patient(box, site) as one:
+        with CheckContext(box, site) as one:
             assert one.shoot() == "200"
             assert one.reasons() == []
             yield one
@@ -119,7 +121,7 @@ def patient(
 def test_a_box_that_lacks_everything_names_it_all_and_is_well_when_it_has_it(data_dir: Path, site: Site) -> None:
     memory = Memory(data_dir.parent / "meminfo")
     program = ("prlimit", f"--nofile={HANDLES}", *memory.program)
-    with small_disk(data_dir), patient(data_dir, site, program=program) as one:
+    with small_disk(data_dir), context(data_dir, site, program=program) as one:
         before = named(one.box, "browser")
         with ExitStack() as want:
             want.enter_context(full(data_dir))
@@ -132,7 +134,7 @@ def test_a_box_that_lacks_everything_names_it_all_and_is_well_when_it_has_it(dat
 
 @in_full
 def test_a_full_disk_costs_no_picture_and_no_count(data_dir: Path, site: Site) -> None:
-    with small_disk(data_dir), patient(data_dir, site) as one:
+    with small_disk(data_dir), context(data_dir, site) as one:
         assert one.suffer(full(data_dir), "disk space: less than 64 MiB", "database: it cannot be written") == {"200"}
 
 
@@ -140,7 +142,7 @@ def test_a_full_disk_costs_no_picture_and_no_count(data_dir: Path, site: Site) -
 def test_a_browser_lost_while_the_disk_is_full_is_replaced_at_the_latest_when_there_is_room(
     data_dir: Path, site: Site
 ) -> None:
-    with small_disk(data_dir), patient(data_dir, site) as one:
+    with small_disk(data_dir), context(data_dir, site) as one:
         with full(data_dir) as fill:
             for _ in range(3):
                 hit(one.box, "browser", signal.SIGKILL)
@@ -153,7 +155,7 @@ def test_a_browser_lost_while_the_disk_is_full_is_replaced_at_the_latest_when_th
 
 @in_full
 def test_a_database_that_cannot_be_written_costs_no_picture_and_no_count(data_dir: Path, site: Site) -> None:
-    with patient(data_dir, site) as one:
+    with context(data_dir, site) as one:
         files = [data_dir / "box.db", data_dir / "box.db-wal"]
         assert one.suffer(read_only(*files), "database: it cannot be written") == {"200"}
 
@@ -162,7 +164,7 @@ def test_a_database_that_cannot_be_written_costs_no_picture_and_no_count(data_di
 def test_a_box_without_memory_goes_on_one_by_one(data_dir: Path, site: Site) -> None:
     memory = Memory(data_dir.parent / "meminfo")
 
-    with patient(data_dir, site, "--slots", "3", program=memory.program) as one, ThreadPoolExecutor(4) as pool:
+    with context(data_dir, site, "--slots", "3", program=memory.program) as one, ThreadPoolExecutor(4) as pool:
         with memory.short():
             assert set(pool.map(lambda _: one.shoot(), range(8))) == {"200"}
         assert one.suffer(memory.short(), "memory: less than 128 MiB are free") == {"200"}
@@ -172,7 +174,7 @@ def test_a_box_without_memory_goes_on_one_by_one(data_dir: Path, site: Site) -> 
 @in_full
 def test_a_box_without_file_handles_refuses_shots_until_it_has_some(data_dir: Path, site: Site) -> None:
     limited = ("prlimit", f"--nofile={HANDLES}", PROGRAM)
-    with patient(data_dir, site, program=limited) as one:
+    with context(data_dir, site, program=limited) as one:
         before = named(one.box, "browser")
         want = held_connections(one.box, HELD)
         assert one.suffer(want, "file handles: fewer than 65 are left") == {"service_unavailable"}
@@ -182,7 +184,7 @@ def test_a_box_without_file_handles_refuses_shots_until_it_has_some(data_dir: Pa
 @in_full
 def test_no_page_is_blamed_for_handles_that_others_took(data_dir: Path, site: Site) -> None:
     limited = ("prlimit", f"--nofile={HANDLES}", PROGRAM)
-    with Crowd() as crowd, patient(data_dir, site, allow=crowd.addresses, program=limited) as one:
+    with Crowd() as crowd, context(data_dir, site, allow=crowd.addresses, program=limited) as one:
         before = named(one.box, "browser")
         with ThreadPoolExecutor(4) as pool:
             crowds = [pool.submit(one.shoot, crowd.url, timeout=5000) for _ in range(3)]

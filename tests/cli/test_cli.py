@@ -19,6 +19,8 @@ from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.storage.database import open_database
 from tests.box import PROGRAM, command, environment, found
 
+pytestmark = pytest.mark.long
+
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give itself up")
 
 

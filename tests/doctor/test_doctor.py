@@ -18,14 +18,14 @@ import pytest
 from allscreenshots_box import doctor, hosts
 from allscreenshots_box.config import Loaded, Settings
 from allscreenshots_box.doctor import browser, machine, service
-from allscreenshots_box.doctor.context import Patient
+from allscreenshots_box.doctor.context import CheckContext
 from allscreenshots_box.doctor.probe import Site as Pages
-from allscreenshots_box.doctor.result import Verdict
+from allscreenshots_box.doctor.result import CheckResult
 from allscreenshots_box.egress import policy
 from allscreenshots_box.render.renderer import Equipment, running
 from tests.box import PROGRAM, Box, command, environment, free_port
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long]
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount, or choose who it is")
 
 NO_BROWSER = {"browser", "sandbox"}  # what fails where the browser plays no part, and is left out to save time
@@ -328,9 +328,9 @@ MEMORY = [
 def test_memory_is_compared_with_what_the_slots_take(
     *, slots: int, bound: int, available: int, serving: bool, state: str, cure: str
 ) -> None:
-    verdict = machine.enough(Settings(slots=slots), bound << 20, available << 20, serving=serving)
-    assert verdict.state == state
-    assert cure in (verdict.cure or "")
+    result = machine.enough(Settings(slots=slots), bound << 20, available << 20, serving=serving)
+    assert result.state == state
+    assert cure in (result.cure or "")
 
 
 SETTINGS = [
@@ -403,21 +403,21 @@ async def test_a_wall_with_a_hole_is_found() -> None:
     async with Pages() as site, Pages() as canary:
         holed = replace(policy.policy_of(settings), allow=(hosts.read(site.place), hosts.read(canary.place)), deny=())
         async with running(Equipment(slots=1, sandbox=os.geteuid() != 0), holed) as renderer:
-            verdict = await browser.besieged(renderer, site, canary)
+            result = await browser.besieged(renderer, site, canary)
     assert canary.connections
-    assert (verdict.state, verdict.cure) == ("failed", browser.STOP)
+    assert (result.state, result.cure) == ("failed", browser.STOP)
 
 
-def break_down(_: Patient) -> Verdict:
+def break_down(_: CheckContext) -> CheckResult:
     raise ZeroDivisionError("by nothing")
 
 
-def hang(_: Patient) -> Verdict:
+def hang(_: CheckContext) -> CheckResult:
     threading.Event().wait()
     raise AssertionError
 
 
-async def hang_in_the_loop(_: Patient) -> Verdict:
+async def hang_in_the_loop(_: CheckContext) -> CheckResult:
     await asyncio.Event().wait()
     raise AssertionError
 
@@ -431,10 +431,10 @@ TROUBLE = [
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(("make", "fact"), TROUBLE)
-async def test_a_check_in_trouble_is_a_finding(make: Callable[[Patient], Any], fact: str) -> None:
-    verdict = await doctor._made(doctor.Check("trouble", make, 0.05), Patient(Loaded(Settings(), {})))
-    assert (verdict.state, verdict.fact) == ("failed", fact)
-    assert verdict.cure
+async def test_a_check_in_trouble_is_a_finding(make: Callable[[CheckContext], Any], fact: str) -> None:
+    result = await doctor._made(doctor.Check("trouble", make, 0.05), CheckContext(Loaded(Settings(), {})))
+    assert (result.state, result.fact) == ("failed", fact)
+    assert result.cure
 
 
 GOOD = {
@@ -456,6 +456,6 @@ UNITS = [
 
 @pytest.mark.parametrize(("changed", "state", "cure"), UNITS)
 def test_what_systemd_says_is_judged(changed: dict[str, str], state: str, cure: str | None) -> None:
-    verdict = service.judge(GOOD | changed)
-    assert verdict.state == state
-    assert (cure is None and verdict.cure is None) or (cure is not None and cure in (verdict.cure or ""))
+    result = service.judge(GOOD | changed)
+    assert result.state == state
+    assert (cure is None and result.cure is None) or (cure is not None and cure in (result.cure or ""))

@@ -7,7 +7,7 @@ import pytest
 from allscreenshots_box import hosts as places
 from allscreenshots_box.config import Settings
 from allscreenshots_box.egress import policy as outbound
-from allscreenshots_box.egress.policy import Policy, Scope, Space, Vetted
+from allscreenshots_box.egress.policy import AllowedTarget, Policy, Scope, Space
 from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed
 from allscreenshots_box.hosts import Address
 
@@ -24,7 +24,7 @@ def policy(allow: Sequence[str] = (), deny: Sequence[str] = ()) -> Policy:
 
 def decide(
     url: str, *addresses: str, rules: Policy | None = None, space: Space | None = None, hosts: Sequence[str] = ()
-) -> Vetted:
+) -> AllowedTarget:
     target = outbound.parse(url)
     found = [ipaddress.ip_address(address) for address in addresses or (target.host,)]
     return outbound.decide(target, found, rules or policy(), Scope(space, tuple(map(places.read, hosts))))
@@ -245,8 +245,8 @@ def test_allow_lets_public_pages_use_what_it_names(entry: str) -> None:
 def test_of_what_is_asked_for_only_the_most_private_addresses_are_dialled(
     addresses: list[str], dialled: list[str], space: Space
 ) -> None:
-    vetted = decide("http://mixed.example/", *addresses)
-    assert ([str(address) for address in vetted.addresses], vetted.scope.space) == (dialled, space)
+    allowed_target = decide("http://mixed.example/", *addresses)
+    assert ([str(address) for address in allowed_target.addresses], allowed_target.scope.space) == (dialled, space)
 
 
 def test_one_address_above_its_space_spoils_what_a_page_asks_for() -> None:
@@ -355,12 +355,12 @@ def test_a_name_is_judged_by_its_addresses_for_whom_it_is_asked() -> None:
         return [OWN]
 
     with pytest.raises(TargetNotAllowed):
-        asyncio.run(outbound.judge("http://some.example/", policy(), resolve, Scope(caller=7)))
+        asyncio.run(outbound.check_url("http://some.example/", policy(), resolve, Scope(caller=7)))
 
 
 def test_who_pays_for_the_names_of_a_page_is_who_asked_for_it() -> None:
     async def resolve(*_: object) -> list[Address]:
         return [ipaddress.ip_address("93.184.215.14")]
 
-    vetted = asyncio.run(outbound.judge("http://some.example/", policy(), resolve, Scope(caller=7)))
-    assert (vetted.scope.space, vetted.scope.caller) == ("public", 7)
+    allowed_target = asyncio.run(outbound.check_url("http://some.example/", policy(), resolve, Scope(caller=7)))
+    assert (allowed_target.scope.space, allowed_target.scope.caller) == ("public", 7)

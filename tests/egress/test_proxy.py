@@ -15,11 +15,11 @@ import uvloop
 
 from allscreenshots_box import hosts
 from allscreenshots_box.egress import policy as outbound
-from allscreenshots_box.egress.policy import Policy, Scope, Vetted
+from allscreenshots_box.egress.policy import AllowedTarget, Policy, Scope
 from allscreenshots_box.egress.proxy import Proxy
-from allscreenshots_box.egress.relay import Inside, Outside
+from allscreenshots_box.egress.relay import BrowserSide, TargetSide
 from allscreenshots_box.egress.resolver import Resolver
-from allscreenshots_box.egress.session import HIGH_WATER, REMEMBERED, Bounds, Door, End
+from allscreenshots_box.egress.session import HIGH_WATER, REMEMBERED, Bounds, Endpoint, ProxySession
 from allscreenshots_box.egress.socks import Reply
 from allscreenshots_box.errors import BoxError, InvalidUrl, Overloaded, OverShare, TargetNotAllowed, UrlUnreachable
 from allscreenshots_box.hosts import Address
@@ -132,10 +132,10 @@ def request(address: str) -> bytes:
     return bytes([5, 1, 0, 3, len(name)]) + name + int(port).to_bytes(2)
 
 
-def vetted(url: str) -> Vetted:
+def allowed_target(url: str) -> AllowedTarget:
     """Return a page of this machine, which may lead anywhere."""
     target = outbound.parse(url)
-    return Vetted(target, (ipaddress.ip_address(target.host),), Scope("own"))
+    return AllowedTarget(target, (ipaddress.ip_address(target.host),), Scope("own"))
 
 
 async def by_the_system(host: str, caller: int) -> list[Address]:
@@ -165,17 +165,17 @@ class Stage:
     def closes(self, made: Proxy) -> None:
         self._stack.push_async_callback(made.close)
 
-    async def door(
+    async def session(
         self, *allowed: Target | tuple[str, int], refuses: Callable[[str], bool] | None = None, **how: Any
-    ) -> Door:
+    ) -> ProxySession:
         """Open a door to what is allowed, and begin a shot of some page elsewhere."""
         named = [("127.0.0.1", it.port) if isinstance(it, Target) else it for it in allowed]
-        door = await (await self.proxy(*named, **how)).open()
-        door.admit(vetted("http://192.0.2.1/"), refuses)
-        return door
+        session = await (await self.proxy(*named, **how)).open()
+        session.admit(allowed_target("http://192.0.2.1/"), refuses)
+        return session
 
-    async def client(self, door: Door, **how: Any) -> Client:
-        reader, writer = await asyncio.open_connection("127.0.0.1", door.port, limit=1 << 20, **how)
+    async def client(self, session: ProxySession, **how: Any) -> Client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", session.port, limit=1 << 20, **how)
         self._stack.callback(_abort, writer)  # which holds it until then: a writer that is lost open complains
         return Client(reader, writer)
 
@@ -214,7 +214,7 @@ def test_a_connection_carries_what_is_said_as_it_is(slowly: bool) -> None:  # no
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        client = await stage.client(await stage.door(target))
+        client = await stage.client(await stage.session(target))
         assert await client.ask(target.at, slowly=slowly) == Reply.GRANTED
         await client.say(said, slowly=slowly)
         await client.hears(said)
@@ -227,8 +227,8 @@ def test_a_connection_carries_every_byte_both_ways() -> None:
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        door = await stage.door(target)
-        client = await stage.client(door)
+        session = await stage.session(target)
+        client = await stage.client(session)
         assert await client.ask(target.at) == Reply.GRANTED
         sending = asyncio.ensure_future(send(client))
         heard = hashlib.sha256()
@@ -236,7 +236,7 @@ def test_a_connection_carries_every_byte_both_ways() -> None:
             heard.update(await client.reader.readexactly(len(block)))
         await sending
         assert heard.digest() == hashlib.sha256(block * 16).digest()
-        assert (door.sent, door.received) == (16 << 20, 16 << 20)
+        assert (session.sent, session.received) == (16 << 20, 16 << 20)
 
     async def send(client: Client) -> None:
         for _ in range(16):
@@ -252,7 +252,7 @@ def test_what_a_target_says_first_comes_after_the_answer() -> None:
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=greet)
-        client = await stage.client(await stage.door(target))
+        client = await stage.client(await stage.session(target))
         assert await client.ask(target.at) == Reply.GRANTED
         assert await client.rest() == b"220 welcome"
 
@@ -271,7 +271,7 @@ def test_a_connection_ends_as_the_targets_does(resets: bool) -> None:  # noqa: F
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=hang_up)
-        client = await stage.client(await stage.door(target))
+        client = await stage.client(await stage.session(target))
         assert await client.ask(target.at) == Reply.GRANTED
         await client.hears(b"half")
         heard.set()
@@ -285,20 +285,20 @@ def test_a_connection_ends_as_the_targets_does(resets: bool) -> None:  # noqa: F
     play(scene)
 
 
-def _both(door: Door) -> tuple[Inside, Outside]:
-    inside = next(end for end in door._ends if isinstance(end, Inside))
-    outside = next(end for end in door._ends if isinstance(end, Outside))
+def _both(session: ProxySession) -> tuple[BrowserSide, TargetSide]:
+    inside = next(end for end in session._ends if isinstance(end, BrowserSide))
+    outside = next(end for end in session._ends if isinstance(end, TargetSide))
     return inside, outside
 
 
 def test_a_slow_browser_makes_the_target_wait() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=pour)
-        door = await stage.door(target)
-        client = await stage.client(door)
+        session = await stage.session(target)
+        client = await stage.client(session)
         assert await client.ask(target.at) == Reply.GRANTED
         client.writer.transport.pause_reading()  # type: ignore[attr-defined] # it is a whole transport
-        inside, outside = _both(door)
+        inside, outside = _both(session)
         await until(lambda: not outside.transport.is_reading() and inside.congested)
         assert HIGH_WATER <= inside.transport.get_write_buffer_size() <= HIGH_WATER + (1 << 20)
         client.writer.transport.resume_reading()  # type: ignore[attr-defined]
@@ -323,11 +323,11 @@ def test_a_slow_target_makes_the_browser_wait() -> None:
             writer.write(OK)
 
         target = await stage.target(talk=stall)
-        door = await stage.door(target)
-        client = await stage.client(door)
+        session = await stage.session(target)
+        client = await stage.client(session)
         assert await client.ask(target.at) == Reply.GRANTED
         client.writer.write(bytes(64 << 20))
-        inside, outside = _both(door)
+        inside, outside = _both(session)
         await until(lambda: not inside.transport.is_reading() and outside.congested)
         assert HIGH_WATER <= outside.transport.get_write_buffer_size() <= HIGH_WATER + (1 << 20)
         goes_on.set()
@@ -363,14 +363,14 @@ def test_what_the_policy_refuses_is_not_dialled(case: str) -> None:
 
     async def scene(stage: Stage) -> None:
         canary, allowed = await stage.target(OK), await stage.target(OK)
-        door = await stage.door(allowed)
-        client = await stage.client(door)
+        session = await stage.session(allowed)
+        client = await stage.client(session)
         assert await client.ask(address.replace("PORT", str(canary.port))) == Reply.FORBIDDEN
         assert await client.rest() == b""
-        error = door.refusals[key[0], key[1] or canary.port]
+        error = session.refusals[key[0], key[1] or canary.port]
         assert isinstance(error, TargetNotAllowed)
         assert reason in error.reason
-        assert (canary.connections, door.sent, door.failures) == (0, 0, {})
+        assert (canary.connections, session.sent, session.failures) == (0, 0, {})
 
     play(scene)
 
@@ -378,10 +378,10 @@ def test_what_the_policy_refuses_is_not_dialled(case: str) -> None:
 def test_the_box_itself_is_refused_even_if_allowed() -> None:
     async def scene(stage: Stage) -> None:
         canary = await stage.target(OK)
-        door = await stage.door(canary, own=canary.port)
-        client = await stage.client(door)
+        session = await stage.session(canary, own=canary.port)
+        client = await stage.client(session)
         assert await client.ask(canary.at) == Reply.FORBIDDEN
-        assert isinstance(door.refusals["127.0.0.1", canary.port], TargetNotAllowed)
+        assert isinstance(session.refusals["127.0.0.1", canary.port], TargetNotAllowed)
         assert canary.connections == 0
 
     play(scene)
@@ -389,9 +389,9 @@ def test_the_box_itself_is_refused_even_if_allowed() -> None:
 
 def test_a_name_is_refused_for_its_address() -> None:
     async def scene(stage: Stage) -> None:
-        door = await stage.door(resolve=metadata)
-        assert await (await stage.client(door)).ask("innocent.example:443") == Reply.FORBIDDEN
-        assert isinstance(door.refusals["innocent.example", 443], TargetNotAllowed)
+        session = await stage.session(resolve=metadata)
+        assert await (await stage.client(session)).ask("innocent.example:443") == Reply.FORBIDDEN
+        assert isinstance(session.refusals["innocent.example", 443], TargetNotAllowed)
 
     play(scene)
 
@@ -399,9 +399,9 @@ def test_a_name_is_refused_for_its_address() -> None:
 @pytest.mark.parametrize("address", ["a..b:443", "999.1.1.1:443", "zz:zz:443"])
 def test_a_host_that_cannot_be_is_refused(address: str) -> None:
     async def scene(stage: Stage) -> None:
-        door = await stage.door()
-        assert await (await stage.client(door)).ask(address) == Reply.FORBIDDEN
-        assert [type(error) for error in door.refusals.values()] == [InvalidUrl]
+        session = await stage.session()
+        assert await (await stage.client(session)).ask(address) == Reply.FORBIDDEN
+        assert [type(error) for error in session.refusals.values()] == [InvalidUrl]
 
     play(scene)
 
@@ -409,13 +409,13 @@ def test_a_host_that_cannot_be_is_refused(address: str) -> None:
 def test_nobody_is_let_in_before_the_shot() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(OK)
-        door = await (await stage.proxy(("127.0.0.1", target.port))).open()
-        client = await stage.client(door)
+        session = await (await stage.proxy(("127.0.0.1", target.port))).open()
+        client = await stage.client(session)
         await client.say(GREETING)
         assert await client.rest() == b""
-        assert (target.connections, door.open_connections) == (0, 0)
-        door.admit(vetted(f"http://{target.at}/"), None)
-        client = await stage.client(door)
+        assert (target.connections, session.open_connections) == (0, 0)
+        session.admit(allowed_target(f"http://{target.at}/"), None)
+        client = await stage.client(session)
         await client.get(target.at)
         await client.hears(OK)
 
@@ -425,12 +425,12 @@ def test_nobody_is_let_in_before_the_shot() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="it takes root to be somebody else")
 def test_another_users_program_is_not_let_in() -> None:
     async def scene(stage: Stage) -> None:
-        door = await stage.door()
+        session = await stage.session()
         script = (
             "import socket, sys; it = socket.create_connection(('127.0.0.1', int(sys.argv[1])));"
             "it.sendall(bytes([5, 1, 0])); print(it.recv(9))"
         )
-        words = ["/usr/bin/python3", "-c", script, str(door.port)]
+        words = ["/usr/bin/python3", "-c", script, str(session.port)]
         heard = []
         for user in (0, 65534):
             as_user = ["setpriv", f"--reuid={user}", f"--regid={user}", "--clear-groups", *words]
@@ -452,14 +452,14 @@ def test_a_name_is_looked_up_once_and_keeps_its_address() -> None:
             await ready.wait()
             return [ipaddress.ip_address("127.0.0.1" if len(asked) == 1 else "127.0.0.2")]
 
-        door = await (await stage.proxy(("name.example", target.port), resolve=rebinding)).open()
-        door.admit(vetted("http://192.0.2.1/"), None)
-        clients = [await stage.client(door) for _ in range(4)]
+        session = await (await stage.proxy(("name.example", target.port), resolve=rebinding)).open()
+        session.admit(allowed_target("http://192.0.2.1/"), None)
+        clients = [await stage.client(session) for _ in range(4)]
         tunnels = [asyncio.ensure_future(it.ask(f"name.example:{target.port}")) for it in clients]
-        await until(lambda: door.open_connections == 4)
+        await until(lambda: session.open_connections == 4)
         ready.set()
         assert await asyncio.gather(*tunnels) == [Reply.GRANTED] * 4
-        assert await (await stage.client(door)).ask(f"NAME.example.:{target.port}") == Reply.GRANTED
+        assert await (await stage.client(session)).ask(f"NAME.example.:{target.port}") == Reply.GRANTED
         assert asked == ["name.example"]
         assert target.connections == 5
 
@@ -469,7 +469,7 @@ def test_a_name_is_looked_up_once_and_keeps_its_address() -> None:
 def test_a_name_that_this_machine_knows_is_reached() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(OK)
-        client = await stage.client(await stage.door(("localhost", target.port)))
+        client = await stage.client(await stage.session(("localhost", target.port)))
         await client.get(f"localhost:{target.port}")
         await client.hears(OK)
 
@@ -482,13 +482,13 @@ def test_a_name_that_this_machine_knows_is_reached() -> None:
 def test_an_address_in_bytes_is_judged_as_one_in_letters(said: bytes) -> None:
     async def scene(stage: Stage) -> None:
         target, canary = await stage.target(OK), await stage.target(OK)
-        door = await stage.door(target)
-        client = await stage.client(door)
+        session = await stage.session(target)
+        client = await stage.client(session)
         await client.say(GREETING)
         await client.hears(WELCOME)
         await client.say(bytes([5, 1, 0]) + said + canary.port.to_bytes(2))
         assert (await client.reader.readexactly(10))[1] == Reply.FORBIDDEN
-        assert [type(error) for error in door.refusals.values()] == [TargetNotAllowed]
+        assert [type(error) for error in session.refusals.values()] == [TargetNotAllowed]
         assert canary.connections == 0
 
     play(scene)
@@ -500,9 +500,9 @@ def test_the_next_address_is_tried_when_one_does_not_answer() -> None:
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        door = await stage.door(("two.example", target.port), resolve=two)
-        assert await (await stage.client(door)).ask(f"two.example:{target.port}") == Reply.GRANTED
-        assert door.failures == {}
+        session = await stage.session(("two.example", target.port), resolve=two)
+        assert await (await stage.client(session)).ask(f"two.example:{target.port}") == Reply.GRANTED
+        assert session.failures == {}
 
     play(scene)
 
@@ -521,14 +521,14 @@ def test_a_door_knows_that_the_box_had_no_file_handle_for_a_connection(handles: 
         nobody = socket.create_server(("127.0.0.1", 0))
         port = nobody.getsockname()[1]
         nobody.close()
-        door = await stage.door(("127.0.0.1", port))
+        session = await stage.session(("127.0.0.1", port))
         soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
         resource.setrlimit(resource.RLIMIT_NOFILE, (handles or soft, hard))  # those that are open stay so
         try:
-            status = await door.reach(outbound.parse(f"http://127.0.0.1:{port}/"), lambda: End(door))
+            status = await session.reach(outbound.parse(f"http://127.0.0.1:{port}/"), lambda: Endpoint(session))
         finally:
             resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-        assert (status, door.starved) == (Reply.UNREACHABLE, handles is not None)
+        assert (status, session.starved) == (Reply.UNREACHABLE, handles is not None)
 
     play(scene)
 
@@ -540,12 +540,12 @@ def test_why_a_target_cannot_be_reached_is_told(resolve: outbound.Resolve, word:
     async def scene(stage: Stage) -> None:
         async with Target().listening() as gone:
             port = gone.port
-        door = await stage.door(("localhost", port), resolve=resolve)
-        client = await stage.client(door)
+        session = await stage.session(("localhost", port), resolve=resolve)
+        client = await stage.client(session)
         assert await client.ask(f"localhost:{port}") == Reply.UNREACHABLE
         assert await client.rest() == b""
-        assert door.failures == {("localhost", port): word}
-        assert [type(error) for error in door.refusals.values()] == [UrlUnreachable] * (word == "unresolved")
+        assert session.failures == {("localhost", port): word}
+        assert [type(error) for error in session.refusals.values()] == [UrlUnreachable] * (word == "unresolved")
 
     play(scene)
 
@@ -560,9 +560,9 @@ def test_a_target_that_does_not_take_the_connection_is_a_timeout() -> None:
                 knock.setblocking(False)
                 knock.connect_ex(full.getsockname())
             port = full.getsockname()[1]
-            door = await stage.door(("127.0.0.1", port), bounds=Bounds(attempt=0.1))
-            assert await (await stage.client(door)).ask(f"127.0.0.1:{port}") == Reply.UNREACHABLE
-            assert door.failures == {("127.0.0.1", port): "timeout"}
+            session = await stage.session(("127.0.0.1", port), bounds=Bounds(attempt=0.1))
+            assert await (await stage.client(session)).ask(f"127.0.0.1:{port}") == Reply.UNREACHABLE
+            assert session.failures == {("127.0.0.1", port): "timeout"}
 
     play(scene)
 
@@ -575,21 +575,21 @@ def test_a_target_that_hangs_up_without_a_word_is_a_reset(asked: bool, problems:
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=hang_up)
-        door = await stage.door(target)
-        client = await stage.client(door)
+        session = await stage.session(target)
+        client = await stage.client(session)
         await (client.get(target.at) if asked else client.ask(target.at))
         assert await client.rest() == b""
-        assert list(door.failures.values()) == problems
+        assert list(session.failures.values()) == problems
 
     play(scene)
 
 
 def test_only_so_many_problems_are_remembered() -> None:
     async def scene(stage: Stage) -> None:
-        door = await stage.door(resolve=unknown)
+        session = await stage.session(resolve=unknown)
         for number in range(REMEMBERED + 1):
-            assert await (await stage.client(door)).ask(f"h{number}.example:443") == Reply.UNREACHABLE
-        assert len(door.refusals) == len(door.failures) == REMEMBERED
+            assert await (await stage.client(session)).ask(f"h{number}.example:443") == Reply.UNREACHABLE
+        assert len(session.refusals) == len(session.failures) == REMEMBERED
 
     play(scene)
 
@@ -623,14 +623,14 @@ def test_a_strange_word_ends_the_connection(case: str) -> None:
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(OK)
-        door = await stage.door(target, bounds=Bounds(handshake=60))
-        client = await stage.client(door)
+        session = await stage.session(target, bounds=Bounds(handshake=60))
+        client = await stage.client(session)
         await client.say(greeting.replace(b"AT", target.at.encode()))
         if asked:
             await client.hears(WELCOME)
             await client.say(asked)
         assert await client.rest() == b""
-        assert (target.connections, door.sent, door.failures) == (0, 0, {})
+        assert (target.connections, session.sent, session.failures) == (0, 0, {})
 
     play(scene)
 
@@ -643,7 +643,7 @@ def test_who_goes_on_before_the_answer_is_cut() -> None:
             asked.set()
             return await asyncio.Event().wait()  # type: ignore[return-value] # it never does
 
-        client = await stage.client(await stage.door(resolve=never))
+        client = await stage.client(await stage.session(resolve=never))
         await client.say(GREETING)
         await client.hears(WELCOME)
         await client.say(request("slow.example:80"))
@@ -662,8 +662,8 @@ def test_who_goes_on_before_the_answer_is_cut() -> None:
 )
 def test_a_handshake_must_come_in_time(said: bytes) -> None:
     async def scene(stage: Stage) -> None:
-        door = await stage.door(bounds=Bounds(handshake=0.05, sweep=0.01))
-        client = await stage.client(door)
+        session = await stage.session(bounds=Bounds(handshake=0.05, sweep=0.01))
+        client = await stage.client(session)
         await client.say(said[:3])
         if said[3:]:
             await client.hears(WELCOME)
@@ -675,8 +675,8 @@ def test_a_handshake_must_come_in_time(said: bytes) -> None:
 
 def test_a_handshake_that_trickles_has_no_more_time() -> None:
     async def scene(stage: Stage) -> None:
-        door = await stage.door(bounds=Bounds(handshake=0.1, sweep=0.01))
-        client = await stage.client(door)
+        session = await stage.session(bounds=Bounds(handshake=0.1, sweep=0.01))
+        client = await stage.client(session)
         with contextlib.suppress(ConnectionError):
             for byte in b"\5\xff" + bytes(254):
                 await client.say(bytes([byte]))
@@ -690,11 +690,11 @@ def test_a_handshake_that_trickles_has_no_more_time() -> None:
 def test_a_connection_without_a_byte_is_cut(asked: bool, problems: list[str]) -> None:  # noqa: FBT001
     async def scene(stage: Stage) -> None:
         target = await stage.target()
-        door = await stage.door(target, bounds=Bounds(idle=0.05, sweep=0.01))
-        client = await stage.client(door)
+        session = await stage.session(target, bounds=Bounds(idle=0.05, sweep=0.01))
+        client = await stage.client(session)
         await (client.get(target.at) if asked else client.ask(target.at))
         assert await client.rest() == b""
-        assert list(door.failures.values()) == problems
+        assert list(session.failures.values()) == problems
 
     play(scene)
 
@@ -706,31 +706,31 @@ async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
 
 
 def test_a_target_that_says_little_and_often_is_read_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
-    reads, passing = list[int](), Outside.data_received
+    reads, passing = list[int](), TargetSide.data_received
 
-    def count(outside: Outside, data: bytes) -> None:
+    def count(outside: TargetSide, data: bytes) -> None:
         reads.append(len(data))
         passing(outside, data)
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=drip)
-        client = await stage.client(await stage.door(target, bounds=Bounds(reads=50)))
+        client = await stage.client(await stage.session(target, bounds=Bounds(reads=50)))
         begun = asyncio.get_running_loop().time()
         assert await client.ask(target.at) == Reply.GRANTED
         await client.reader.readexactly(20_000)
         seconds = asyncio.get_running_loop().time() - begun
         assert 50 < len(reads) <= 2 * 50 * (1 + seconds)
 
-    monkeypatch.setattr(Outside, "data_received", count)
+    monkeypatch.setattr(TargetSide, "data_received", count)
     play(scene)
 
 
 def test_a_page_that_connects_again_and_again_waits() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        door = await stage.door(target, bounds=Bounds(reads=1))
+        session = await stage.session(target, bounds=Bounds(reads=1))
         begun = asyncio.get_running_loop().time()
-        assert await (await stage.client(door)).ask(target.at) == Reply.GRANTED
+        assert await (await stage.client(session)).ask(target.at) == Reply.GRANTED
         assert asyncio.get_running_loop().time() - begun > 0.5
 
     play(scene)
@@ -739,14 +739,14 @@ def test_a_page_that_connects_again_and_again_waits() -> None:
 def test_large_reads_are_not_held_up() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        door = await stage.door(target, bounds=Bounds(reads=10))
-        client = await stage.client(door)
+        session = await stage.session(target, bounds=Bounds(reads=10))
+        client = await stage.client(session)
         assert await client.ask(target.at) == Reply.GRANTED
-        spent = door._spent
+        spent = session._spent
         for _ in range(20):
             await client.say(bytes(4096))
             await client.hears(bytes(4096))
-        assert door._spent <= spent
+        assert session._spent <= spent
 
     play(scene)
 
@@ -754,13 +754,13 @@ def test_large_reads_are_not_held_up() -> None:
 def test_a_door_has_room_for_so_many_connections() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        door = await stage.door(target, bounds=Bounds(connections=3))
-        clients = [await stage.client(door) for _ in range(3)]
+        session = await stage.session(target, bounds=Bounds(connections=3))
+        clients = [await stage.client(session) for _ in range(3)]
         assert [await client.ask(target.at) for client in clients] == [Reply.GRANTED] * 3
-        assert await (await stage.client(door)).rest() == b""
+        assert await (await stage.client(session)).rest() == b""
         clients[0].writer.transport.abort()
-        await until(lambda: door.open_connections == 2)
-        assert await (await stage.client(door)).ask(target.at) == Reply.GRANTED
+        await until(lambda: session.open_connections == 2)
+        assert await (await stage.client(session)).ask(target.at) == Reply.GRANTED
 
     play(scene)
 
@@ -773,11 +773,11 @@ def test_a_page_may_name_so_many_hosts() -> None:
             asked.append(host)
             return []
 
-        door = await stage.door(resolve=count, bounds=Bounds(names=3))  # the page itself is the first
+        session = await stage.session(resolve=count, bounds=Bounds(names=3))  # the page itself is the first
         for number in range(4):
-            assert await (await stage.client(door)).ask(f"h{number}.example:443") == Reply.UNREACHABLE
+            assert await (await stage.client(session)).ask(f"h{number}.example:443") == Reply.UNREACHABLE
         assert asked == ["h0.example", "h1.example"]
-        assert door.failures["h2.example", 443] == "unresolved"
+        assert session.failures["h2.example", 443] == "unresolved"
 
     play(scene)
 
@@ -791,11 +791,11 @@ def test_a_page_whose_names_take_too_long_gets_no_more_of_them() -> None:
             await asyncio.sleep(0.01)
             raise UrlUnreachable("silent")
 
-        door = await stage.door(resolve=slow, bounds=Bounds(looking=0.005))
+        session = await stage.session(resolve=slow, bounds=Bounds(looking=0.005))
         for number in range(3):
-            assert await (await stage.client(door)).ask(f"h{number}.example:443") == Reply.UNREACHABLE
+            assert await (await stage.client(session)).ask(f"h{number}.example:443") == Reply.UNREACHABLE
         assert asked == ["h0.example"]
-        assert "more host names than are answered" in door.refusals["h2.example", 443].message
+        assert "more host names than are answered" in session.refusals["h2.example", 443].message
 
     play(scene)
 
@@ -809,11 +809,11 @@ def test_a_name_that_is_still_looked_up_counts_as_well() -> None:
             await goes_on.wait()
             return []
 
-        door = await stage.door(resolve=slow, bounds=Bounds(lookups=2))
-        clients = [await stage.client(door) for _ in range(2)]
+        session = await stage.session(resolve=slow, bounds=Bounds(lookups=2))
+        clients = [await stage.client(session) for _ in range(2)]
         first = asyncio.ensure_future(clients[0].ask("h0.example:443"))
         await until(lambda: len(asked) == 1)
-        door._begun["h0.example"] -= door.bounds.looking + 1
+        session._begun["h0.example"] -= session.bounds.looking + 1
         second = asyncio.ensure_future(clients[1].ask("h1.example:443"))
         await until(lambda: second.done() or len(asked) == 2)
         goes_on.set()
@@ -836,9 +836,9 @@ def test_a_door_knows_who_kept_a_name_from_being_looked_up(
         raise error
 
     async def scene(stage: Stage) -> None:
-        door = await stage.door(resolve=fail)
-        await (await stage.client(door)).ask("some.example:443")
-        assert (type(door.refusals["some.example", 443]), door.starved) == (kind, starved)
+        session = await stage.session(resolve=fail)
+        await (await stage.client(session)).ask("some.example:443")
+        assert (type(session.refusals["some.example", 443]), session.starved) == (kind, starved)
 
     play(scene)
 
@@ -856,20 +856,20 @@ def test_a_name_is_judged_once_until_addresses_or_the_policy_change() -> None:
 
         async def connect(times: int) -> set[Reply]:
             name = f"name.example:{target.port}"
-            return {await (await stage.client(door)).ask(name) for _ in range(times)}
+            return {await (await stage.client(session)).ask(name) for _ in range(times)}
 
         allow = (hosts.read(f"name.example:{target.port}"),)
         policy = Policy(allow, (), ports=frozenset({1}), is_own=note, edition=lambda: editions[0])
         made = Proxy(policy, resolve=both)
         stage.closes(made)
-        door = await made.open()
-        door.admit(vetted("http://192.0.2.1/"), None)
+        session = await made.open()
+        session.admit(allowed_target("http://192.0.2.1/"), None)
         assert (await connect(3), len(judged)) == ({Reply.GRANTED}, 1)
         editions[0] = 2
         assert (await connect(3), len(judged)) == ({Reply.GRANTED}, 2)
-        made.obey(policy)
+        made.reload(policy)
         assert (await connect(3), len(judged)) == ({Reply.GRANTED}, 3)
-        made.obey(dataclasses.replace(policy, allow=()))
+        made.reload(dataclasses.replace(policy, allow=()))
         assert await connect(1) == {Reply.FORBIDDEN}
 
     play(scene)
@@ -887,10 +887,10 @@ def test_so_many_names_are_looked_up_at_once() -> None:
             looking -= 1
             return []
 
-        door = await stage.door(resolve=slow, bounds=Bounds(lookups=2))
-        clients = [await stage.client(door) for _ in range(4)]
+        session = await stage.session(resolve=slow, bounds=Bounds(lookups=2))
+        clients = [await stage.client(session) for _ in range(4)]
         tunnels = [asyncio.ensure_future(it.ask(f"h{at}.example:443")) for at, it in enumerate(clients)]
-        await until(lambda: len(door._lookups) == 5 and looking == 2)
+        await until(lambda: len(session._lookups) == 5 and looking == 2)
         goes_on.set()
         assert await asyncio.gather(*tunnels) == [Reply.UNREACHABLE] * 4
         assert most == 2
@@ -902,8 +902,8 @@ def test_so_many_names_are_looked_up_at_once() -> None:
 def test_a_door_lets_so_many_bytes_pass(largest: int, passes: bool) -> None:  # noqa: FBT001
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        door = await stage.door(target, largest=largest)
-        client, other = await stage.client(door), await stage.client(door)
+        session = await stage.session(target, largest=largest)
+        client, other = await stage.client(session), await stage.client(session)
         assert [await client.ask(target.at), await other.ask(target.at)] == [Reply.GRANTED] * 2
         await client.say(bytes(1000))
         if passes:
@@ -911,8 +911,8 @@ def test_a_door_lets_so_many_bytes_pass(largest: int, passes: bool) -> None:  # 
         else:
             assert len(await client.rest()) < 1000
             assert await other.rest() == b""
-            assert await (await stage.client(door)).rest() == b""
-        assert door.exhausted is not passes
+            assert await (await stage.client(session)).rest() == b""
+        assert session.exhausted is not passes
 
     play(scene)
 
@@ -926,8 +926,8 @@ def test_a_peer_that_is_not_loopback_is_refused() -> None:
         own = probe.getsockname()[0]
 
     async def scene(stage: Stage) -> None:
-        door = await stage.door()
-        assert await (await stage.client(door, local_addr=(own, 0))).rest() == b""
+        session = await stage.session()
+        assert await (await stage.client(session, local_addr=(own, 0))).rest() == b""
 
     play(scene)
 
@@ -948,10 +948,10 @@ def test_what_is_blocked_is_answered_without_the_target() -> None:
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(OK)
-        door = await stage.door(target, resolve=metadata, refuses=refuses)
-        assert await (await stage.client(door)).ask("ads.example:443") == Reply.FORBIDDEN
+        session = await stage.session(target, resolve=metadata, refuses=refuses)
+        assert await (await stage.client(session)).ask("ads.example:443") == Reply.FORBIDDEN
         for port, said, heard in ((8443, HELLO, b""), (80, b"GET", NO_CONTENT), (81, b"P", NO_CONTENT)):
-            client = await stage.client(door)
+            client = await stage.client(session)
             assert await client.ask(f"ads.example:{port}") == Reply.GRANTED
             await client.say(said)
             assert await client.rest() == heard
@@ -961,15 +961,15 @@ def test_what_is_blocked_is_answered_without_the_target() -> None:
             "https://ads.example/",
             "https://ads.example:81/",
         ]
-        assert (door.blocked, door.refusals, door.failures, door.sent) == (4, {}, {}, 0)
+        assert (session.blocked, session.refusals, session.failures, session.sent) == (4, {}, {}, 0)
 
     play(scene)
 
 
 def test_who_is_blocked_and_says_nothing_is_cut() -> None:
     async def scene(stage: Stage) -> None:
-        door = await stage.door(refuses=lambda _: True, bounds=Bounds(idle=0.05, sweep=0.01))
-        client = await stage.client(door)
+        session = await stage.session(refuses=lambda _: True, bounds=Bounds(idle=0.05, sweep=0.01))
+        client = await stage.client(session)
         assert await client.ask("ads.example:80") == Reply.GRANTED
         assert await client.rest() == b""
 
@@ -979,13 +979,13 @@ def test_who_is_blocked_and_says_nothing_is_cut() -> None:
 def test_the_host_that_is_asked_for_is_never_blocked() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(OK)
-        door = await (await stage.proxy(("127.0.0.1", target.port))).open()
-        door.admit(vetted(f"http://{target.at}/ads"), lambda _: True)
-        client = await stage.client(door)
+        session = await (await stage.proxy(("127.0.0.1", target.port))).open()
+        session.admit(allowed_target(f"http://{target.at}/ads"), lambda _: True)
+        client = await stage.client(session)
         await client.get(target.at)
         await client.hears(OK)
-        assert await (await stage.client(door)).ask(target.at) == Reply.GRANTED
-        assert door.blocked == 0
+        assert await (await stage.client(session)).ask(target.at) == Reply.GRANTED
+        assert session.blocked == 0
 
     play(scene)
 
@@ -996,12 +996,12 @@ def test_the_host_that_is_asked_for_is_never_blocked() -> None:
 def test_a_door_counts_what_passes() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(OK)
-        door = await stage.door(target)
-        assert (door.received, door.sent, door.open_connections) == (0, 0, 0)
-        client = await stage.client(door)
+        session = await stage.session(target)
+        assert (session.received, session.sent, session.open_connections) == (0, 0, 0)
+        client = await stage.client(session)
         await client.get(target.at)
         await client.hears(OK)
-        assert (door.received, door.sent, door.open_connections) == (len(OK), len(target.heard[0]), 1)
+        assert (session.received, session.sent, session.open_connections) == (len(OK), len(target.heard[0]), 1)
 
     play(scene)
 
@@ -1009,9 +1009,9 @@ def test_a_door_counts_what_passes() -> None:
 def test_a_small_write_leaves_at_once() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=echo)
-        door = await stage.door(target)
-        assert await (await stage.client(door)).ask(target.at) == Reply.GRANTED
-        for end in _both(door):
+        session = await stage.session(target)
+        assert await (await stage.client(session)).ask(target.at) == Reply.GRANTED
+        for end in _both(session):
             assert end.transport.get_extra_info("socket").getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
 
     play(scene)
@@ -1034,10 +1034,10 @@ def test_a_door_cuts_what_is_under_way_when_it_closes() -> None:
 
         target = await stage.target(talk=pour)
         made = await stage.proxy(("127.0.0.1", target.port), resolve=never)
-        door, other = await made.open(), await made.open()
-        for each in (door, other):
-            each.admit(vetted(f"http://{target.at}/"), None)
-        busy, looking, stays = await stage.client(door), await stage.client(door), await stage.client(other)
+        session, other = await made.open(), await made.open()
+        for each in (session, other):
+            each.admit(allowed_target(f"http://{target.at}/"), None)
+        busy, looking, stays = await stage.client(session), await stage.client(session), await stage.client(other)
         for client in (busy, stays):
             assert await client.ask(target.at) == Reply.GRANTED
             await client.reader.readexactly(1 << 20)
@@ -1046,15 +1046,15 @@ def test_a_door_cuts_what_is_under_way_when_it_closes() -> None:
         await looking.say(request("slow.example:80"))
         await started.wait()
         before = asyncio.all_tasks()
-        await door.close()
+        await session.close()
         assert len(before - asyncio.all_tasks()) == 2  # the lookup, and who waited for it
         await busy.rest()
         await looking.rest()
         await stays.reader.readexactly(1 << 20)
         with pytest.raises(ConnectionRefusedError):
-            await asyncio.open_connection("127.0.0.1", door.port)
-        assert (door.open_connections, other.open_connections) == (0, 1)
-        await door.close()  # again
+            await asyncio.open_connection("127.0.0.1", session.port)
+        assert (session.open_connections, other.open_connections) == (0, 1)
+        await session.close()  # again
 
     play(scene)
 
@@ -1072,12 +1072,12 @@ def test_a_door_that_nobody_used_closes() -> None:
 def test_a_browser_that_leaves_takes_the_targets_connection_with_it() -> None:
     async def scene(stage: Stage) -> None:
         target = await stage.target()
-        door = await stage.door(target)
-        client = await stage.client(door)
+        session = await stage.session(target)
+        client = await stage.client(session)
         assert await client.ask(target.at) == Reply.GRANTED
         await until(lambda: target.connections == 1)
         client.writer.transport.abort()
-        await until(lambda: not door._ends)
-        assert door.failures == {}
+        await until(lambda: not session._ends)
+        assert session.failures == {}
 
     play(scene)

@@ -14,7 +14,7 @@ from allscreenshots_box import keys
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import KeyInQuery, ServiceUnavailable, Unauthorized
 from allscreenshots_box.keys import authentication, store
-from allscreenshots_box.keys.authentication import Gate
+from allscreenshots_box.keys.authentication import Authenticator
 from allscreenshots_box.keys.plans import Buckets
 from allscreenshots_box.storage import database
 
@@ -53,27 +53,27 @@ def counting() -> CountingHasher:
 @pytest.fixture
 def at_the_gate(
     settings: Settings, counting: CountingHasher
-) -> Callable[[Callable[[Gate], Coroutine[Any, Any, None]]], None]:
+) -> Callable[[Callable[[Authenticator], Coroutine[Any, Any, None]]], None]:
     """Return what runs a scene at a gate that was just opened, with nothing proven yet."""
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Gate]:
+    async def opened() -> AsyncIterator[Authenticator]:
         async with database.connected(settings.database_path) as db:
-            gate = Gate(db, counting, Buckets())
-            yield gate
-            await gate.close()
+            authenticator = Authenticator(db, counting, Buckets())
+            yield authenticator
+            await authenticator.close()
 
-    def play(scene: Callable[[Gate], Coroutine[Any, Any, None]]) -> None:
+    def play(scene: Callable[[Authenticator], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:
-            async with opened() as gate:
-                await scene(gate)
+            async with opened() as authenticator:
+                await scene(authenticator)
 
         asyncio.run(run())
 
     return play
 
 
-Play = Callable[[Callable[[Gate], Coroutine[Any, Any, None]]], None]
+Play = Callable[[Callable[[Authenticator], Coroutine[Any, Any, None]]], None]
 
 
 def carrying(secret: str) -> list[tuple[bytes, bytes]]:
@@ -173,9 +173,9 @@ def test_failures_are_counted_by_network(client: str, network: str) -> None:
 def test_a_proof_is_remembered(at_the_gate: Play, db: sqlite_utils.Database, counting: CountingHasher) -> None:
     _, secret = keys.create(db, counting, "svc")
 
-    async def scene(gate: Gate) -> None:
+    async def scene(authenticator: Authenticator) -> None:
         for _ in range(5):
-            await gate.recognize(carrying(secret), "192.0.2.1")
+            await authenticator.recognize(carrying(secret), "192.0.2.1")
 
     at_the_gate(scene)
     assert counting.proofs == 1
@@ -192,11 +192,11 @@ def test_what_another_process_decides_binds_from_the_next_request(
         "expire": lambda: keys.edit(db, "svc", {"expires": timedelta(microseconds=1)}),
     }
 
-    async def scene(gate: Gate) -> None:
-        await gate.recognize(carrying(secret), "192.0.2.1")
+    async def scene(authenticator: Authenticator) -> None:
+        await authenticator.recognize(carrying(secret), "192.0.2.1")
         endings[ending]()
         with pytest.raises(Unauthorized):
-            await gate.recognize(carrying(secret), "192.0.2.1")
+            await authenticator.recognize(carrying(secret), "192.0.2.1")
 
     at_the_gate(scene)
 
@@ -208,11 +208,11 @@ def test_a_changed_plan_binds_from_the_next_request(
 
     _, secret = keys.create(db, counting, "svc")
 
-    async def scene(gate: Gate) -> None:
-        first = await gate.admit(carrying(secret), "192.0.2.1", "screenshot")
+    async def scene(authenticator: Authenticator) -> None:
+        first = await authenticator.admit(carrying(secret), "192.0.2.1", "screenshot")
         plans.set_plan(db, "default", {"screenshots_burst": 7})
-        second = await gate.admit(carrying(secret), "192.0.2.1", "screenshot")
-        assert (first.standing.limit, second.standing.limit) == (100, 7)
+        second = await authenticator.admit(carrying(secret), "192.0.2.1", "screenshot")
+        assert (first.bucket_state.limit, second.bucket_state.limit) == (100, 7)
 
     at_the_gate(scene)
 
@@ -223,10 +223,10 @@ def test_two_secrets_in_a_grace_share_one_bucket(
     _, old = keys.create(db, counting, "svc")
     _, new = keys.rotate(db, counting, "svc", grace=timedelta(hours=1))
 
-    async def scene(gate: Gate) -> None:
-        first = await gate.admit(carrying(old), "192.0.2.1", "screenshot")
-        second = await gate.admit(carrying(new), "192.0.2.1", "screenshot")
-        assert (first.key.id, first.standing.remaining, second.standing.remaining) == (second.key.id, 99, 98)
+    async def scene(authenticator: Authenticator) -> None:
+        first = await authenticator.admit(carrying(old), "192.0.2.1", "screenshot")
+        second = await authenticator.admit(carrying(new), "192.0.2.1", "screenshot")
+        assert (first.key.id, first.bucket_state.remaining, second.bucket_state.remaining) == (second.key.id, 99, 98)
 
     at_the_gate(scene)
 
@@ -235,12 +235,12 @@ def test_unknown_and_malformed_keys_cost_no_proof(
     at_the_gate: Play, db: sqlite_utils.Database, counting: CountingHasher
 ) -> None:
     _, secret = keys.create(db, counting, "svc")
-    wrong_secret = secret[:12] + keys.mint()[12:]
+    wrong_secret = secret[:12] + keys.generate()[12:]
 
-    async def scene(gate: Gate) -> None:
-        for text in ("", "nonsense", keys.mint(), wrong_secret, secret[:-1] + "!"):
+    async def scene(authenticator: Authenticator) -> None:
+        for text in ("", "nonsense", keys.generate(), wrong_secret, secret[:-1] + "!"):
             with pytest.raises(Unauthorized):
-                await gate.recognize(carrying(text), "192.0.2.1")
+                await authenticator.recognize(carrying(text), "192.0.2.1")
 
     at_the_gate(scene)
     assert counting.proofs == 0
@@ -251,13 +251,13 @@ def test_a_flood_of_wrong_secrets_from_its_own_address_never_keeps_the_good_key_
 ) -> None:
     _, secret = keys.create(db, counting, "svc")
 
-    async def attempt(gate: Gate) -> None:
+    async def attempt(authenticator: Authenticator) -> None:
         with pytest.raises(Unauthorized):
-            await gate.recognize(carrying(secret[:12] + keys.mint()[12:]), "192.0.2.1")
+            await authenticator.recognize(carrying(secret[:12] + keys.generate()[12:]), "192.0.2.1")
 
-    async def scene(gate: Gate) -> None:
-        flood = [asyncio.create_task(attempt(gate)) for _ in range(500)]
-        assert (await gate.recognize(carrying(secret), "192.0.2.1")).name == "svc"
+    async def scene(authenticator: Authenticator) -> None:
+        flood = [asyncio.create_task(attempt(authenticator)) for _ in range(500)]
+        assert (await authenticator.recognize(carrying(secret), "192.0.2.1")).name == "svc"
         await asyncio.gather(*flood)
 
     at_the_gate(scene)
@@ -270,10 +270,10 @@ def test_once_proven_a_key_tells_wrong_secrets_without_a_proof(
     _, secret = keys.create(db, counting, "svc")
     wrong = forged(secret, monkeypatch)
 
-    async def scene(gate: Gate) -> None:
-        await gate.recognize(carrying(secret), "192.0.2.1")
+    async def scene(authenticator: Authenticator) -> None:
+        await authenticator.recognize(carrying(secret), "192.0.2.1")
         with pytest.raises(Unauthorized):
-            await gate.recognize(carrying(wrong), "192.0.2.1")
+            await authenticator.recognize(carrying(wrong), "192.0.2.1")
 
     at_the_gate(scene)
     assert counting.proofs == 1
@@ -286,13 +286,13 @@ def test_wrong_proofs_are_bounded_by_address_and_row(
     _, other = keys.create(db, counting, "other")
     wrong = forged(secret, monkeypatch)
 
-    async def scene(gate: Gate) -> None:
+    async def scene(authenticator: Authenticator) -> None:
         for _ in range(authentication.FAILURES + 5):
             with pytest.raises(Unauthorized):
-                await gate.recognize(carrying(wrong), "2001:db8::1")
+                await authenticator.recognize(carrying(wrong), "2001:db8::1")
         assert counting.proofs == authentication.FAILURES
-        await gate.recognize(carrying(secret), "2001:db8:0:1::1")  # another network
-        await gate.recognize(carrying(other), "2001:db8::2")  # another row
+        await authenticator.recognize(carrying(secret), "2001:db8:0:1::1")  # another network
+        await authenticator.recognize(carrying(other), "2001:db8::2")  # another row
 
     at_the_gate(scene)
 
@@ -302,8 +302,8 @@ def test_many_requests_with_one_new_key_cost_one_proof(
 ) -> None:
     _, secret = keys.create(db, counting, "svc")
 
-    async def scene(gate: Gate) -> None:
-        await asyncio.gather(*(gate.recognize(carrying(secret), "192.0.2.1") for _ in range(50)))
+    async def scene(authenticator: Authenticator) -> None:
+        await asyncio.gather(*(authenticator.recognize(carrying(secret), "192.0.2.1") for _ in range(50)))
 
     at_the_gate(scene)
     assert counting.proofs == 1
@@ -312,8 +312,8 @@ def test_many_requests_with_one_new_key_cost_one_proof(
 def test_at_most_two_proofs_run_at_once(at_the_gate: Play, db: sqlite_utils.Database, counting: CountingHasher) -> None:
     secrets = [keys.create(db, counting, f"svc{number}")[1] for number in range(12)]
 
-    async def scene(gate: Gate) -> None:
-        await asyncio.gather(*(gate.recognize(carrying(secret), "192.0.2.1") for secret in secrets))
+    async def scene(authenticator: Authenticator) -> None:
+        await asyncio.gather(*(authenticator.recognize(carrying(secret), "192.0.2.1") for secret in secrets))
 
     at_the_gate(scene)
     assert counting.proofs == 12
@@ -327,10 +327,10 @@ def test_waiting_for_a_proof_ends_in_503_and_hanging_up_frees_no_permit(
     secrets = [keys.create(db, counting, f"svc{number}")[1] for number in range(3)]
     counting.open.clear()
 
-    async def scene(gate: Gate) -> None:
+    async def scene(authenticator: Authenticator) -> None:
         for secret in secrets:
             with pytest.raises(ServiceUnavailable) as caught:
-                await gate.recognize(carrying(secret), "192.0.2.1")
+                await authenticator.recognize(carrying(secret), "192.0.2.1")
             assert caught.value.headers == {"Retry-After": "1"}
         assert counting.proofs == 2
         counting.open.set()
@@ -344,13 +344,13 @@ def test_a_hash_is_made_anew_when_the_cost_rises(settings: Settings, db: sqlite_
 
     async def run() -> None:
         async with database.connected(settings.database_path) as opened:
-            gate = Gate(opened, dearer, Buckets())
-            await gate.recognize(carrying(secret), "192.0.2.1")
+            authenticator = Authenticator(opened, dearer, Buckets())
+            await authenticator.recognize(carrying(secret), "192.0.2.1")
             renewed = keys.find(db, key.prefix)
             assert renewed.hash != key.hash
             assert not keys.is_outdated(renewed, dearer)
-            await gate.recognize(carrying(secret), "192.0.2.1")
-            await gate.close()
+            await authenticator.recognize(carrying(secret), "192.0.2.1")
+            await authenticator.close()
 
     asyncio.run(run())
 
@@ -361,10 +361,10 @@ def test_last_use_is_written_once_in_a_while(
     _, secret = keys.create(db, counting, "svc")
     seen: list[str | None] = []
 
-    async def scene(gate: Gate) -> None:
+    async def scene(authenticator: Authenticator) -> None:
         for _ in range(3):
-            await gate.admit(carrying(secret), "192.0.2.1", "general")
-            await asyncio.gather(*gate._tasks)
+            await authenticator.admit(carrying(secret), "192.0.2.1", "general")
+            await asyncio.gather(*authenticator._tasks)
             seen.append(keys.find(db, "svc").last_used_at)
 
     at_the_gate(scene)

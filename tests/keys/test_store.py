@@ -19,13 +19,13 @@ def states(db: Database) -> dict[str, str]:
 
 
 def test_a_key_is_48_characters_of_the_published_pattern() -> None:
-    made = keys.mint()
+    made = keys.generate()
     assert len(made) == keys.KEY_LENGTH == 48
     assert re.fullmatch(keys.PATTERN, made)
 
 
 def test_minted_keys_are_well_formed_and_differ() -> None:
-    made = {keys.mint() for _ in range(1000)}
+    made = {keys.generate() for _ in range(1000)}
     assert len({key[: keys.PREFIX_LENGTH] for key in made}) == 1000
     assert all(map(keys.is_well_formed, made))
 
@@ -36,7 +36,7 @@ def change(text: str, at: int) -> str:
 
 @pytest.mark.parametrize("position", range(48))
 def test_a_key_with_any_one_character_mistyped_is_not_well_formed(position: int) -> None:
-    assert not keys.is_well_formed(change(keys.mint(), position))
+    assert not keys.is_well_formed(change(keys.generate(), position))
 
 
 @pytest.mark.parametrize(
@@ -47,7 +47,7 @@ def test_what_is_no_key_is_not_well_formed(text: str) -> None:
 
 
 def test_another_secret_under_a_known_prefix_is_not_well_formed_even_with_a_right_checksum() -> None:
-    prefix, other = keys.mint()[: keys.PREFIX_LENGTH], keys.mint()
+    prefix, other = keys.generate()[: keys.PREFIX_LENGTH], keys.generate()
     body = prefix + other[keys.PREFIX_LENGTH : -keys.CHECKSUM_LENGTH]
     assert not keys.is_well_formed(body + store._checksum(body))
 
@@ -125,7 +125,7 @@ def test_rotation_with_grace_keeps_both_under_one_id(db: Database, hasher: Passw
     ids=["rotated", "rotated with no grace", "rotated within a grace", "revoked", "revoked by prefix"],
 )
 def test_what_is_stopped_is_stopped_whatever_the_clock_says(
-    db: Database, hasher: PasswordHasher, stop: Callable[[Database, PasswordHasher, keys.Key], object]
+    db: Database, hasher: PasswordHasher, stop: Callable[[Database, PasswordHasher, keys.KeySecret], object]
 ) -> None:
     old, _ = keys.create(db, hasher, "svc")
     stop(db, hasher, old)
@@ -173,11 +173,11 @@ def test_a_key_is_found_by_its_id_in_any_state(db: Database, hasher: PasswordHas
 
 
 def test_a_secret_can_be_hashed_before_its_key_is_made(db: Database, hasher: PasswordHasher) -> None:
-    minted = keys.minted(hasher)
-    key, secret = keys.create(db, minted, "svc")
-    assert secret == minted.secret
+    generated = keys.generated(hasher)
+    key, secret = keys.create(db, generated, "svc")
+    assert secret == generated.secret
     assert keys.matches(key, hasher, secret)
-    assert secret not in repr(minted)
+    assert secret not in repr(generated)
 
 
 def test_a_dead_key_cannot_be_rotated(db: Database, hasher: PasswordHasher) -> None:

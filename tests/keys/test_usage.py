@@ -19,10 +19,10 @@ from allscreenshots_box import errors, keys
 from allscreenshots_box.api import usage as statements
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import QuotaExceeded
-from allscreenshots_box.keys import Key, plans, usage, usage_store
+from allscreenshots_box.keys import KeySecret, plans, usage, usage_store
 from allscreenshots_box.keys.usage import Usage
 from allscreenshots_box.keys.usage_store import MONTH, Counts
-from allscreenshots_box.render.queue import Clocks
+from allscreenshots_box.render.queue import QueueTimes
 from allscreenshots_box.storage import database
 from tests.conftest import StandIn
 
@@ -31,7 +31,7 @@ Api = TestClient[Litestar]
 SHOT = {"url": "https://example.com"}
 DAYS = 300  # whose counts are more than one page of the database takes
 SIZE = len(b"a picture of https://example.com")
-RAN = Clocks(arrived=0, begun=0, ended=0.5)
+RAN = QueueTimes(arrived=0, begun=0, ended=0.5)
 GENERATED = {"User-Agent": "OpenAPI-Generator/2.0.0/python"}
 
 
@@ -51,23 +51,23 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def key(db: sqlite_utils.Database, hasher: PasswordHasher) -> Key:
+def key(db: sqlite_utils.Database, hasher: PasswordHasher) -> KeySecret:
     return keys.create(db, hasher, "svc")[0]
 
 
-def of_plan(key: Key, **quotas: Any) -> Key:
+def of_plan(key: KeySecret, **quotas: Any) -> KeySecret:
     return replace(key, plan=replace(key.plan, **quotas))
 
 
-async def shoot(counted: Usage, key: Key, size: int = 10) -> None:
+async def shoot(counted: Usage, key: KeySecret, size: int = 10) -> None:
     async with counted.capture(key, RAN) as capture:
         await asyncio.sleep(0)
         capture.made(size)
 
 
-async def fail(counted: Usage, key: Key, error: BaseException, clocks: Clocks = RAN) -> None:
+async def fail(counted: Usage, key: KeySecret, error: BaseException, times: QueueTimes = RAN) -> None:
     with pytest.raises(type(error)):
-        async with counted.capture(key, clocks):
+        async with counted.capture(key, times):
             raise error
 
 
@@ -92,7 +92,9 @@ def play(settings: Settings, db: sqlite_utils.Database, clock: Clock) -> Callabl
 # --- counting -----------------------------------------------------------------------------------
 
 
-def test_what_was_used_is_kept_by_key_and_day(play: Any, db: sqlite_utils.Database, key: Key, clock: Clock) -> None:
+def test_what_was_used_is_kept_by_key_and_day(
+    play: Any, db: sqlite_utils.Database, key: KeySecret, clock: Clock
+) -> None:
     async def scene(counted: Usage) -> None:
         await shoot(counted, key, 10)
         await shoot(counted, key, 5)
@@ -109,7 +111,7 @@ def test_what_was_used_is_kept_by_key_and_day(play: Any, db: sqlite_utils.Databa
     }
 
 
-def test_months_are_what_their_days_are(play: Any, db: sqlite_utils.Database, key: Key, clock: Clock) -> None:
+def test_months_are_what_their_days_are(play: Any, db: sqlite_utils.Database, key: KeySecret, clock: Clock) -> None:
     async def scene(counted: Usage) -> None:
         for _ in range(70):
             clock.time += timedelta(days=1)
@@ -124,7 +126,7 @@ def test_months_are_what_their_days_are(play: Any, db: sqlite_utils.Database, ke
 
 
 def test_a_capture_counts_on_the_day_that_it_began(
-    play: Any, db: sqlite_utils.Database, key: Key, clock: Clock
+    play: Any, db: sqlite_utils.Database, key: KeySecret, clock: Clock
 ) -> None:
     async def scene(counted: Usage) -> None:
         async with counted.capture(key, RAN) as capture:
@@ -150,10 +152,10 @@ def test_a_capture_counts_on_the_day_that_it_began(
     ],
 )
 def test_a_failure_counts_by_its_code_with_its_rendering(
-    play: Any, db: sqlite_utils.Database, key: Key, error: BaseException, failures: dict[str, int]
+    play: Any, db: sqlite_utils.Database, key: KeySecret, error: BaseException, failures: dict[str, int]
 ) -> None:
     async def scene(counted: Usage) -> None:
-        await fail(counted, key, error, RAN if failures else Clocks())
+        await fail(counted, key, error, RAN if failures else QueueTimes())
         assert (await counted.used_by(key)).screenshots == 0
         await counted.write()
 
@@ -162,7 +164,7 @@ def test_a_failure_counts_by_its_code_with_its_rendering(
     assert told == [(failures, 0.5)] * bool(failures)
 
 
-def test_what_is_read_has_what_is_not_written_yet(play: Any, key: Key) -> None:
+def test_what_is_read_has_what_is_not_written_yet(play: Any, key: KeySecret) -> None:
     async def scene(counted: Usage) -> None:
         await shoot(counted, key)
         await counted.write()
@@ -181,7 +183,7 @@ def test_what_is_read_has_what_is_not_written_yet(play: Any, key: Key) -> None:
     play(scene)
 
 
-def test_writing_goes_on_by_itself(settings: Settings, db: sqlite_utils.Database, key: Key) -> None:
+def test_writing_goes_on_by_itself(settings: Settings, db: sqlite_utils.Database, key: KeySecret) -> None:
     async def scene() -> None:
         async with database.connected(settings.database_path) as connected, usage.counting(connected) as counted:
             await shoot(counted, key)
@@ -193,7 +195,7 @@ def test_writing_goes_on_by_itself(settings: Settings, db: sqlite_utils.Database
     assert usage.WRITE_SECONDS <= 2
 
 
-def test_a_stop_writes_what_is_left(settings: Settings, db: sqlite_utils.Database, key: Key) -> None:
+def test_a_stop_writes_what_is_left(settings: Settings, db: sqlite_utils.Database, key: KeySecret) -> None:
     async def scene() -> None:
         async with database.connected(settings.database_path) as connected, usage.counting(connected) as counted:
             await shoot(counted, key)
@@ -204,7 +206,7 @@ def test_a_stop_writes_what_is_left(settings: Settings, db: sqlite_utils.Databas
 
 
 def test_a_stop_says_what_it_could_not_write(
-    settings: Settings, db: sqlite_utils.Database, key: Key, caplog: pytest.LogCaptureFixture
+    settings: Settings, db: sqlite_utils.Database, key: KeySecret, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def scene() -> None:
         async with database.connected(settings.database_path) as connected:
@@ -247,7 +249,7 @@ async def full(_: Settings, connected: database.Database) -> AsyncIterator[None]
 def test_what_cannot_be_written_is_kept_and_told_once(
     settings: Settings,
     db: sqlite_utils.Database,
-    key: Key,
+    key: KeySecret,
     clock: Clock,
     caplog: pytest.LogCaptureFixture,
     trouble: Any,
@@ -275,7 +277,7 @@ def test_what_cannot_be_written_is_kept_and_told_once(
 
 
 def test_a_pruned_key_takes_its_usage_along(
-    play: Any, db: sqlite_utils.Database, hasher: PasswordHasher, key: Key
+    play: Any, db: sqlite_utils.Database, hasher: PasswordHasher, key: KeySecret
 ) -> None:
     other, _ = keys.create(db, hasher, "other")
 
@@ -295,7 +297,7 @@ def test_a_pruned_key_takes_its_usage_along(
 # --- quotas -------------------------------------------------------------------------------------
 
 
-def test_the_quota_is_met_and_not_passed(play: Any, key: Key) -> None:
+def test_the_quota_is_met_and_not_passed(play: Any, key: KeySecret) -> None:
     async def scene(counted: Usage) -> None:
         few = of_plan(key, screenshots_per_month=2)
         for _ in range(2):
@@ -311,7 +313,7 @@ def test_the_quota_is_met_and_not_passed(play: Any, key: Key) -> None:
 
 
 @pytest.mark.parametrize(("size", "taken"), [(10, 2), (9, 3)])
-def test_bytes_are_refused_once_they_are_used_up(play: Any, key: Key, size: int, taken: int) -> None:
+def test_bytes_are_refused_once_they_are_used_up(play: Any, key: KeySecret, size: int, taken: int) -> None:
     async def scene(counted: Usage) -> None:
         few = of_plan(key, bandwidth_per_month=20)
         for _ in range(taken):
@@ -322,7 +324,7 @@ def test_bytes_are_refused_once_they_are_used_up(play: Any, key: Key, size: int,
     play(scene)
 
 
-def test_many_at_once_do_not_overshoot(play: Any, key: Key) -> None:
+def test_many_at_once_do_not_overshoot(play: Any, key: KeySecret) -> None:
     async def scene(counted: Usage) -> None:
         few = of_plan(key, screenshots_per_month=3)
         done = await asyncio.gather(*(shoot(counted, few) for _ in range(20)), return_exceptions=True)
@@ -332,7 +334,7 @@ def test_many_at_once_do_not_overshoot(play: Any, key: Key) -> None:
     play(scene)
 
 
-def test_a_failure_leaves_its_place_to_another(play: Any, key: Key) -> None:
+def test_a_failure_leaves_its_place_to_another(play: Any, key: KeySecret) -> None:
     async def scene(counted: Usage) -> None:
         few = of_plan(key, screenshots_per_month=1)
         await fail(counted, few, errors.DeadlinePassed("late"))
@@ -341,7 +343,7 @@ def test_a_failure_leaves_its_place_to_another(play: Any, key: Key) -> None:
     play(scene)
 
 
-def test_the_first_of_the_month_begins_anew(play: Any, key: Key, clock: Clock) -> None:
+def test_the_first_of_the_month_begins_anew(play: Any, key: KeySecret, clock: Clock) -> None:
     async def scene(counted: Usage) -> None:
         few = of_plan(key, screenshots_per_month=1)
         await shoot(counted, few)
@@ -358,7 +360,7 @@ def test_the_first_of_the_month_begins_anew(play: Any, key: Key, clock: Clock) -
     play(scene)
 
 
-def test_a_restart_remembers_the_month(play: Any, key: Key) -> None:
+def test_a_restart_remembers_the_month(play: Any, key: KeySecret) -> None:
     few = of_plan(key, screenshots_per_month=1)
 
     async def before(counted: Usage) -> None:

@@ -11,7 +11,7 @@ from tests.neighbour.cases import Case
 from tests.neighbour.street import Street
 from tests.neighbour.table import CASES
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.rough]
 
 BRIEF = [case for case in CASES if case.brief]
 FULL_SECONDS = 8.0

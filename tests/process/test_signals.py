@@ -9,6 +9,8 @@ import pytest
 from tests.box import PROGRAM, Box, environment, free_port
 from tests.test_serve import below, eventually
 
+pytestmark = [pytest.mark.browser, pytest.mark.rough]
+
 
 class Starting:
     """A server that was started and is not awaited: it may be anywhere in its start."""

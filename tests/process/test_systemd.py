@@ -33,6 +33,8 @@ from tests.conftest import StandIn, standing_in
 from tests.site.server import Site
 from tests.test_serve import below, curl, eventually, log_lines
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 
 @pytest.fixture
 def anyio_backend() -> str:

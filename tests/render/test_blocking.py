@@ -11,14 +11,14 @@ import pytest
 
 from allscreenshots_box.errors import OperatorError, PageCrashed
 from allscreenshots_box.render.blocking import filter_lists
-from allscreenshots_box.render.blocking.engine import NAMES_READ, Blocking, Hosts
+from allscreenshots_box.render.blocking.engine import NAMES_READ, BlockingEngine, Hosts
 from allscreenshots_box.render.pipeline import consent
-from allscreenshots_box.render.shot import Blocked, BlockLevel
+from allscreenshots_box.render.shot import BlockLevel, BlockOptions
 
 pytestmark = pytest.mark.anyio
 
 PAGE = "https://news.test/story"
-NONE = Blocked(ads=False, cookie_banners=False, popups=False)
+NONE = BlockOptions(ads=False, cookie_banners=False, popups=False)
 ADS, BANNERS, POPUPS = replace(NONE, ads=True), replace(NONE, cookie_banners=True), replace(NONE, popups=True)
 
 OWN = """! what the operator wants
@@ -41,15 +41,15 @@ this is ] not a rule at all ][ $$ ###
 
 
 @pytest.fixture(scope="module")
-def shipped() -> Blocking:
-    return Blocking.load()
+def shipped() -> BlockingEngine:
+    return BlockingEngine.load()
 
 
 @pytest.fixture(scope="module")
-def own(tmp_path_factory: pytest.TempPathFactory) -> Blocking:
+def own(tmp_path_factory: pytest.TempPathFactory) -> BlockingEngine:
     path = tmp_path_factory.mktemp("own") / "rules.txt"
     path.write_text(OWN)
-    return Blocking.load(own=path)
+    return BlockingEngine.load(own=path)
 
 
 # --- what is refused ----------------------------------------------------------------------------
@@ -70,21 +70,21 @@ def own(tmp_path_factory: pytest.TempPathFactory) -> Blocking:
         ("https://js.driftt.com/", POPUPS, True),
         ("https://widget.intercom.io/", POPUPS, True),
         ("https://widget.intercom.io/", ADS, False),
-        ("https://cdn.jsdelivr.net/", Blocked(), False),
-        ("https://fonts.gstatic.com/", Blocked(), False),
-        ("https://maps.googleapis.com/", Blocked(), False),
-        ("https://www.youtube.com/", Blocked(), False),
-        ("https://images.news.test/", Blocked(), False),
-        ("https://127.0.0.1/", Blocked(), False),
-        ("https://[::1]/", Blocked(), False),
-        ("https://xn--bcher-kva.test/", Blocked(), False),
-        ("https:///", Blocked(), False),
-        ("nonsense", Blocked(), False),
-        ("https://[", Blocked(), False),
+        ("https://cdn.jsdelivr.net/", BlockOptions(), False),
+        ("https://fonts.gstatic.com/", BlockOptions(), False),
+        ("https://maps.googleapis.com/", BlockOptions(), False),
+        ("https://www.youtube.com/", BlockOptions(), False),
+        ("https://images.news.test/", BlockOptions(), False),
+        ("https://127.0.0.1/", BlockOptions(), False),
+        ("https://[::1]/", BlockOptions(), False),
+        ("https://xn--bcher-kva.test/", BlockOptions(), False),
+        ("https:///", BlockOptions(), False),
+        ("nonsense", BlockOptions(), False),
+        ("https://[", BlockOptions(), False),
     ],
 )
 def test_the_lists_of_the_box_refuse_what_the_request_wants_kept_out(
-    shipped: Blocking, url: str, blocked: Blocked, *, refused: bool
+    shipped: BlockingEngine, url: str, blocked: BlockOptions, *, refused: bool
 ) -> None:
     assert shipped.refuses(url, PAGE, blocked) is refused
     assert shipped.refuses(url, PAGE, blocked) is refused  # remembered
@@ -112,8 +112,10 @@ def test_the_lists_of_the_box_refuse_what_the_request_wants_kept_out(
         ("https://www.google-analytics.com/", PAGE, False),  # allowed by the operator, refused by the lists
     ],
 )
-def test_the_operators_rules_mean_what_such_rules_mean(own: Blocking, url: str, page: str, *, refused: bool) -> None:
-    assert own.refuses(url, page, Blocked()) is refused
+def test_the_operators_rules_mean_what_such_rules_mean(
+    own: BlockingEngine, url: str, page: str, *, refused: bool
+) -> None:
+    assert own.refuses(url, page, BlockOptions()) is refused
 
 
 @pytest.mark.parametrize(
@@ -133,18 +135,18 @@ def test_the_operators_rules_mean_what_such_rules_mean(own: Blocking, url: str, 
     ],
 )
 def test_rules_for_paths_and_kinds_mean_what_such_rules_mean(
-    own: Blocking, url: str, kind: str, page: str, *, refused: bool
+    own: BlockingEngine, url: str, kind: str, page: str, *, refused: bool
 ) -> None:
-    assert own.refuses(url, page, Blocked(), kind) is refused
+    assert own.refuses(url, page, BlockOptions(), kind) is refused
 
 
-def test_the_operators_rules_bind_nobody_who_wants_nothing_blocked(own: Blocking) -> None:
+def test_the_operators_rules_bind_nobody_who_wants_nothing_blocked(own: BlockingEngine) -> None:
     assert not own.refuses("https://everywhere.test/", PAGE, NONE)
 
 
 def test_rules_that_are_not_there_are_a_sentence(tmp_path: Path) -> None:
     with pytest.raises(OperatorError, match="block_rules"):
-        Blocking.load(own=tmp_path / "absent")
+        BlockingEngine.load(own=tmp_path / "absent")
 
 
 # --- levels -------------------------------------------------------------------------------------
@@ -162,7 +164,7 @@ def test_rules_that_are_not_there_are_a_sentence(tmp_path: Path) -> None:
     ],
 )
 def test_a_level_without_its_list_means_what_is_documented(
-    shipped: Blocking, level: BlockLevel, *, tracker: bool, banner: bool, embed: bool
+    shipped: BlockingEngine, level: BlockLevel, *, tracker: bool, banner: bool, embed: bool
 ) -> None:
     blocked = replace(NONE, level=level)
     urls = ("https://www.google-analytics.com/", "https://cdn.cookielaw.org/", "https://s7.addthis.com/")
@@ -175,7 +177,7 @@ def domains(count: int = 10_000) -> str:
 
 async def test_a_fetched_level_means_its_domains_and_nothing_else(tmp_path: Path) -> None:
     (tmp_path / "pro.txt").write_text(domains())
-    blocking = Blocking.load(tmp_path)
+    blocking = BlockingEngine.load(tmp_path)
     blocked = replace(NONE, level="pro")
     await blocking.ready(blocked)
     cases = {
@@ -191,7 +193,7 @@ async def test_a_fetched_level_means_its_domains_and_nothing_else(tmp_path: Path
 async def test_the_operators_exceptions_count_for_levels(tmp_path: Path) -> None:
     (tmp_path / "pro.txt").write_text(domains())
     (tmp_path / "own").write_text("@@||d7.listed.test^\n")
-    blocking = Blocking.load(tmp_path, tmp_path / "own")
+    blocking = BlockingEngine.load(tmp_path, tmp_path / "own")
     blocked = replace(NONE, level="pro")
     await blocking.ready(blocked)
     assert not blocking.refuses("https://d7.listed.test/", PAGE, blocked)
@@ -222,7 +224,7 @@ def fetched(folder: Path) -> Path:
 
 
 def test_fetched_lists_take_the_place_of_those_of_the_box(tmp_path: Path) -> None:
-    blocking = Blocking.load(fetched(tmp_path))
+    blocking = BlockingEngine.load(fetched(tmp_path))
     assert blocking.refuses("https://r9.easylist.test/", PAGE, ADS)
     assert blocking.refuses("https://r9.easyprivacy.test/", PAGE, ADS)
     assert blocking.refuses("https://r9.cookies.test/", PAGE, BANNERS)
@@ -243,14 +245,14 @@ def test_fetched_lists_take_the_place_of_those_of_the_box(tmp_path: Path) -> Non
 )
 def test_a_broken_list_is_stood_in_for_by_those_of_the_box(tmp_path: Path, spoil: Callable[[Path], object]) -> None:
     spoil(fetched(tmp_path) / "easyprivacy.txt")
-    blocking = Blocking.load(tmp_path)
+    blocking = BlockingEngine.load(tmp_path)
     assert blocking.refuses("https://www.google-analytics.com/", PAGE, ADS)
     assert blocking.refuses("https://r9.easylist.test/", PAGE, ADS)
 
 
 async def test_a_broken_level_is_stood_in_for(tmp_path: Path) -> None:
     (tmp_path / "light.txt").write_text("<html>gone</html>")
-    blocking = Blocking.load(tmp_path)
+    blocking = BlockingEngine.load(tmp_path)
     blocked = replace(NONE, level="light")
     await blocking.ready(blocked)
     assert blocking.refuses("https://www.google-analytics.com/", PAGE, blocked)
@@ -263,14 +265,14 @@ async def until(claim: Callable[[], bool]) -> None:
 
 
 async def test_lists_are_read_when_they_are_asked_for(tmp_path: Path) -> None:
-    blocking = Blocking.load(tmp_path)
+    blocking = BlockingEngine.load(tmp_path)
     for blocked, names in ((NONE, set[str]()), (ADS, {"ads"})):
         await blocking.ready(blocked)
         assert set(blocking._loaded.names) == names
 
 
 async def test_fresher_lists_are_used_without_a_restart(tmp_path: Path) -> None:
-    blocking = Blocking.load(tmp_path, look_again=0)
+    blocking = BlockingEngine.load(tmp_path, look_again=0)
     assert blocking.refuses("https://www.google-analytics.com/", PAGE, ADS)
     fetched(tmp_path)
     await blocking.ready(ADS)
@@ -279,7 +281,7 @@ async def test_fresher_lists_are_used_without_a_restart(tmp_path: Path) -> None:
 
 
 async def test_a_fresher_level_is_used_without_a_restart(tmp_path: Path) -> None:
-    blocking = Blocking.load(tmp_path, look_again=0)
+    blocking = BlockingEngine.load(tmp_path, look_again=0)
     blocked = replace(NONE, level="light")
     await blocking.ready(blocked)
     assert not blocking.refuses("https://d1.listed.test/", PAGE, blocked)
@@ -303,32 +305,32 @@ async def test_a_fresher_level_is_used_without_a_restart(tmp_path: Path) -> None
         ("#onetrust-banner-sdk", ADS, False),
         (".crisp-client", POPUPS, True),
         (".crisp-client", BANNERS, False),
-        (".never-on-this-page", Blocked(), False),
+        (".never-on-this-page", BlockOptions(), False),
     ],
 )
 def test_what_is_hidden_is_what_the_request_wants_hidden(
-    shipped: Blocking, selector: str, blocked: Blocked, *, hidden: bool
+    shipped: BlockingEngine, selector: str, blocked: BlockOptions, *, hidden: bool
 ) -> None:
     assert (selector in shipped.hiding(PAGE, ["ad_banner"], [], blocked)) is hidden
 
 
-def test_only_selectors_that_can_match_are_hidden(shipped: Blocking) -> None:
+def test_only_selectors_that_can_match_are_hidden(shipped: BlockingEngine) -> None:
     assert ".ad_banner" not in shipped.hiding(PAGE, [], [], ADS)
-    assert len(shipped.hiding(PAGE, ["story"], ["main"], Blocked())) < 300
+    assert len(shipped.hiding(PAGE, ["story"], ["main"], BlockOptions())) < 300
 
 
-def test_nothing_is_hidden_when_nothing_is_blocked(own: Blocking) -> None:
+def test_nothing_is_hidden_when_nothing_is_blocked(own: BlockingEngine) -> None:
     assert own.hiding(PAGE, ["own-banner"], ["own-id"], NONE) == []
 
 
-def test_the_operators_rules_hide_and_show(own: Blocking) -> None:
+def test_the_operators_rules_hide_and_show(own: BlockingEngine) -> None:
     hidden = own.hiding(PAGE, ["own-banner"], ["own-id"], ADS)
     assert {".own-banner", "#own-id"} <= set(hidden)
     assert "ins.adsbygoogle" not in hidden
     assert "ins.adsbygoogle" in own.hiding("https://other.test/", [], [], ADS)
 
 
-def test_no_more_names_of_a_page_are_read_than_the_bound(shipped: Blocking) -> None:
+def test_no_more_names_of_a_page_are_read_than_the_bound(shipped: BlockingEngine) -> None:
     many = [f"c{number}" for number in range(NAMES_READ)]
     assert ".ad_banner" in shipped.hiding(PAGE, [*many[1:], "ad_banner"], [], ADS)
     assert ".ad_banner" not in shipped.hiding(PAGE, [*many, "ad_banner"], [], ADS)
@@ -336,7 +338,7 @@ def test_no_more_names_of_a_page_are_read_than_the_bound(shipped: Blocking) -> N
 
 def test_a_selector_cannot_end_its_rule(tmp_path: Path) -> None:
     (tmp_path / "own").write_text("##.a}body{background:red\n##.b\n")
-    hidden = Blocking.load(own=tmp_path / "own").hiding(PAGE, ["a", "b"], [], ADS)
+    hidden = BlockingEngine.load(own=tmp_path / "own").hiding(PAGE, ["a", "b"], [], ADS)
     assert ".b" in hidden
     assert not any("background" in selector for selector in hidden)
 
@@ -362,7 +364,7 @@ class Page:
 KNOWN = consent.Seen(PAGE, ["cookies-consent", "cookies-inner"], [])
 
 
-async def clear(page: Page, seen: consent.Seen, blocked: Blocked = Blocked()) -> bool:  # noqa: B008 - it is frozen
+async def clear(page: Page, seen: consent.Seen, blocked: BlockOptions = BlockOptions()) -> bool:  # noqa: B008 - it is frozen
     return await consent.clear(page.run, page.tell, seen, blocked, 1)
 
 
@@ -399,7 +401,7 @@ async def test_a_page_that_cannot_be_looked_into_has_no_banner() -> None:
     async def broken(function: str, argument: object, shape: Any) -> Any:
         raise PageCrashed(f"{function} {argument} {shape}")
 
-    assert not await consent.clear(broken, Page().tell, KNOWN, Blocked(), 1)
+    assert not await consent.clear(broken, Page().tell, KNOWN, BlockOptions(), 1)
 
 
 async def test_a_page_that_wants_its_banners_is_left_alone() -> None:
@@ -412,7 +414,7 @@ async def test_a_page_that_never_answers_costs_the_budget_and_no_more() -> None:
     async def silent(*_: object) -> Any:
         return await asyncio.Event().wait()
 
-    assert not await consent.clear(silent, Page().tell, KNOWN, Blocked(), 0.05)
+    assert not await consent.clear(silent, Page().tell, KNOWN, BlockOptions(), 0.05)
 
 
 @pytest.mark.parametrize(

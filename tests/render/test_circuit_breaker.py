@@ -2,7 +2,7 @@
 
 import pytest
 
-from allscreenshots_box.render.circuit_breaker import MOST, REFUSED_SECONDS, Suspects
+from allscreenshots_box.render.circuit_breaker import MOST, REFUSED_SECONDS, CircuitBreaker
 
 NAME, OTHER_CALLER, OTHER_HOST = (1, "a.example"), (2, "a.example"), (1, "b.example")
 ALONE, AMONG_OTHERS = True, False
@@ -13,7 +13,7 @@ class Court:
 
     def __init__(self) -> None:
         self.time = 1000.0
-        self.suspects = Suspects(lambda: self.time)
+        self.suspects = CircuitBreaker(lambda: self.time)
 
     def hear(self, *losses: bool) -> None:
         for alone in losses:

@@ -7,67 +7,67 @@ from dataclasses import replace
 import pytest
 
 from allscreenshots_box.errors import NotAPage
-from allscreenshots_box.render.coalesce import Sharing
-from allscreenshots_box.render.queue import Clocks
-from allscreenshots_box.render.shot import Rendering, Session, Shot, Storage
+from allscreenshots_box.render.coalesce import Coalescer
+from allscreenshots_box.render.queue import QueueTimes
+from allscreenshots_box.render.shot import BrowserSession, Rendering, Shot, Storage
 
 SHOT = Shot(url="http://site.example/", share=True)
 MADE = Rendering(products=(), target_status=200, target_url="")
 
 
-class Studio:
+class CaptureResources:
     """Renders when the test says so."""
 
     def __init__(self) -> None:
-        self.sharing = Sharing()
+        self.sharing = Coalescer()
         self.begun = 0
         self.given_up = 0
         self.end = asyncio.Event()
         self.failure: Exception | None = None
 
-    async def _render(self, clocks: Clocks) -> Rendering:
+    async def _render(self, times: QueueTimes) -> Rendering:
         self.begun += 1
-        clocks.arrived = clocks.begun = asyncio.get_running_loop().time()
+        times.arrived = times.begun = asyncio.get_running_loop().time()
         try:
             await self.end.wait()
         except asyncio.CancelledError:
             self.given_up += 1
             raise
         finally:
-            clocks.ended = asyncio.get_running_loop().time()
+            times.ended = asyncio.get_running_loop().time()
         if self.failure:
             raise self.failure
         return MADE
 
-    def ask(self, caller: int, shot: Shot = SHOT, clocks: Clocks | None = None) -> asyncio.Task[Rendering]:
-        return asyncio.create_task(self.sharing.join(caller, shot, clocks or Clocks(), self._render))
+    def ask(self, caller: int, shot: Shot = SHOT, times: QueueTimes | None = None) -> asyncio.Task[Rendering]:
+        return asyncio.create_task(self.sharing.join(caller, shot, times or QueueTimes(), self._render))
 
 
-def play(act: Callable[[Studio], Awaitable[None]]) -> None:
+def play(act: Callable[[CaptureResources], Awaitable[None]]) -> None:
     async def bounded() -> None:
         async with asyncio.timeout(10):
-            studio = Studio()
-            await act(studio)
+            kit = CaptureResources()
+            await act(kit)
             await asyncio.sleep(0.01)
-            assert not studio.sharing._under_way
+            assert not kit.sharing._under_way
 
     asyncio.run(bounded())
 
 
 def test_equal_ones_are_rendered_once() -> None:
-    async def act(studio: Studio) -> None:
-        clocks = Clocks()
-        asked = [studio.ask(1), studio.ask(1), studio.ask(1, clocks=clocks)]
+    async def act(kit: CaptureResources) -> None:
+        times = QueueTimes()
+        asked = [kit.ask(1), kit.ask(1), kit.ask(1, times=times)]
         await asyncio.sleep(0)
-        studio.end.set()
+        kit.end.set()
         assert await asyncio.gather(*asked) == [MADE] * 3
-        assert studio.begun == 1
-        assert clocks.rendered is not None
+        assert kit.begun == 1
+        assert times.rendered is not None
 
     play(act)
 
 
-SECRET = Session(storage=(Storage(origin="http://site.example", local={"token": "mine"}),))
+SECRET = BrowserSession(storage=(Storage(origin="http://site.example", local={"token": "mine"}),))
 
 
 @pytest.mark.parametrize(
@@ -79,46 +79,46 @@ SECRET = Session(storage=(Storage(origin="http://site.example", local={"token": 
     ],
 )
 def test_others_are_rendered_for_themselves(caller: int, shot: Shot) -> None:
-    async def act(studio: Studio) -> None:
-        asked = [studio.ask(1), studio.ask(caller, shot)]
+    async def act(kit: CaptureResources) -> None:
+        asked = [kit.ask(1), kit.ask(caller, shot)]
         await asyncio.sleep(0)
-        studio.end.set()
+        kit.end.set()
         await asyncio.gather(*asked)
-        assert studio.begun == 2
+        assert kit.begun == 2
 
     play(act)
 
 
 def test_one_that_comes_later_is_rendered_anew() -> None:
-    async def act(studio: Studio) -> None:
-        studio.end.set()
-        await studio.ask(1)
-        await studio.ask(1)
-        assert studio.begun == 2
+    async def act(kit: CaptureResources) -> None:
+        kit.end.set()
+        await kit.ask(1)
+        await kit.ask(1)
+        assert kit.begun == 2
 
     play(act)
 
 
 def test_all_hear_of_a_failure() -> None:
-    async def act(studio: Studio) -> None:
-        studio.failure = NotAPage("nothing there")
-        asked = [studio.ask(1), studio.ask(1)]
+    async def act(kit: CaptureResources) -> None:
+        kit.failure = NotAPage("nothing there")
+        asked = [kit.ask(1), kit.ask(1)]
         await asyncio.sleep(0)
-        studio.end.set()
+        kit.end.set()
         assert [type(one) for one in await asyncio.gather(*asked, return_exceptions=True)] == [NotAPage, NotAPage]
 
     play(act)
 
 
 def test_it_goes_on_until_the_last_has_left() -> None:
-    async def act(studio: Studio) -> None:
-        first, second = studio.ask(1), studio.ask(1)
+    async def act(kit: CaptureResources) -> None:
+        first, second = kit.ask(1), kit.ask(1)
         await asyncio.sleep(0.01)
         first.cancel()
         await asyncio.sleep(0.01)
-        assert studio.given_up == 0
+        assert kit.given_up == 0
         second.cancel()
         await asyncio.sleep(0.01)
-        assert studio.given_up == 1
+        assert kit.given_up == 1
 
     play(act)

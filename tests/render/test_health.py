@@ -24,10 +24,12 @@ from allscreenshots_box.render.browsers import orphans, processes
 from allscreenshots_box.render.browsers.process_limits import Killed
 from allscreenshots_box.render.browsers.supervisor import Browser
 from allscreenshots_box.render.browsers.tab_pool import BrowserGone, PagesBlamed, Tab
-from allscreenshots_box.render.circuit_breaker import Suspects
+from allscreenshots_box.render.circuit_breaker import CircuitBreaker
 from allscreenshots_box.render.queue import NOBODY
 from allscreenshots_box.render.renderer import Equipment, Renderer, _Work, running
 from allscreenshots_box.render.shot import Shot
+
+pytestmark = pytest.mark.rough
 
 
 @pytest.fixture
@@ -40,11 +42,11 @@ def test_a_stopped_browser_is_replaced_before_it_is_unhealthy(tmp_path: Path) ->
     async def lives_through(renderer: Renderer) -> None:
         assert await renderer.health() == Health(ok=True)
         browser = renderer._browser
-        before = browser._life
+        before = browser._process
         assert before is not None
         os.kill(before.chromium.pid, signal.SIGSTOP)
         async with asyncio.timeout(10):
-            while browser._life is before or not browser.is_proven_since(1):  # noqa: ASYNC110 - a condition, not a time
+            while browser._process is before or not browser.is_proven_since(1):  # noqa: ASYNC110 - a condition, not a time
                 await asyncio.sleep(0.05)
         assert await renderer.health() == Health(ok=True)
         assert await renderer.drain(1)
@@ -73,14 +75,14 @@ def lacking(number: int) -> Callable[..., NoReturn]:
 def test_no_browser_is_lost_for_want_of_a_file_handle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     async def scene(renderer: Renderer) -> None:
         browser = renderer._browser
-        before = browser._life
+        before = browser._process
         with monkeypatch.context() as patch:
             patch.setattr(browser._proxy, "open", lacking(errno.EMFILE))
             for _ in range(2):
                 with pytest.raises(BrowserGone, match="no file handles"):
                     await browser.prove()
         await browser.prove()
-        assert browser._life is before
+        assert browser._process is before
 
     play(scene, tmp_path)
 
@@ -91,18 +93,18 @@ def test_a_browser_that_dies_while_its_successor_starts_leaves_one(tmp_path: Pat
 
     async def scene(renderer: Renderer) -> None:
         browser = renderer._browser
-        old = browser._life
+        old = browser._process
         assert old is not None
         old.shots = 1_000_000
         browser._recycle(old)
         os.kill(old.chromium.pid, signal.SIGKILL)
         async with asyncio.timeout(20):
-            while browser._life is old or browser._launching is None or not browser._launching.done():  # noqa: ASYNC110
+            while browser._process is old or browser._launching is None or not browser._launching.done():  # noqa: ASYNC110
                 await asyncio.sleep(0.05)
             while len(browsers() - others) > 1:  # noqa: ASYNC110 - conditions, not times
                 await asyncio.sleep(0.05)
-        assert browser._life is not None
-        assert browsers() - others == {browser._life.chromium.pid}
+        assert browser._process is not None
+        assert browsers() - others == {browser._process.chromium.pid}
 
     play(scene, tmp_path)
 
@@ -117,21 +119,21 @@ def test_the_page_that_others_wait_for_is_ended_before_its_browser(tmp_path: Pat
     async def scene(renderer: Renderer) -> None:
         browser = renderer._browser
         async with browser.tab() as greedy, browser.tab() as other:
-            life = other.life
-            assert life.cell is not None
-            life.looks.append(life.cell.used())
-            browser._relieve(life)
+            process = other.process
+            assert process.limits is not None
+            process.looks.append(process.limits.used())
+            browser._relieve(process)
             assert greedy.fate is None  # nobody has used much
             greedy.session.send("Runtime.evaluate", expression="for (;;);")
             async with asyncio.timeout(30):
                 while not greedy.crashed:
                     await asyncio.sleep(0.2)
-                    life.looks = deque([life.looks[0]])
-                    browser._relieve(life)
+                    process.looks = deque([process.looks[0]])
+                    browser._relieve(process)
             with pytest.raises(PageEnded, match="others had to wait"):
                 await browser.verify(greedy)
             assert await browser.verify(other)
-            assert not life.dead
+            assert not process.dead
 
     play(scene, tmp_path)
 
@@ -140,7 +142,7 @@ def test_the_page_that_others_wait_for_is_ended_before_its_browser(tmp_path: Pat
 def test_a_browser_that_had_to_lose_a_process_of_all_pages_is_replaced(tmp_path: Path) -> None:
     async def scene(renderer: Renderer) -> None:
         browser = renderer._browser
-        before = browser._life
+        before = browser._process
         assert before is not None
         browser._tell(before, Killed("graphics_processor", 0, 0))
         browser._tell(before, Killed("graphics_processor", 0, 0))  # once is enough
@@ -148,7 +150,7 @@ def test_a_browser_that_had_to_lose_a_process_of_all_pages_is_replaced(tmp_path:
             while not before.dead:  # noqa: ASYNC110 - a condition, not a time
                 await asyncio.sleep(0.05)
         assert browser.restarts == {"helper": 1}
-        assert browser._life is not before
+        assert browser._process is not before
 
     play(scene, tmp_path)
 
@@ -160,10 +162,10 @@ def test_a_page_that_floods_its_browser_is_stopped_now_and_then_while_others_wai
         async with asyncio.timeout(20), browser.tab() as flooding:
             async with browser.tab() as other:
                 flooding.flooding = True
-                while processes.state(flooding.process) != processes.STOPPED:  # noqa: ASYNC110 - it tells nobody
+                while processes.state(flooding.renderer_pid) != processes.STOPPED:  # noqa: ASYNC110 - it tells nobody
                     await asyncio.sleep(0.005)
                 await flooding.session.send("Runtime.evaluate", expression="1")  # and goes on
-                assert processes.state(other.process) != processes.STOPPED
+                assert processes.state(other.renderer_pid) != processes.STOPPED
             await alone(flooding)
 
     play(scene, tmp_path)
@@ -173,7 +175,7 @@ async def alone(tab: Tab) -> None:
     """Wait until the one page that is left goes on as it likes: so many looks in a row find it so."""
     ran = 0
     while ran < 100:
-        ran = 0 if processes.state(tab.process) == processes.STOPPED else ran + 1
+        ran = 0 if processes.state(tab.renderer_pid) == processes.STOPPED else ran + 1
         await asyncio.sleep(0.005)
 
 
@@ -183,8 +185,8 @@ def test_a_page_that_is_late_in_a_browser_of_its_own_is_late(tmp_path: Path) -> 
         with socket.create_server(("127.0.0.1", 0)) as silent:
             port = silent.getsockname()[1]
             settings = Settings(data_dir=tmp_path, allow=(hosts.read(f"127.0.0.1:{port}"),))
-            await renderer.obey(policy.policy_of(settings), None)
-            renderer._suspects.note((NOBODY, "127.0.0.1"), alone=False)
+            await renderer.reload(policy.policy_of(settings), None)
+            renderer._circuit_breaker.note((NOBODY, "127.0.0.1"), alone=False)
             with pytest.raises(DeadlinePassed):
                 await renderer.render(Shot(url=f"http://127.0.0.1:{port}/", timeout=3))
 
@@ -208,12 +210,12 @@ async def test_a_second_try_that_is_late_is_the_pages_fault_if_it_had_time(
         raise next(tries)
 
     renderer = object.__new__(Renderer)
-    renderer._suspects = Suspects()
+    renderer._circuit_breaker = CircuitBreaker()
     monkeypatch.setattr(Renderer, "_try", fail)
-    vetted = policy.Vetted(policy.parse("http://slow.example/"), (), policy.Scope())
+    allowed_target = policy.AllowedTarget(policy.parse("http://slow.example/"), (), policy.Scope())
     shot = Shot(url="http://slow.example/", timeout=10)
     with pytest.raises(error):
-        await renderer._insist(_Work(shot, vetted, now + 10, NOBODY, nullcontext))
+        await renderer._insist(_Work(shot, allowed_target, now + 10, NOBODY, nullcontext))
 
 
 def profiles(directory: Path) -> int:
@@ -225,11 +227,11 @@ def test_a_browser_whose_start_fails_halfway_leaves_nothing(tmp_path: Path, monk
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
 
     async def replaced(browser: Browser) -> None:
-        before = browser._life
+        before = browser._process
         assert before is not None
         os.kill(before.chromium.pid, signal.SIGKILL)
         async with asyncio.timeout(10):
-            while browser._life is before:  # noqa: ASYNC110 - a condition, not a time
+            while browser._process is before:  # noqa: ASYNC110 - a condition, not a time
                 await asyncio.sleep(0.05)
 
     async def scene(renderer: Renderer) -> None:

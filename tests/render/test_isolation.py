@@ -9,6 +9,8 @@ from tests.box import Box
 from tests.site.server import Site
 from tests.test_serve import eventually
 
+pytestmark = pytest.mark.browser
+
 IDS = ("found", "kept", "token")
 # What a page must have been able to leave in its own shot, or nothing would be proven by its absence in another.
 KEPT = {

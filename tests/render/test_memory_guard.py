@@ -1,6 +1,6 @@
 """Admission by memory: against what a shot took lately, and what has begun but cannot be seen yet."""
 
-from allscreenshots_box.render.memory_guard import HEADROOM, LEAST, UNSEEN_SECONDS, Room
+from allscreenshots_box.render.memory_guard import HEADROOM, LEAST, UNSEEN_SECONDS, MemoryGuard
 from allscreenshots_box.resources import MIB, Memory
 
 
@@ -9,41 +9,41 @@ class World:
 
     def __init__(self, available: int) -> None:
         self.available, self.time = available, 0.0
-        self.room = Room(lambda: Memory(1 << 40, self.available), lambda: self.time)
+        self.memory = MemoryGuard(lambda: Memory(1 << 40, self.available), lambda: self.time)
 
 
 def test_a_shot_is_admitted_while_its_peak_fits() -> None:
     world = World(HEADROOM + 200 * MIB)
-    world.room.note(201 * MIB)
-    assert not world.room.admits()
+    world.memory.note(201 * MIB)
+    assert not world.memory.admits()
     world.available += MIB
-    assert world.room.admits()
+    assert world.memory.admits()
 
 
 def test_a_little_is_kept_for_a_shot_however_small_they_were() -> None:
     world = World(HEADROOM + LEAST - 1)
-    world.room.note(1)
-    assert not world.room.admits()
+    world.memory.note(1)
+    assert not world.memory.admits()
 
 
 def test_those_that_have_just_begun_count_until_they_are_seen() -> None:
     world = World(HEADROOM + 2 * LEAST)
-    assert [world.room.admits() for _ in range(3)] == [True, True, False]
+    assert [world.memory.admits() for _ in range(3)] == [True, True, False]
     world.time += UNSEEN_SECONDS + 0.1
-    assert world.room.admits()
+    assert world.memory.admits()
 
 
 def test_a_peak_is_forgotten_with_time() -> None:
     world = World(HEADROOM + 2 * LEAST)
-    world.room.note(10_000 * MIB)
-    assert not world.room.admits()
+    world.memory.note(10_000 * MIB)
+    assert not world.memory.admits()
     for _ in range(1000):
-        world.room.note(0)
-    assert world.room.admits()
+        world.memory.note(0)
+    assert world.memory.admits()
 
 
 def test_memory_that_cannot_be_seen_lets_nobody_begin_beside_others() -> None:
     def blind() -> Memory:
         raise OSError
 
-    assert not Room(blind, lambda: 0.0).admits()
+    assert not MemoryGuard(blind, lambda: 0.0).admits()

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box.egress.policy import Scope, Target, Vetted
+from allscreenshots_box.egress.policy import AllowedTarget, Scope, Target
 from allscreenshots_box.errors import PageTooLarge
-from allscreenshots_box.render.blocking.engine import Blocking
+from allscreenshots_box.render.blocking.engine import BlockingEngine
 from allscreenshots_box.render.browsers.cdp import DROPPED, FLOODED
 from allscreenshots_box.render.browsers.tab_pool import Tab
 from allscreenshots_box.render.page import MOST_FLOODS, Page
@@ -36,8 +36,8 @@ def opened(wire: Wire, wait_until: Milestone = "load") -> Page:
     url = "http://page.test/"
     nothing: Any = None  # it goes nowhere
     tab = Tab("C", "T", wire.connection.session("P"), nothing, nothing)
-    vetted = Vetted(Target(url, "page.test", 80), (), Scope())
-    return Page(tab, Shot(url=url, wait_until=wait_until), vetted, asyncio.get_running_loop().time() + 30)
+    allowed_target = AllowedTarget(Target(url, "page.test", 80), (), Scope())
+    return Page(tab, Shot(url=url, wait_until=wait_until), allowed_target, asyncio.get_running_loop().time() + 30)
 
 
 def methods(wire: Wire) -> list[str]:
@@ -83,8 +83,8 @@ async def test_the_second_way_to_a_page_waits_until_the_browser_has_shown_that_t
     monkeypatch.setattr(capture, "SHOWN_SECONDS", 60)
     page = opened(wire)
     shut: Any = SimpleNamespace(admit=lambda *_: None, blocked=["ads.test"])
-    page.tab.door = shut
-    going = asyncio.ensure_future(capture.go(page, Blocking.load()))
+    page.tab.egress = shut
+    going = asyncio.ensure_future(capture.go(page, BlockingEngine.load()))
     first = await navigation(wire)
     await wire.tell({"id": first, "sessionId": "P", "result": {"errorText": "net::ERR_TUNNEL_CONNECTION_FAILED"}})
     for _ in range(100):  # turns of the loop, enough for whoever does not wait

@@ -13,6 +13,8 @@ from tests.camera import picture as decoded
 from tests.chaos.load import Load
 from tests.site.server import Site
 
+pytestmark = pytest.mark.browser
+
 OVERLAY = "<div style='position: fixed; inset: 0; background: green'></div>"
 IDLE = {"waitUntil": "networkidle", "timeout": 15_000}
 SOCKET = (

@@ -1,4 +1,4 @@
-"""The waiting line: fair between callers, bounded, honest about when to come again."""
+"""The queue: fair between callers, bounded, honest about when to come again."""
 
 import asyncio
 import contextlib
@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from allscreenshots_box.errors import BoxError, Overloaded, OverShare, ServiceUnavailable
-from allscreenshots_box.render.queue import LONGEST_RETRY_SECONDS, Clocks, Line
+from allscreenshots_box.render.queue import LONGEST_RETRY_SECONDS, CaptureQueue, QueueTimes
 
 GREEDY, MODEST, OTHER = 1, 2, 3
 FAR = 1e9
@@ -23,8 +23,8 @@ async def settle() -> None:
 class Scene:
     """A line whose turns end when the test says so; *began* has the callers in the order of their turns."""
 
-    def __init__(self, line: Line) -> None:
-        self.line = line
+    def __init__(self, queue: CaptureQueue) -> None:
+        self.queue = queue
         self.began: list[int] = []
         self.heard: list[tuple[int, type[BoxError]]] = []
         self._ends: list[asyncio.Event] = []
@@ -38,7 +38,7 @@ class Scene:
 
     async def _wait(self, caller: int, weight: int) -> None:
         try:
-            async with self.line.turn(FAR, caller, weight):
+            async with self.queue.slot(FAR, caller, weight):
                 self.began.append(caller)
                 self._ends.append(end := asyncio.Event())
                 await end.wait()
@@ -58,13 +58,13 @@ class Scene:
 
 @asynccontextmanager
 async def scene(slots: int = 1, length: int = 1000, room: Callable[[], bool] = lambda: True) -> AsyncIterator[Scene]:
-    line = Line(slots, length, FAR, room)
-    opened = Scene(line)
+    queue = CaptureQueue(slots, length, FAR, room)
+    opened = Scene(queue)
     try:
         yield opened
     finally:
         await opened.leave()
-        assert (line.running, line.waiting) == (0, 0)
+        assert (queue.running, queue.waiting) == (0, 0)
 
 
 def play(act: Callable[[], Awaitable[None]]) -> None:
@@ -162,9 +162,9 @@ def test_a_line_that_one_caller_fills_alone_is_overloaded() -> None:
 
 def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
     async def act() -> None:
-        line = Line(2, 1000, wait=20)
-        line._average = 4  # seconds a turn: twenty seconds are ten turns on two slots
-        here = Scene(line)
+        queue = CaptureQueue(2, 1000, wait=20)
+        queue._average = 4  # seconds a turn: twenty seconds are ten turns on two slots
+        here = Scene(queue)
         await here.come(GREEDY, 2 + 9 + 1)  # and one of the ten places is kept for somebody else
         assert here.heard == [(GREEDY, Overloaded)]
         await here.leave()
@@ -174,12 +174,12 @@ def test_who_cannot_be_served_in_time_is_told_at_once() -> None:
 
 def test_who_has_to_let_others_pass_is_told_how_few_can_be_served_in_time() -> None:
     async def act() -> None:
-        line = Line(1, 1000, wait=20)
-        line._average = 1
-        here = Scene(line)
+        queue = CaptureQueue(1, 1000, wait=20)
+        queue._average = 1
+        here = Scene(queue)
         await here.come(GREEDY, 11)
         await here.come(MODEST)
-        line._callers[GREEDY].pace = 2  # every other turn is somebody else's
+        queue._callers[GREEDY].pace = 2  # every other turn is somebody else's
         await here.come(GREEDY)
         assert here.heard == [(GREEDY, OverShare)]
         await here.come(MODEST)
@@ -197,19 +197,19 @@ def test_retry_after_is_when_all_who_wait_have_had_their_turn(average: float, wa
     async def act() -> None:
         async with scene(slots=2) as here:
             await here.come(GREEDY, 2 + waiting)
-            here.line._average = average
-            assert here.line.retry_after == seconds
+            here.queue._average = average
+            assert here.queue.retry_after == seconds
 
     play(act)
 
 
 def test_its_own_turns_teach_the_line_its_speed() -> None:
     async def act() -> None:
-        line = Line(1, 10, FAR)
+        queue = CaptureQueue(1, 10, FAR)
         for _ in range(50):
-            async with line.turn(FAR):
+            async with queue.slot(FAR):
                 pass
-        assert line._average < 0.01
+        assert queue._average < 0.01
 
     play(act)
 
@@ -217,17 +217,17 @@ def test_its_own_turns_teach_the_line_its_speed() -> None:
 @pytest.mark.parametrize(("wait", "within"), [(0.01, FAR), (FAR, 0.01)])
 def test_the_wait_ends_with_the_first_of_its_clocks(wait: float, within: float) -> None:
     async def act() -> None:
-        line, clocks = Line(1, 10, wait), Clocks()
-        async with line.turn(FAR):
+        queue, times = CaptureQueue(1, 10, wait), QueueTimes()
+        async with queue.slot(FAR):
             latest = asyncio.get_running_loop().time() + within
             with pytest.raises(Overloaded) as caught:
-                async with line.turn(latest, clocks=clocks):
+                async with queue.slot(latest, times=times):
                     raise AssertionError
             assert int(caught.value.headers["Retry-After"]) >= 1
-            assert clocks.queued is not None
-            assert clocks.queued > 0
-            assert clocks.rendered == 0
-        assert (line.waiting, line.running) == (0, 0)
+            assert times.queued is not None
+            assert times.queued > 0
+            assert times.rendered == 0
+        assert (queue.waiting, queue.running) == (0, 0)
 
     play(act)
 
@@ -248,21 +248,21 @@ def test_who_leaves_the_line_gives_up_the_place() -> None:
 
 def test_who_leaves_in_the_moment_of_the_call_loses_no_slot() -> None:
     async def act() -> None:
-        line = Line(1, 10, FAR)
+        queue = CaptureQueue(1, 10, FAR)
         end = asyncio.Event()
 
         async def hold() -> None:
-            async with line.turn(FAR):
+            async with queue.slot(FAR):
                 await end.wait()
 
         first, second = asyncio.create_task(hold()), asyncio.create_task(hold())
         await settle()
         first.cancel()
         await asyncio.sleep(0)  # the slot is passed on to the second, which has yet to run
-        assert line.running == 1
+        assert queue.running == 1
         second.cancel()
         await asyncio.gather(first, second, return_exceptions=True)
-        assert (line.running, line.waiting) == (0, 0)
+        assert (queue.running, queue.waiting) == (0, 0)
 
     play(act)
 
@@ -286,7 +286,7 @@ def test_a_closed_line_lets_nobody_in_but_those_inside_finish() -> None:
     async def act() -> None:
         async with scene() as here:
             await here.come(GREEDY, 2)
-            closing = asyncio.create_task(here.line.close(FAR))
+            closing = asyncio.create_task(here.queue.close(FAR))
             await settle()
             await here.come(MODEST)
             assert here.heard == [(MODEST, ServiceUnavailable)]
@@ -298,23 +298,23 @@ def test_a_closed_line_lets_nobody_in_but_those_inside_finish() -> None:
 
 def test_callers_that_are_gone_are_forgotten() -> None:
     async def act() -> None:
-        line = Line(1, 10, FAR)
+        queue = CaptureQueue(1, 10, FAR)
         for caller in range(100):
-            async with line.turn(FAR, caller):
+            async with queue.slot(FAR, caller):
                 pass
-        assert len(line._callers) < 3
+        assert len(queue._callers) < 3
 
     play(act)
 
 
 def test_the_line_survives_a_crowd_that_comes_and_goes_at_random() -> None:
     async def act() -> None:
-        line = Line(3, 50, FAR)
+        queue = CaptureQueue(3, 50, FAR)
 
         async def visit(number: int) -> None:
             with contextlib.suppress(BoxError):
-                async with line.turn(FAR, number % 7, 1 + number % 3):
-                    assert line.running <= 3
+                async with queue.slot(FAR, number % 7, 1 + number % 3):
+                    assert queue.running <= 3
                     for _ in range(number % 5):
                         await asyncio.sleep(0)
 
@@ -324,6 +324,6 @@ def test_the_line_survives_a_crowd_that_comes_and_goes_at_random() -> None:
             if number % 3 == 0:
                 tasks[(number * 7) % 500].cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        assert (line.running, line.waiting, line._inside) == (0, 0, 0)
+        assert (queue.running, queue.waiting, queue._inside) == (0, 0, 0)
 
     play(act)

@@ -1,4 +1,4 @@
-"""The waiting line over hours that pass in a moment: its turns are fair by the seconds that they take."""
+"""The queue over hours that pass in a moment: its turns are fair by the seconds that they take."""
 
 import asyncio
 import itertools
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from allscreenshots_box.errors import BoxError
-from allscreenshots_box.render.queue import LEAST_RESTING, OTHERS_SECONDS, Line
+from allscreenshots_box.render.queue import LEAST_RESTING, OTHERS_SECONDS, CaptureQueue
 
 SLOW, PLAIN, OTHER = 1, 2, 3
 FAR = 1e9
@@ -47,7 +47,7 @@ class Scene:
     """A line, and what became of those who asked it."""
 
     def __init__(self, slots: int, wait: float = 20) -> None:
-        self.line = Line(slots, 100, wait)
+        self.queue = CaptureQueue(slots, 100, wait)
         self.made: Counter[int] = Counter()
         self.seconds: defaultdict[int, float] = defaultdict(float)  # of a slot
         self.failed: Counter[int] = Counter()
@@ -57,11 +57,11 @@ class Scene:
     async def ask(self, caller: int, seconds: float, rest: float = 0, weight: int = 1) -> None:
         """Ask once for a picture that takes so many *seconds* of a slot, and as much *rest* between."""
         try:
-            async with self.line.turn(FAR, caller, weight, rest=rest) as turn:
-                self.longest[caller] = max(self.longest[caller], turn.waited)
-                self.most_open[caller] = max(self.most_open[caller], len(turn.caller.under_way))
+            async with self.queue.slot(FAR, caller, weight, rest=rest) as slot:
+                self.longest[caller] = max(self.longest[caller], slot.waited)
+                self.most_open[caller] = max(self.most_open[caller], len(slot.caller.under_way))
                 await asyncio.sleep(seconds / 2)
-                with self.line.aside(turn):
+                with self.queue.aside(slot):
                     await asyncio.sleep(rest)
                 await asyncio.sleep(seconds / 2)
             self.made[caller] += 1
@@ -135,8 +135,8 @@ def test_a_key_alone_has_all_slots_as_soon_as_others_asked_long_ago() -> None:
         asked = loop.time()
         slow = [asyncio.create_task(here.ask(SLOW, 300)) for _ in range(6)]
         await asyncio.sleep(OTHERS_SECONDS / 2)
-        assert here.line.running == 2
-        while here.line.running < 3:  # noqa: ASYNC110 - nobody tells
+        assert here.queue.running == 2
+        while here.queue.running < 3:  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.1)
         assert OTHERS_SECONDS <= loop.time() - asked < OTHERS_SECONDS + 1
         for one in slow:
@@ -190,7 +190,7 @@ def test_no_slot_is_idle_while_anybody_waits_who_may_have_it(slots: int) -> None
         here = Scene(slots, wait=1000)
         await here.watch(200, here.crowd(SLOW, 5, 7), here.crowd(PLAIN, 5, PICTURE), here.crowd(OTHER, 5, 1))
         assert sum(here.seconds.values()) > 0.95 * 200 * slots
-        assert (here.line.running, here.line.waiting) == (0, 0)
+        assert (here.queue.running, here.queue.waiting) == (0, 0)
 
     play(act)
 
@@ -219,10 +219,10 @@ def test_who_comes_back_from_a_rest_waits_for_nobody() -> None:
         long = asyncio.create_task(here.ask(PLAIN, 100))
         await rests
         assert loop.time() - begun == pytest.approx(12)
-        assert here.line.running == 1
+        assert here.queue.running == 1
         late = asyncio.create_task(here.ask(OTHER, 0))
         await asyncio.sleep(1)
-        assert here.line.waiting == 1
+        assert here.queue.waiting == 1
         late.cancel()
         await long
 
@@ -234,8 +234,8 @@ def test_retry_after_tells_the_rests_of_those_who_wait() -> None:
         here = Scene(1, wait=FAR)
         asking = [asyncio.create_task(here.ask(SLOW, 1, rest=30)) for _ in range(8)]
         await asyncio.sleep(2)
-        assert here.line.standing == (1, 0, 6)
-        assert here.line.retry_after == 90
+        assert here.queue.standing == (1, 0, 6)
+        assert here.queue.retry_after == 90
         for one in asking:
             one.cancel()
         await asyncio.gather(*asking, return_exceptions=True)

@@ -12,6 +12,8 @@ from PIL import Image
 from tests.box import Box
 from tests.site.server import Site
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 WHITE, BLACK, RED = (255, 255, 255), (0, 0, 0), (255, 0, 0)
 
 

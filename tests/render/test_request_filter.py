@@ -19,6 +19,8 @@ from allscreenshots_box.render.pipeline.request_filter import MOST_ASKED
 from tests.box import Box
 from tests.camera import SMALL, WHITE, good, is_all, picture
 
+pytestmark = pytest.mark.browser
+
 PAGE_HOST, OTHER_HOST, BLOCKED_HOST = "127.0.0.1", "127.0.0.2", "127.0.0.3"
 RULES = f"""/banner/
 /pictures/$image

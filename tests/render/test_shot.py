@@ -19,6 +19,8 @@ from tests.box import PROGRAM, Box, command, environment
 from tests.camera import SMALL, good
 from tests.site.server import Site
 
+pytestmark = [pytest.mark.browser, pytest.mark.long]
+
 FIELDS = {field.name: field for field in msgspec.structs.fields(ScreenshotRequest)}
 BY_JSON = {"actions", "outputs", "session"}
 END_SECONDS = 30

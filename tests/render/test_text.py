@@ -10,6 +10,8 @@ from allscreenshots_box.render.outputs import html_tree
 from allscreenshots_box.render.outputs.text import LARGEST_SOURCE, extracted, html, markdown
 from allscreenshots_box.render.shot import Field
 
+pytestmark = pytest.mark.long
+
 URL = "https://example.com/dir/page"
 SENTENCE = "The river rose by two metres in the night, and by the morning the town was under water. "
 HEADING = "<h1>The river</h1>"

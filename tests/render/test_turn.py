@@ -20,6 +20,8 @@ from tests.conftest import StandIn
 from tests.site.server import Site
 from tests.test_serve import eventually
 
+pytestmark = pytest.mark.rough
+
 Api = TestClient[Litestar]
 Stop = Callable[[sqlite_utils.Database, PasswordHasher], object]
 
@@ -72,7 +74,9 @@ def test_an_operator_who_was_signed_out_meanwhile_gets_no_picture(
 ) -> None:
     assert signed_in.post("/admin/playground", data=BODY).status_code == 200
     assert len(renderer.shots) == 1
-    renderer.meanwhile = lambda: operators.sign_out_everywhere(db, by=COMMAND_LINE, now=signed_in.app.state.door.now())
+    renderer.meanwhile = lambda: operators.sign_out_everywhere(
+        db, by=COMMAND_LINE, now=signed_in.app.state.egress.now()
+    )
     assert signed_in.post("/admin/playground", data=BODY).status_code == 401
 
 

@@ -43,7 +43,7 @@ def test_every_act_on_a_plan_is_told(db: sqlite_utils.Database) -> None:
 
 
 def test_what_fails_is_not_told(db: sqlite_utils.Database, hasher: PasswordHasher) -> None:
-    def broken_pipe(_key: keys.Key, _secret: str) -> None:
+    def broken_pipe(_key: keys.KeySecret, _secret: str) -> None:
         raise OperatorError("The secret could not be printed.")
 
     with pytest.raises(OperatorError):

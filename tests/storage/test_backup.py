@@ -31,6 +31,8 @@ from allscreenshots_box.storage import backup as snapshot
 from allscreenshots_box.storage.database import migrations, open_database, writing
 from tests.box import PROGRAM, command, environment
 
+pytestmark = pytest.mark.long
+
 HASHER = PasswordHasher.from_parameters(profiles.CHEAPEST)
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -528,7 +530,7 @@ def test_a_backup_with_all_that_we_write_is_taken(store: Store) -> None:
         history.add(
             db,
             [
-                history.Entry(
+                history.CaptureRecord(
                     moment=A_MOMENT,
                     request="x",
                     caller="x",

@@ -90,7 +90,7 @@ def test_a_rotation_whose_secret_nobody_took_did_not_happen(db: sqlite_utils.Dat
 def test_a_secret_is_stored_when_it_is_handed_over(
     db: sqlite_utils.Database, hasher: PasswordHasher, tmp_path: Path
 ) -> None:
-    def look(key: keys.Key, _: str) -> None:
+    def look(key: keys.KeySecret, _: str) -> None:
         other = sqlite_utils.Database(tmp_path / "box.db")
         seen.append(keys.find(other, key.prefix).is_live(datetime.now(UTC)))
         other.close()

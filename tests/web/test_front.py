@@ -30,6 +30,8 @@ from tests.site.server import Site
 from tests.test_serve import as_root, below, eventually, log_lines
 from tests.test_serve import statuses as processes
 
+pytestmark = pytest.mark.long
+
 SOON = 15  # seconds: generous for what is bounded by one
 
 
@@ -344,11 +346,11 @@ def is_closed(connection: socket.socket) -> bool:
     return False
 
 
-def swept(clocks: timeouts.Clocks, port: int, seconds: float) -> None:
+def swept(times: timeouts.Timeouts, port: int, seconds: float) -> None:
     """Let the clocks look, and look again after a while."""
-    clocks._sweep(list(timeouts._connections(port)))
+    times._sweep(list(timeouts._connections(port)))
     time.sleep(seconds)
-    clocks._sweep(list(timeouts._connections(port)))
+    times._sweep(list(timeouts._connections(port)))
 
 
 def test_a_connection_that_still_takes_its_answer_is_not_idle() -> None:
@@ -356,32 +358,32 @@ def test_a_connection_that_still_takes_its_answer_is_not_idle() -> None:
         with suppress(BlockingIOError):
             while True:
                 ours[0].send(bytes(1_000_000), socket.MSG_DONTWAIT)
-        swept(timeouts.Clocks(never, port, 0.1, 100), port, 0.2)
+        swept(timeouts.Timeouts(never, port, 0.1, 100), port, 0.2)
         assert [is_closed(one) for one in ours] == [False, True]
 
 
 def test_near_the_bound_the_longest_idle_go_first() -> None:
     with connected(8) as (port, ours):
-        clocks = timeouts.Clocks(never, port, 100, 8)
+        times = timeouts.Timeouts(never, port, 100, 8)
         last_first = list(timeouts._connections(port))[::-1]
         for count in range(1, 9):
-            clocks._sweep(last_first[:count])  # so the last has been idle for longest
-        for known in clocks._known.values():
+            times._sweep(last_first[:count])  # so the last has been idle for longest
+        for known in times._known.values():
             known.trust = timeouts.Trust.ASKED
-        swept(clocks, port, timeouts.FRESH_SECONDS + 0.1)
+        swept(times, port, timeouts.FRESH_SECONDS + 0.1)
         assert [is_closed(one) for one in ours] == [False] * 6 + [True] * 2
 
 
 def test_near_the_bound_what_proved_nothing_goes_first() -> None:
     with connected(8) as (port, ours):
-        clocks = timeouts.Clocks(never, port, 100, 8)
+        times = timeouts.Timeouts(never, port, 100, 8)
         by_age = list(timeouts._connections(port))
         for count in range(1, 9):
-            clocks._sweep(by_age[:count])  # so the first has been idle for longest
+            times._sweep(by_age[:count])  # so the first has been idle for longest
         trust = [timeouts.Trust.PROVED] * 2 + [timeouts.Trust.ASKED] * 3 + [timeouts.Trust.NEW] * 3
         for one, owed in zip(by_age, trust, strict=True):
-            clocks._known[one.peer].trust = owed
-        swept(clocks, port, timeouts.FRESH_SECONDS + 0.1)
+            times._known[one.peer].trust = owed
+        swept(times, port, timeouts.FRESH_SECONDS + 0.1)
         assert [is_closed(one) for one in ours] == [False] * 5 + [True] * 3
 
 
@@ -446,7 +448,7 @@ def test_a_stranger_has_few_bytes_for_a_body(crowded: tuple[Box, int]) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_the_oldest_body_of_the_network_with_the_most_gives_way() -> None:
-    bodies, most = anonymous_limits.Strangers(), anonymous_limits.MOST_AT_ONCE
+    bodies, most = anonymous_limits.AnonymousLimits(), anonymous_limits.MOST_AT_ONCE
 
     async def ask(network: str) -> str:
         async def forever() -> Any:

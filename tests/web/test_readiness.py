@@ -15,7 +15,7 @@ from litestar.testing import TestClient
 from allscreenshots_box import resources
 from allscreenshots_box.config import Settings
 from allscreenshots_box.process import health_cache
-from allscreenshots_box.process.health_cache import Health, Pulse
+from allscreenshots_box.process.health_cache import Health, HealthCache
 from allscreenshots_box.resources import Memory
 from allscreenshots_box.storage.database import open_database
 from allscreenshots_box.web import readiness
@@ -44,7 +44,7 @@ async def felt(*found: str | Exception, looks: int) -> list[Health]:
             raise one
         return one
 
-    beating = Pulse(look, 1)
+    beating = HealthCache(look, 1)
     return [await beating.health() for _ in range(looks)]
 
 
@@ -79,7 +79,7 @@ async def test_however_many_ask_there_is_one_look() -> None:
         await asyncio.sleep(0)
         return ""
 
-    beating = Pulse(look, 1)
+    beating = HealthCache(look, 1)
     await asyncio.gather(*(beating.health() for _ in range(50)))
     await beating.health()
     assert looks == 1
@@ -95,7 +95,7 @@ async def test_a_look_that_hangs_is_told_and_not_begun_again(monkeypatch: pytest
         await ends.wait()
         return ""
 
-    hanging = Pulse(look, 0.01)
+    hanging = HealthCache(look, 0.01)
     told = [await hanging.health() for _ in range(3)]
     assert ([health.ok for health in told], told[0].reason, begun) == (
         [True, False, False],

@@ -16,13 +16,13 @@ import adblock
 
 from ... import logs, regular_files
 from ...errors import OperatorError
-from ..shot import Blocked
+from ..shot import BlockOptions
 from . import filter_lists
 
 NAMES_READ = 2000  # classes, and as many ids, of one page that selectors are looked up for
 LARGEST_OWN = 64 << 20  # bytes of the operator's own rules; the largest list there is has 10 MiB
 LOOK_AGAIN = 60.0  # seconds between two looks for fresher lists
-VERDICTS_KEPT = 1 << 16  # hosts on pages whose verdict is remembered
+DECISIONS_KEPT = 1 << 16  # hosts on pages whose decision is remembered
 BUCKETS = 256  # so that no sort is long enough to hold up the event loop
 RULES_AT_ONCE = 5000  # handed to the engine between two chances for other threads
 
@@ -180,7 +180,7 @@ class _Loaded:
         return self._groups[name]
 
 
-class Blocking:
+class BlockingEngine:
     """The lists in force: those in the folder of fetched ones, and where they lack those that come with the box."""
 
     def __init__(self, fresh: Path | None, own: Path | None, loaded: _Loaded, look_again: float) -> None:
@@ -190,7 +190,9 @@ class Blocking:
         self._use(loaded)
 
     @classmethod
-    def load(cls, fresh: Path | None = None, own: Path | None = None, look_again: float = LOOK_AGAIN) -> "Blocking":
+    def load(
+        cls, fresh: Path | None = None, own: Path | None = None, look_again: float = LOOK_AGAIN
+    ) -> "BlockingEngine":
         """Read the operator's rules, for a thread; `ready` reads the lists that are asked for.
 
         *fresh* is the folder of fetched lists, *own* the operator's file of rules; OperatorError if that is bad.
@@ -201,9 +203,9 @@ class Blocking:
         self._loaded = loaded
         self._levels = {}
         self._next_look = time.monotonic() + self._look_again
-        self._verdict = lru_cache(maxsize=VERDICTS_KEPT)(self._decide)
+        self._decision = lru_cache(maxsize=DECISIONS_KEPT)(self._decide)
 
-    def reads_addresses(self, blocked: Blocked) -> bool:
+    def reads_addresses(self, blocked: BlockOptions) -> bool:
         """Tell whether there is more to ask about than connections.
 
         To ask costs a page a millisecond or two for each of its requests, whatever is asked about. Only rules of the
@@ -212,14 +214,14 @@ class Blocking:
         wanted = blocked.level != "none" or bool(_wished(blocked))
         return wanted and self._loaded.own.names_addresses
 
-    def refuses(self, url: str, page_url: str, blocked: Blocked, kind: str = "") -> bool:
+    def refuses(self, url: str, page_url: str, blocked: BlockOptions, kind: str = "") -> bool:
         """Tell whether a page's request is refused; without a *kind* it is for a connection, to ``https://host/``."""
         page_host = _host_of(page_url)
         if kind:
             return self._decide(url, page_host, blocked, (kind,))
-        return self._verdict(url, page_host, blocked)
+        return self._decision(url, page_host, blocked)
 
-    def _decide(self, url: str, page_host: str, blocked: Blocked, kinds: Sequence[str] = CONNECTION) -> bool:
+    def _decide(self, url: str, page_host: str, blocked: BlockOptions, kinds: Sequence[str] = CONNECTION) -> bool:
         host = _host_of(url)
         groups = self._groups(blocked)
         hosts = self._levels.get(blocked.level)
@@ -235,13 +237,13 @@ class Blocking:
             return True
         return any(self._loaded.group(name).refuse(url, host, page_host, kinds, foreign=foreign) for name in groups)
 
-    def _groups(self, blocked: Blocked) -> tuple[str, ...]:
+    def _groups(self, blocked: BlockOptions) -> tuple[str, ...]:
         """Return the groups of rules that count, a level's stand-ins among them."""
         stand_ins = STAND_INS.get(blocked.level, ()) if self._levels.get(blocked.level) is None else ()
         wanted = {*_wished(blocked), *stand_ins}
         return tuple(name for name in filter_lists.GROUPS if name in wanted)
 
-    def hiding(self, page_url: str, classes: Sequence[str], ids: Sequence[str], blocked: Blocked) -> list[str]:
+    def hiding(self, page_url: str, classes: Sequence[str], ids: Sequence[str], blocked: BlockOptions) -> list[str]:
         """Return the selectors to hide on a page that has these classes and ids."""
         page_host = _host_of(page_url)
         names = [str(name) for name in classes[:NAMES_READ]], [str(name) for name in ids[:NAMES_READ]]
@@ -253,7 +255,7 @@ class Blocking:
         shown = self._loaded.own.unhide(page_host)
         return [one for one in dict.fromkeys(found) if one not in shown and not set(one) & {"{", "}"}]
 
-    async def ready(self, blocked: Blocked) -> None:
+    async def ready(self, blocked: BlockOptions) -> None:
         """Load what *blocked* needs and is not there yet, and look for fresher lists now and then."""
         self.refresh()
         level = blocked.level
@@ -263,7 +265,7 @@ class Blocking:
         if missing:
             await asyncio.to_thread(self._load_groups, missing)
 
-    def obey(self, own: Path | None) -> None:
+    def reload(self, own: Path | None) -> None:
         """Read the lists again, with the rules of *own*: for a thread. Raises OperatorError, and goes on as before."""
         with self._reloading:
             loaded = self._read_again(own)
@@ -306,14 +308,14 @@ class Blocking:
     def _load_level(self, level: str) -> None:
         source = next(source for source in filter_lists.SOURCES if source.name == level)
         with self._reloading:
-            levels, verdict = self._levels, self._verdict
+            levels, decision = self._levels, self._decision
             if level not in levels:
                 lines = _sound(source, self._level_file(level))
                 levels[level] = Hosts(filter_lists.entries("domains", lines)) if lines else None
-                verdict.cache_clear()
+                decision.cache_clear()
 
 
-def _wished(blocked: Blocked) -> tuple[str, ...]:
+def _wished(blocked: BlockOptions) -> tuple[str, ...]:
     flags = {"ads": blocked.ads, "cookies": blocked.cookie_banners, "popups": blocked.popups}
     return tuple(name for name, wished in flags.items() if wished)
 

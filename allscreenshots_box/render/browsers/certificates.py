@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import BoxError, CertificateInvalid, OperatorError
-from ...hosts import Network, Place
+from ...hosts import HostPattern, Network
 from .cdp import Session
 
 SUFFIXES = (".pem", ".crt")
@@ -190,7 +190,7 @@ class Inspector:
     """
 
     def __init__(
-        self, session: Session, frame: str, insecure: tuple[Place, ...], fail: Callable[[BoxError], None]
+        self, session: Session, frame: str, insecure: tuple[HostPattern, ...], fail: Callable[[BoxError], None]
     ) -> None:
         self._session = session
         self._frame = frame
@@ -232,7 +232,7 @@ class Inspector:
             self._fail(self._refused)
 
 
-def is_insecure(url: str, places: tuple[Place, ...]) -> bool:
+def is_insecure(url: str, places: tuple[HostPattern, ...]) -> bool:
     """Say whether *places* name the host of *url*, an address of https or wss as the browser spells it."""
     try:
         parts = urlsplit(url)

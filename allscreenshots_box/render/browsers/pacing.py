@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Collection
 
-from ...egress.session import Door
+from ...egress.session import ProxySession
 from . import processes
 
 # Of a core, between two looks. Four pages at a time that load what pages do take a tenth; what is sent in pieces of a
@@ -15,29 +15,29 @@ PART, FASTER = 0.1, 1.2
 SLOWEST, UNBOUND = 64 << 10, 16 << 20  # bytes a second: less is not asked of it, and more is no bound
 
 
-class Carriage:
-    """Shares the network process of one browser among the doors of its shots."""
+class Pacing:
+    """Shares the network process of one browser among the sessions of its shots."""
 
     def __init__(
         self, used: Callable[[int], float] = processes.used, now: Callable[[], float] = time.monotonic
     ) -> None:
         self._used, self._now = used, now
         self._seen = (0, 0.0, 0.0)  # the process, the seconds it had used, and when that was
-        self._passed: dict[Door, int] = {}  # bytes until then
+        self._passed: dict[ProxySession, int] = {}  # bytes until then
 
-    def share(self, process: int, doors: Collection[Door]) -> None:
-        """Look at *process*; if it had no time for more, slow the door down through which most has come since.
+    def share(self, process: int, sessions: Collection[ProxySession]) -> None:
+        """Look at *process*; if it had no time for more, slow the session down through which most has come since.
 
-        A single door is never slowed down: nobody else waits.
+        A single session is never slowed down: nobody else waits.
         """
         (known, used, at), self._seen = self._seen, (process, self._used(process), self._now())
         seconds = self._seen[2] - at
         busy = known == process and self._seen[1] - used > BUSY * seconds
-        before, self._passed = self._passed, {door: door.received + door.sent for door in doors}
-        if busy and len(doors) > 1:
-            moved = {door: self._passed[door] - before.get(door, 0) for door in doors}
-            greediest = max(doors, key=lambda door: moved[door])
+        before, self._passed = self._passed, {session: session.received + session.sent for session in sessions}
+        if busy and len(sessions) > 1:
+            moved = {session: self._passed[session] - before.get(session, 0) for session in sessions}
+            greediest = max(sessions, key=lambda session: moved[session])
             greediest.rate = max(SLOWEST, min(greediest.rate, moved[greediest] / seconds) * PART)
         elif not busy:
-            for door in doors:
-                door.rate = door.rate * FASTER if door.rate < UNBOUND else math.inf
+            for session in sessions:
+                session.rate = session.rate * FASTER if session.rate < UNBOUND else math.inf

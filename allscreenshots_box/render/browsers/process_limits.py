@@ -68,7 +68,7 @@ class Drawing:
         return self._seconds
 
 
-class Cell:
+class ProcessLimits:
     """One browser's processes, with the bounds that hold for them."""
 
     def __init__(self, browser: int, page_memory: int, most_pages: int) -> None:

@@ -12,20 +12,20 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from ... import logs
-from ...egress import policy as outbound
+from ...egress.policy import Policy
 from ...egress.proxy import Proxy
 from ...errors import OperatorError
 from ...resources import NO_HANDLES
-from ..memory_guard import Room
+from ..memory_guard import MemoryGuard
 from . import sandbox
 from .brake import Brake
 from .cdp import ConnectionLost, ProtocolError
 from .certificates import Authorities
 from .chromium import Chromium, find_executable
-from .pacing import Carriage
-from .process_limits import Cell, Killed
+from .pacing import Pacing
+from .process_limits import Killed, ProcessLimits
 from .progress import answer
-from .tab_pool import DIED, TOO_LARGE, BrowserGone, Life, Tab
+from .tab_pool import DIED, TOO_LARGE, BrowserGone, BrowserProcess, Tab
 
 # How long nobody may be at work on an answer; see progress.py for what that means.
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it
@@ -66,7 +66,7 @@ class Browser:
         recycle_memory: int,
         page_memory: int,
         authorities: Authorities,
-        room: Room,
+        memory: MemoryGuard,
     ) -> None:
         self._executable = executable
         self._proxy = proxy
@@ -77,14 +77,14 @@ class Browser:
         self._recycle_memory = recycle_memory  # bytes that the browser's own process may take
         self._page_memory = page_memory  # bytes that one page's process may take
         self._authorities = authorities
-        self._room = room
+        self._memory = memory
         self._cores = os.cpu_count() or 1
-        self._life: Life | None = None
-        self._lives: set[Life] = set()  # it, and those that are begun, seen out, or apart
+        self._process: BrowserProcess | None = None
+        self._processes: set[BrowserProcess] = set()  # it, and those that are begun, seen out, or apart
         self._recycle_at = -math.inf  # not before
         self._launch_at = -math.inf  # not before
         self._closed = False
-        self._launching: asyncio.Task[Life] | None = None
+        self._launching: asyncio.Task[BrowserProcess] | None = None
         self._tasks: set[asyncio.Task[Any]] = set()
         self._ending: set[asyncio.Task[Any]] = set()  # those of them that see a browser out; they take seconds at most
         self.restarts: Counter[str] = Counter()  # by cause
@@ -96,14 +96,14 @@ class Browser:
     @property
     def age(self) -> float | None:
         """Seconds since the browser in service was started; None while there is none."""
-        if self._life is None or self._life.dead:
+        if self._process is None or self._process.dead:
             return None
-        return asyncio.get_running_loop().time() - self._life.begun
+        return asyncio.get_running_loop().time() - self._process.begun
 
     async def start(self) -> None:
         """Launch, and prove the sandbox. Raises OperatorError."""
         try:
-            self._life = await self._launch_insisting()
+            self._process = await self._launch_insisting()
         except TimeoutError as error:
             raise OperatorError(f"The browser did not start within {LAUNCH_SECONDS:g} s.") from error
         except ProtocolError as error:
@@ -113,7 +113,7 @@ class Browser:
             ) from error
         self._in_background(self._supervise())
 
-    async def _launch_insisting(self) -> Life:
+    async def _launch_insisting(self) -> BrowserProcess:
         for _ in range(LAUNCHES - 1):
             with suppress(ProtocolError):
                 return await self._launch(LAUNCH_SECONDS)
@@ -122,13 +122,13 @@ class Browser:
     async def close(self) -> None:
         """End the browser."""
         self._closed = True
-        life, self._life = self._life, None
-        if life is not None:
-            await self._end(life)
+        process, self._process = self._process, None
+        if process is not None:
+            await self._end(process)
         for task in self._tasks - self._ending:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await asyncio.gather(*(self._end(life) for life in list(self._lives)), return_exceptions=True)
+        await asyncio.gather(*(self._end(process) for process in list(self._processes)), return_exceptions=True)
 
     @asynccontextmanager
     async def tab(self, *, apart: bool = False) -> AsyncIterator[Tab]:
@@ -136,41 +136,41 @@ class Browser:
 
         *apart* is in a browser of its own, which ends with it and whose end costs nobody else anything.
         """
-        life = await (self._apart() if apart else self._alive())
-        life.inside += 1
-        life.shots += 1
-        opening = self._next(life)
+        process = await (self._apart() if apart else self._alive())
+        process.inside += 1
+        process.shots += 1
+        opening = self._next(process)
         try:
-            tab = await self._opened(life, opening)
-            life.used.add(tab)
+            tab = await self._opened(process, opening)
+            process.used.add(tab)
             tab.given = asyncio.get_running_loop().time()
             yield tab
-            life.proven = asyncio.get_running_loop().time()
+            process.proven = asyncio.get_running_loop().time()
         finally:
-            life.inside -= 1
-            life.left = asyncio.get_running_loop().time()
-            self._in_background(self._put_away(life, opening))
+            process.inside -= 1
+            process.left = asyncio.get_running_loop().time()
+            self._in_background(self._put_away(process, opening))
 
-    def _next(self, life: Life) -> asyncio.Task[Tab]:
+    def _next(self, process: BrowserProcess) -> asyncio.Task[Tab]:
         """Return a warm tab, or one that is being opened; those that came to nothing meanwhile are let go."""
-        while life.warm:
-            opening = life.warm.popleft()
+        while process.warm:
+            opening = process.warm.popleft()
             if not _has_failed(opening):
                 return opening
-            self._in_background(self._put_away(life, opening))
-        return self._in_background(self._open(life))
+            self._in_background(self._put_away(process, opening))
+        return self._in_background(self._open(process))
 
-    async def _opened(self, life: Life, opening: asyncio.Task[Tab]) -> Tab:
+    async def _opened(self, process: BrowserProcess, opening: asyncio.Task[Tab]) -> Tab:
         try:
             return await asyncio.shield(opening)  # a shot whose deadline passes here leaves no half a tab behind
         except (ProtocolError, TimeoutError, OSError) as error:
             _absolve(error)
-            self._condemn(life, "no tab could be opened")
-            raise await life.lost() from error
+            self._condemn(process, "no tab could be opened")
+            raise await process.lost() from error
 
-    def obey(self, policy: outbound.Policy) -> None:
-        """Let all doors go by another policy, those of tabs that wait and of shots that run, too."""
-        self._proxy.obey(policy)
+    def reload(self, policy: Policy) -> None:
+        """Let all sessions of the proxy go by another policy, those of tabs that wait and of shots that run, too."""
+        self._proxy.reload(policy)
 
     async def verify(self, tab: Tab | None) -> bool:
         """Have the browser of *tab* draw a blank page; say whether it did, or was busy with what others do.
@@ -179,18 +179,18 @@ class Browser:
         """
         if tab is not None and tab.fate is not None:
             raise tab.fate
-        life = tab.life if tab is not None else self._life
-        if life is None:
+        process = tab.process if tab is not None else self._process
+        if process is None:
             raise BrowserGone
         try:
             async with asyncio.timeout(VERIFY_SECONDS):
-                await self._prove(life)
+                await self._prove(process)
         except TimeoutError:
-            if life.cell is not None and (ailment := life.cell.ailment()):
-                self._condemn(life, ailment)
-            if life.dead:
-                raise await life.lost() from None
-            return not life.inside
+            if process.limits is not None and (ailment := process.limits.ailment()):
+                self._condemn(process, ailment)
+            if process.dead:
+                raise await process.lost() from None
+            return not process.inside
         return True
 
     async def prove(self) -> None:
@@ -199,47 +199,49 @@ class Browser:
 
     def is_proven_since(self, seconds: float) -> bool:
         """Say whether the browser in service has made a picture in the last *seconds*."""
-        life = self._life
-        return life is not None and not life.dead and asyncio.get_running_loop().time() - life.proven <= seconds
+        process = self._process
+        return (
+            process is not None and not process.dead and asyncio.get_running_loop().time() - process.proven <= seconds
+        )
 
-    async def _prove(self, life: Life) -> None:
-        if life.dead:
-            raise await life.lost()
-        if life.probing is None or life.probing.done():
-            life.probing = self._in_background(self._probe(life))
+    async def _prove(self, process: BrowserProcess) -> None:
+        if process.dead:
+            raise await process.lost()
+        if process.probing is None or process.probing.done():
+            process.probing = self._in_background(self._probe(process))
         try:
-            await asyncio.shield(life.probing)  # one for all who want to know, and none of them can break it off
+            await asyncio.shield(process.probing)  # one for all who want to know, and none of them can break it off
         except (ProtocolError, TimeoutError, OSError) as error:
             _absolve(error)
-            self._condemn(life, "no answer to a health check")
-            raise await life.lost() from error
+            self._condemn(process, "no answer to a health check")
+            raise await process.lost() from error
 
-    async def _probe(self, life: Life) -> None:
-        await answer(self._draw(life), HEALTH_SECONDS, life.progress(), lambda: self._relieve(life))
-        life.proven = asyncio.get_running_loop().time()
+    async def _probe(self, process: BrowserProcess) -> None:
+        await answer(self._draw(process), HEALTH_SECONDS, process.progress(), lambda: self._relieve(process))
+        process.proven = asyncio.get_running_loop().time()
 
-    async def _draw(self, life: Life) -> None:
-        probe = await self._open(life)
+    async def _draw(self, process: BrowserProcess) -> None:
+        probe = await self._open(process)
         try:
-            await life.draw(probe)
+            await process.draw(probe)
         finally:
-            self._in_background(self._close(life, probe))
+            self._in_background(self._close(process, probe))
 
     async def _supervise(self) -> NoReturn:
         """See to it that there is a browser, that it works, and that it is replaced in time, also when nobody asks."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
             try:
-                life = await self._alive()
-                self._recycle(life)
+                process = await self._alive()
+                self._recycle(process)
                 if not self.is_proven_since(PROVE_SECONDS):
-                    await self._prove(life)
+                    await self._prove(process)
             except BrowserGone:
                 continue  # told where it was found out; the next look starts another
             except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
                 logs.fault("supervision_failed", error)
 
-    async def _apart(self) -> Life:
+    async def _apart(self) -> BrowserProcess:
         if self._closed:
             raise BrowserGone("the box is closing")
         try:
@@ -248,11 +250,11 @@ class Browser:
             logs.fault("browser_not_started", error)
             raise BrowserGone("no browser could be started") from error
 
-    async def _alive(self) -> Life:
+    async def _alive(self) -> BrowserProcess:
         if self._closed:
             raise BrowserGone("the box is closing")
-        if self._life is not None and not self._life.dead:
-            return self._life
+        if self._process is not None and not self._process.dead:
+            return self._process
         if self._launching is None or self._launching.done():
             self._launching = self._in_background(self._relaunch())
         try:
@@ -262,204 +264,217 @@ class Browser:
             logs.fault("browser_not_started", error)
             raise BrowserGone("no browser could be started") from error
 
-    async def _relaunch(self) -> Life:
+    async def _relaunch(self) -> BrowserProcess:
         """Put a new browser into service, whether or not those who wanted it still wait."""
         loop = asyncio.get_running_loop()
         await asyncio.sleep(self._launch_at - loop.time())
         try:
-            life = await self._launch(RELAUNCH_SECONDS)
+            process = await self._launch(RELAUNCH_SECONDS)
         except BaseException:
             self._launch_at = loop.time() + PAUSE_SECONDS
             raise
         if self._closed:
-            await self._end(life)
+            await self._end(process)
             raise BrowserGone("the box is closing")
-        if self._life is not None and not self._life.dead:  # one that was to be recycled died, and has its successor
-            await self._end(life)
-            return self._life
-        self._life = life
-        return life
+        if (
+            self._process is not None and not self._process.dead
+        ):  # one that was to be recycled died, and has its successor
+            await self._end(process)
+            return self._process
+        self._process = process
+        return process
 
-    async def _launch(self, seconds: float, *, apart: bool = False) -> Life:
+    async def _launch(self, seconds: float, *, apart: bool = False) -> BrowserProcess:
         path = self._executable or find_executable()
         profile = Path(tempfile.mkdtemp(prefix="browser-"))
         chromium = Chromium(path, profile, sandbox=self._sandbox, niceness=APART_NICENESS if apart else 0)
-        life = Life(chromium, self._proxy)
-        self._lives.add(life)
+        process = BrowserProcess(chromium, self._proxy)
+        self._processes.add(process)
         try:
-            cell = await answer(self._begin(life, profile, 1 if apart else self._warm), seconds, life.progress())
-            evidence = await sandbox.prove(cell.pages) if self._sandbox else "OFF"
-            _require_alive(life)  # else a dead one would be put into service
+            limits = await answer(
+                self._begin(process, profile, 1 if apart else self._warm), seconds, process.progress()
+            )
+            evidence = await sandbox.prove(limits.pages) if self._sandbox else "OFF"
+            _require_alive(process)  # else a dead one would be put into service
         except BaseException as error:
-            lost = life.dead
-            await self._end(life)
+            lost = process.dead
+            await self._end(process)
             if lost and isinstance(error, OperatorError):  # no pages were found, for there is nothing any more
                 raise ConnectionLost(ENDED) from error
             raise
         self.evidence = evidence
         self.version, self.user_agent, self.path = chromium.version, chromium.user_agent, str(path)
         logs.event("browser_started", version=self.version, path=self.path, sandbox=self.evidence, pid=chromium.pid)
-        self._in_background(self._watch(life, cell))
-        return life
+        self._in_background(self._watch(process, limits))
+        return process
 
-    async def _begin(self, life: Life, profile: Path, warm: int) -> Cell:
+    async def _begin(self, process: BrowserProcess, profile: Path, warm: int) -> ProcessLimits:
         await asyncio.to_thread(self._authorities.lay, profile)
-        await life.chromium.start(lambda: self._condemn(life, DIED))
-        life.cell = Cell(life.chromium.pid, self._page_memory, PROCESSES_A_SHOT * self._warm)
-        while len(life.warm) < warm:
-            self._warm_up(life)
+        await process.chromium.start(lambda: self._condemn(process, DIED))
+        process.limits = ProcessLimits(process.chromium.pid, self._page_memory, PROCESSES_A_SHOT * self._warm)
+        while len(process.warm) < warm:
+            self._warm_up(process)
         try:
-            await asyncio.gather(*life.warm)
+            await asyncio.gather(*process.warm)
         except asyncio.CancelledError:
-            _require_alive(life)  # if its own end has cancelled them
+            _require_alive(process)  # if its own end has cancelled them
             raise
-        life.cell.ailment()  # to know from the start what is missed if it ends
-        return life.cell
+        process.limits.ailment()  # to know from the start what is missed if it ends
+        return process.limits
 
-    async def _watch(self, life: Life, cell: Cell) -> None:
+    async def _watch(self, process: BrowserProcess, limits: ProcessLimits) -> None:
         """Hold the browser to its bounds while it has shots, before the kernel runs out of memory and chooses whom."""
-        looks, carriage, brake = 0, Carriage(), Brake()
+        looks, pacing, brake = 0, Pacing(), Brake()
         try:
-            while not life.dead:
+            while not process.dead:
                 await asyncio.sleep(WATCH_SECONDS)
                 looks += 1
                 try:
                     if looks % round(LOOK_SECONDS / WATCH_SECONDS) == 0:
-                        self._look_after(life, cell, brake)
-                    if life.inside or brake.held:
-                        self._bound(life, cell, carriage, brake)
+                        self._look_after(process, limits, brake)
+                    if process.inside or brake.held:
+                        self._bound(process, limits, pacing, brake)
                 except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
                     logs.fault("supervision_failed", error)
         finally:
             brake.release()
 
-    def _bound(self, life: Life, cell: Cell, carriage: Carriage, brake: Brake) -> None:
-        self._room.note(cell.largest_page())
-        crowds = cell.rank_pages()
-        self._cull(life, cell)
-        carriage.share(cell.network, [tab.door for tab in life.used])
-        flooding = {tab.process for tab in life.used if tab.flooding}
-        brake.look(cell.serving(), cell.pages() if life.inside > 1 else (), crowds | flooding)
-        if cell.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
-            self._condemn(life, TOO_LARGE)
+    def _bound(self, process: BrowserProcess, limits: ProcessLimits, pacing: Pacing, brake: Brake) -> None:
+        self._memory.note(limits.largest_page())
+        crowds = limits.rank_pages()
+        self._cull(process, limits)
+        pacing.share(limits.network, [tab.egress for tab in process.used])
+        flooding = {tab.renderer_pid for tab in process.used if tab.flooding}
+        brake.look(limits.serving(), limits.pages() if process.inside > 1 else (), crowds | flooding)
+        if limits.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
+            self._condemn(process, TOO_LARGE)
 
-    def _look_after(self, life: Life, cell: Cell, brake: Brake) -> None:
+    def _look_after(self, process: BrowserProcess, limits: ProcessLimits, brake: Brake) -> None:
         """Find out at once what a shot or a probe would only hear by waiting: processes that are stopped or gone."""
-        for pid in cell.end_stopped_pages(brake.held):
+        for pid in limits.end_stopped_pages(brake.held):
             logs.event("page_killed", bound="stopped", pid=pid)
-        if ailment := cell.ailment():
-            self._condemn(life, ailment)
-        elif life.inside or (life.probing is not None and not life.probing.done()):
-            life.looks.append(cell.used())
+        if ailment := limits.ailment():
+            self._condemn(process, ailment)
+        elif process.inside or (process.probing is not None and not process.probing.done()):
+            process.looks.append(limits.used())
         else:
-            life.looks.clear()
+            process.looks.clear()
 
-    def _cull(self, life: Life, cell: Cell) -> None:
-        for killed in cell.cull():
-            self._tell(life, killed)
-        if drawing := cell.end_endless_drawing(lonely=life.inside <= 1):
-            self._tell(life, drawing)
+    def _cull(self, process: BrowserProcess, limits: ProcessLimits) -> None:
+        for killed in limits.cull():
+            self._tell(process, killed)
+        if drawing := limits.end_endless_drawing(lonely=process.inside <= 1):
+            self._tell(process, drawing)
 
-    def _relieve(self, life: Life) -> None:
+    def _relieve(self, process: BrowserProcess) -> None:
         """End the page that the others wait for, where somebody has waited long: it goes before the browser does."""
-        if life.dead or life.cell is None or not life.looks or life.is_lonely:  # who is alone costs nobody anything
+        if (
+            process.dead or process.limits is None or not process.looks or process.is_lonely
+        ):  # who is alone costs nobody anything
             return
-        if killed := life.cell.end_greediest(life.looks[0], pages=life.inside > 1):
-            self._tell(life, killed)
+        if killed := process.limits.end_greediest(process.looks[0], pages=process.inside > 1):
+            self._tell(process, killed)
 
-    def _tell(self, life: Life, killed: Killed) -> None:
+    def _tell(self, process: BrowserProcess, killed: Killed) -> None:
         """Tell of a process that was ended, and those inside if all of them needed it."""
         logs.event("page_killed", bound=killed.bound, pid=killed.pid, memory=killed.memory)
         if killed.is_page:
             return
-        life.spoil("The page took too much of a process that serves all pages.")
-        if life is self._life and not life.retiring:  # Chromium draws less after that, and ends itself after a few
-            self._replace(life, "helper")
+        process.spoil("The page took too much of a process that serves all pages.")
+        if (
+            process is self._process and not process.retiring
+        ):  # Chromium draws less after that, and ends itself after a few
+            self._replace(process, "helper")
 
-    def _warm_up(self, life: Life) -> None:
-        life.warm.append(self._in_background(self._open(life)))
+    def _warm_up(self, process: BrowserProcess) -> None:
+        process.warm.append(self._in_background(self._open(process)))
 
-    def _refill(self, life: Life) -> None:
+    def _refill(self, process: BrowserProcess) -> None:
         """Open tabs for later, unless the cores have shots to work on: then they are opened as they are needed."""
-        if not life.dead and not life.retiring and life.inside < self._cores and len(life.warm) < self._warm:
-            self._warm_up(life)
+        if (
+            not process.dead
+            and not process.retiring
+            and process.inside < self._cores
+            and len(process.warm) < self._warm
+        ):
+            self._warm_up(process)
 
-    async def _open(self, life: Life) -> Tab:
-        return await answer(life.open(), CALL_SECONDS, life.progress(), lambda: self._relieve(life))
+    async def _open(self, process: BrowserProcess) -> Tab:
+        return await answer(process.open(), CALL_SECONDS, process.progress(), lambda: self._relieve(process))
 
-    async def _put_away(self, life: Life, used: asyncio.Task[Tab]) -> None:
+    async def _put_away(self, process: BrowserProcess, used: asyncio.Task[Tab]) -> None:
         await asyncio.sleep(PUT_AWAY_SECONDS)
         with suppress(ProtocolError, TimeoutError, OSError):  # whoever waited for the tab has heard of it
             tab = await used
-            life.used.discard(tab)
-            await self._close(life, tab)
-        if life is not self._life and not life.inside and not life.dead:  # its successor is there
-            await self._end(life)
-        elif not life.dead:
-            self._refill(life)
-            self._recycle(life)
+            process.used.discard(tab)
+            await self._close(process, tab)
+        if process is not self._process and not process.inside and not process.dead:  # its successor is there
+            await self._end(process)
+        elif not process.dead:
+            self._refill(process)
+            self._recycle(process)
 
-    async def _close(self, life: Life, tab: Tab) -> None:
+    async def _close(self, process: BrowserProcess, tab: Tab) -> None:
         try:
-            await answer(life.close(tab), CALL_SECONDS, life.progress(), lambda: self._relieve(life))
+            await answer(process.close(tab), CALL_SECONDS, process.progress(), lambda: self._relieve(process))
         except (ProtocolError, TimeoutError):
-            self._condemn(life, "a tab could not be closed")
+            self._condemn(process, "a tab could not be closed")
 
-    def _recycle(self, life: Life) -> None:
+    def _recycle(self, process: BrowserProcess) -> None:
         """Replace a browser that has served long or grown large: the next one first, so that nobody waits for it."""
-        if life is not self._life or life.retiring or life.cell is None:
+        if process is not self._process or process.retiring or process.limits is None:
             return
         now = asyncio.get_running_loop().time()
-        size, age = _memory_of(life), now - life.begun
-        worn = life.shots >= self._recycle_after or size > self._recycle_memory or age > self._recycle_age
+        size, age = _memory_of(process), now - process.begun
+        worn = process.shots >= self._recycle_after or size > self._recycle_memory or age > self._recycle_age
         if worn and now > self._recycle_at:
-            many, large = life.shots >= self._recycle_after, size > self._recycle_memory
-            self._replace(life, "shots" if many else "memory" if large else "age")
+            many, large = process.shots >= self._recycle_after, size > self._recycle_memory
+            self._replace(process, "shots" if many else "memory" if large else "age")
 
-    def _replace(self, life: Life, reason: str) -> None:
-        life.retiring = True
-        age = asyncio.get_running_loop().time() - life.begun
+    def _replace(self, process: BrowserProcess, reason: str) -> None:
+        process.retiring = True
+        age = asyncio.get_running_loop().time() - process.begun
         self.restarts[reason] += 1
-        logs.event("browser_recycled", reason=reason, shots=life.shots, memory=_memory_of(life), age=round(age))
-        self._in_background(self._succeed(life))
+        logs.event("browser_recycled", reason=reason, shots=process.shots, memory=_memory_of(process), age=round(age))
+        self._in_background(self._succeed(process))
 
-    async def _succeed(self, life: Life) -> None:
+    async def _succeed(self, process: BrowserProcess) -> None:
         try:
             successor = await self._launch(LAUNCH_SECONDS)
         except (ProtocolError, OperatorError, TimeoutError, OSError) as error:
             logs.fault("browser_not_started", error)
-            life.retiring = False  # better an old one than none
+            process.retiring = False  # better an old one than none
             self._recycle_at = asyncio.get_running_loop().time() + RECYCLE_AGAIN_SECONDS
             return
-        if self._life is not life:  # closed, or died, meanwhile
+        if self._process is not process:  # closed, or died, meanwhile
             await self._end(successor)
             return
-        self._life = successor
-        if not life.inside:
-            await self._end(life)
+        self._process = successor
+        if not process.inside:
+            await self._end(process)
 
-    def _condemn(self, life: Life, reason: str) -> None:
+    def _condemn(self, process: BrowserProcess, reason: str) -> None:
         """Take *life* out of service, and start a new one if it was the one in service."""
-        if life.dead:
+        if process.dead:
             return
-        reason = life.die(reason)
-        if life is self._life:  # not while closing, and not one that has a successor
+        reason = process.die(reason)
+        if process is self._process:  # not while closing, and not one that has a successor
             self.restarts[reason.replace(" ", "_")] += 1
             logs.event("browser_lost", reason=reason)
             if not self._closed:
                 self._in_background(self._alive())
-        self._ending.add(self._in_background(self._end(life)))
+        self._ending.add(self._in_background(self._end(process)))
 
-    async def _end(self, life: Life) -> None:
-        life.dead = True
-        warm = list(life.warm)
-        life.warm.clear()
+    async def _end(self, process: BrowserProcess) -> None:
+        process.dead = True
+        warm = list(process.warm)
+        process.warm.clear()
         for task in warm:
             task.cancel()
             if task.done() and not task.cancelled() and task.exception() is None:
-                await task.result().door.close()
-        await life.chromium.end()
-        self._lives.discard(life)
+                await task.result().egress.close()
+        await process.chromium.end()
+        self._processes.discard(process)
 
     def _in_background(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         # It outlives the request that it was begun in, and its lines in the log are not that one's.
@@ -475,12 +490,12 @@ class Browser:
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
 
 
-def _memory_of(life: Life) -> int:
-    return life.cell.memory() if life.cell is not None else 0
+def _memory_of(process: BrowserProcess) -> int:
+    return process.limits.memory() if process.limits is not None else 0
 
 
-def _require_alive(life: Life) -> None:
-    if life.dead:
+def _require_alive(process: BrowserProcess) -> None:
+    if process.dead:
         raise ConnectionLost(ENDED)
 
 

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ...egress.proxy import Proxy
-from ...egress.session import Door
+from ...egress.session import ProxySession
 from ...errors import PageEnded
 from ..shot import Window
 from .cdp import ConnectionLost, ProtocolError, Session
 from .chromium import Chromium
-from .process_limits import AILMENTS, Cell
+from .process_limits import AILMENTS, ProcessLimits
 from .progress import Progress
 
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
@@ -48,14 +48,14 @@ class PagesBlamed(BrowserGone):
 
 @dataclass(eq=False)
 class Tab:
-    """A fresh context with one blank page, the session that speaks to it, and its door to the network."""
+    """A fresh context with one blank page, the session that speaks to it, and its way to the network."""
 
     context: str
     target: str  # also the name of its main frame
     session: Session
-    door: Door
-    life: "Life"
-    process: int = 0  # that it was opened in; 0 if that could not be found out
+    egress: ProxySession
+    process: "BrowserProcess"
+    renderer_pid: int = 0  # that it was opened in; 0 if that could not be found out
     crashed: bool = False
     given: float = math.inf  # when a shot got it
     flooding: bool = False  # whether its page has said more than anybody could hear
@@ -65,7 +65,7 @@ class Tab:
         """Raise what tells that the page was ended, or a process that all pages need, after *moment* (monotonic)."""
         if self.fate is not None:
             raise self.fate
-        if self.life.cell is None or self.life.cell.has_missed_a_helper_since(moment):
+        if self.process.limits is None or self.process.limits.has_missed_a_helper_since(moment):
             raise BrowserGone
 
     async def require_alive(self, moment: float) -> None:
@@ -77,18 +77,18 @@ class Tab:
             async with asyncio.timeout(ALIVE_SECONDS):
                 await self.session.send("Runtime.evaluate", expression="1")
                 self.require_whole(moment)
-                if not self.crashed and not self.life.dead:
+                if not self.crashed and not self.process.dead:
                     return
-        raise self.fate or (await self.life.lost() if self.life.dead else BrowserGone())
+        raise self.fate or (await self.process.lost() if self.process.dead else BrowserGone())
 
 
 @dataclass(eq=False)
-class Life:
+class BrowserProcess:
     """One browser from launch to death, with the tabs it has ready."""
 
     chromium: Chromium
     proxy: Proxy
-    cell: Cell | None = None  # until it runs
+    limits: ProcessLimits | None = None  # until it runs
     warm: deque[asyncio.Task[Tab]] = field(default_factory=deque)
     used: set[Tab] = field(default_factory=set)  # by shots that run
     shots: int = 0
@@ -113,7 +113,7 @@ class Life:
         return Progress(lambda: getattr(self.chromium, "connection", None), self._workers)
 
     def _workers(self) -> set[int]:
-        return self.cell.workers() if self.cell is not None else self.chromium.processes()
+        return self.limits.workers() if self.limits is not None else self.chromium.processes()
 
     def spoil(self, reason: str) -> None:
         """End the shots inside: a process of the browser was ended that drew for all of them."""
@@ -124,16 +124,16 @@ class Life:
 
     def die(self, reason: str) -> str:
         """Hear that it is given up for *reason*; return the one that holds."""
-        if reason != DIED and self.cell is not None:
-            reason = self.cell.ailment() or reason
-            self.loss = self._judge(self.cell, reason)
+        if reason != DIED and self.limits is not None:
+            reason = self.limits.ailment() or reason
+            self.loss = self._judge(self.limits, reason)
         self.dead, self._was_lonely = True, self.is_lonely
         return reason
 
-    def _judge(self, cell: Cell, reason: str) -> BrowserGone:
+    def _judge(self, limits: ProcessLimits, reason: str) -> BrowserGone:
         if reason == TOO_LARGE:
             return PagesBlamed(reason, alone=self.is_lonely)
-        if reason in AILMENTS or cell.has_missed_a_helper_since(time.monotonic() - MISSED_SECONDS):
+        if reason in AILMENTS or limits.has_missed_a_helper_since(time.monotonic() - MISSED_SECONDS):
             return BrowserGone("the browser does not answer")
         return PagesBlamed(reason, alone=False)  # it may have hung by itself: another try, apart, tells
 
@@ -146,19 +146,19 @@ class Life:
 
     async def open(self) -> Tab:
         """Open a tab. Raises ProtocolError or OSError."""
-        door = await self.proxy.open()
+        egress = await self.proxy.open()
         try:
-            return await self._open(door)
+            return await self._open(egress)
         except BaseException:
-            await door.close()
+            await egress.close()
             raise
 
-    async def _open(self, door: Door) -> Tab:
+    async def _open(self, egress: ProxySession) -> Tab:
         connection = self.chromium.connection
         made = await connection.browser.send(
             "Target.createBrowserContext",
             disposeOnDetach=True,
-            proxyServer=door.url,
+            proxyServer=egress.url,
             proxyBypassList=NO_PROXY_FOR_NOTHING,
         )
         context = made["browserContextId"]
@@ -171,28 +171,28 @@ class Life:
         )
         target = made["targetId"]
         attached = await connection.browser.send("Target.attachToTarget", targetId=target, flatten=True)
-        tab = Tab(context, target, connection.session(attached["sessionId"]), door, self)
+        tab = Tab(context, target, connection.session(attached["sessionId"]), egress, self)
         tab.session.on("Inspector.targetCrashed", lambda _: self._lose(tab))
         tab.session.send("Inspector.enable")
-        process = asyncio.ensure_future(_process_of(tab))
+        renderer_pid = asyncio.ensure_future(_process_of(tab))
         await tab.session.send("Page.enable")
-        tab.process = await process
-        if self.cell is not None:
-            self.cell.tabs.add(tab.process)
+        tab.renderer_pid = await renderer_pid
+        if self.limits is not None:
+            self.limits.tabs.add(tab.renderer_pid)
         return tab
 
     def _lose(self, tab: Tab) -> None:
         tab.crashed = True
-        bound = self.cell.claim(tab.process) if self.cell is not None else ""
+        bound = self.limits.claim(tab.renderer_pid) if self.limits is not None else ""
         if bound:
             tab.fate = tab.fate or PageEnded(_ENDED_FOR[bound])
 
     async def close(self, tab: Tab) -> None:
         """Close a tab. Raises ProtocolError if that could not be done, though the browser is there."""
         tab.session.forget()
-        if self.cell is not None:
-            self.cell.tabs.discard(tab.process)
-        await tab.door.close()
+        if self.limits is not None:
+            self.limits.tabs.discard(tab.renderer_pid)
+        await tab.egress.close()
         with suppress(ConnectionLost):
             await self.chromium.connection.browser.send("Target.disposeBrowserContext", browserContextId=tab.context)
 

@@ -9,8 +9,8 @@ from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 import msgspec
 
 from ...errors import HttpError, InvalidRequest, PageTooLarge, SelectorNotFound
-from ...hosts import Place
-from ..blocking.engine import Blocking
+from ...hosts import HostPattern
+from ..blocking.engine import BlockingEngine
 from ..browsers.cdp import AnswerTooLarge
 from ..browsers.certificates import Inspector
 from ..outputs import text as texts
@@ -22,7 +22,7 @@ from . import consent, console
 from .actions import act, check_keys, selectors
 from .emulation import emulate
 from .navigation_errors import is_ours, reason, refusal
-from .request_filter import Sieve
+from .request_filter import RequestFilter
 
 T = TypeVar("T")
 
@@ -182,22 +182,22 @@ _PAINTED = """async seconds => {
 
 
 @dataclass(frozen=True)
-class Studio:
+class CaptureResources:
     """What all captures share."""
 
-    blocking: Blocking
+    blocking: BlockingEngine
     encoder: Encoder
     user_agent: str  # the browser's own
-    insecure_hosts: tuple[Place, ...]  # whose certificates are not checked
+    insecure_hosts: tuple[HostPattern, ...]  # whose certificates are not checked
 
 
-async def capture(page: Page, studio: Studio) -> Rendering:
+async def capture(page: Page, kit: CaptureResources) -> Rendering:
     """Make what the shot asks for; the caller holds the deadline.
 
     Raises the PageError or InvalidRequest that tells what the page or the request has wrong, and
     TargetNotAllowed if the page leads where the box does not go.
     """
-    steps = asyncio.create_task(_steps(page, studio))
+    steps = asyncio.create_task(_steps(page, kit))
     try:
         either: set[asyncio.Future[Any]] = {steps, page.gone}
         await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
@@ -211,19 +211,19 @@ async def capture(page: Page, studio: Studio) -> Rendering:
         await asyncio.gather(steps, return_exceptions=True)
 
 
-async def _steps(page: Page, studio: Studio) -> Rendering:
+async def _steps(page: Page, kit: CaptureResources) -> Rendering:
     watch = _Watch()
-    await watch.timed("prepare", prepare(page, studio))
-    await watch.timed("go", go(page, studio.blocking))
+    await watch.timed("prepare", prepare(page, kit))
+    await watch.timed("go", go(page, kit.blocking))
     await watch.timed("wait", wait(page))
     told = await watch.timed("settle", settle(page))
-    await watch.timed("unclutter", unclutter(page, studio.blocking, told))
-    products, truncated = await watch.timed("produce", produce(page, studio.encoder))
+    await watch.timed("unclutter", hide_clutter(page, kit.blocking, told))
+    products, truncated = await watch.timed("produce", make_outputs(page, kit.encoder))
     return Rendering(
         products=tuple(products),
         target_status=int(told["status"]),
         target_url=told["url"],
-        not_awaited=(*page.missed, "limit") if page.tab.door.exhausted else tuple(page.missed),
+        not_awaited=(*page.missed, "limit") if page.tab.egress.exhausted else tuple(page.missed),
         truncated=truncated,
         steps=watch.seconds,
     )
@@ -242,7 +242,7 @@ class _Watch:
         return done
 
 
-async def prepare(page: Page, studio: Studio) -> None:
+async def prepare(page: Page, kit: CaptureResources) -> None:
     """Give the blank tab its window and its session; refuse what is not a CSS selector before anything is fetched."""
     shot = page.shot
     named = {"selector": _selector_of(shot), "waitFor": shot.wait_for}
@@ -256,10 +256,10 @@ async def prepare(page: Page, studio: Studio) -> None:
             problem = "must be a CSS selector"
             raise InvalidRequest(f"{', '.join(wrong)} {problem}.", dict.fromkeys(wrong, problem))
     check_keys(shot.actions)
-    if studio.insecure_hosts:
-        Inspector(page.session, page.tab.target, studio.insecure_hosts, page.fail)
+    if kit.insecure_hosts:
+        Inspector(page.session, page.tab.target, kit.insecure_hosts, page.fail)
     console.listen(page)
-    await emulate(page, studio.user_agent)
+    await emulate(page, kit.user_agent)
     if any(isinstance(one, Picture) and one.full_page for one in shot.outputs):
         page.session.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH, worldName=WORLD)
     if shot.wait_until == "networkidle" or any(isinstance(one, Wait) and one.network_idle for one in shot.actions):
@@ -284,19 +284,19 @@ def _selectors_of_outputs(shot: Shot) -> dict[str, str | None]:
     return named
 
 
-async def go(page: Page, blocking: Blocking) -> None:
+async def go(page: Page, blocking: BlockingEngine) -> None:
     """Open the page up to its milestone. Only commit and domcontentloaded must come; the others have a budget."""
     shot = page.shot
-    sieve = Sieve(page, blocking)
-    sieve.listen()
-    page.tab.door.admit(page.vetted, sieve.refuses_host)
+    request_filter = RequestFilter(page, blocking)
+    request_filter.listen()
+    page.tab.egress.admit(page.allowed_target, request_filter.refuses_host)
     text = await _navigate(page, page.target.url)
-    if text and page.tab.door.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
-        sieve.off = True
+    if text and page.tab.egress.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
+        request_filter.off = True
         # The browser's own page about the failure comes after its answer, and breaks off what is on the way by then.
         await page.until(SHOWN_SECONDS, lambda: page.unreachable != "")
         text = await _navigate(page, page.target.url)
-        sieve.off = False
+        request_filter.off = False
     if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
         raise reason(page, text)
     page.arrived = True
@@ -410,7 +410,7 @@ async def _find_status(page: Page, told: _Told) -> None:
     told["status"], told["url"] = await status, page.unreachable
 
 
-async def unclutter(page: Page, blocking: Blocking, told: _Told) -> None:
+async def hide_clutter(page: Page, blocking: BlockingEngine, told: _Told) -> None:
     """Hide advertisements, banners and pop-ups, and answer those who ask for consent."""
     if "classes" not in told or not page.left():
         return
@@ -424,7 +424,7 @@ async def unclutter(page: Page, blocking: Blocking, told: _Told) -> None:
     await consent.clear(page.run, page.tell, seen, blocked, min(CONSENT_SECONDS, page.left()))
 
 
-async def produce(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:
+async def make_outputs(page: Page, encoder: Encoder) -> tuple[list[Product], bool]:
     """Make every output, in order; tell whether a picture ends before the page does."""
     products, truncated = [], False
     # A PDF of one element takes the page apart, so those come last.

@@ -13,7 +13,7 @@ import duckduckgo_autoconsent  # type: ignore[import-untyped] # it has no types
 
 from ...errors import PageCrashed
 from ..blocking.engine import NAMES_READ
-from ..shot import Blocked
+from ..shot import BlockOptions
 
 Run = Callable[[str, Any, Any], Awaitable[Any]]
 Tell = Callable[[str], Awaitable[None]]
@@ -93,7 +93,7 @@ def _candidates(seen: Seen) -> tuple[list[_Rule], list[_Rule]]:
     return likely, possible
 
 
-async def clear(run: Run, tell: Tell, seen: Seen, blocked: Blocked, seconds: float) -> bool:
+async def clear(run: Run, tell: Tell, seen: Seen, blocked: BlockOptions, seconds: float) -> bool:
     """Rid the page of the banners and pop-ups that still show, and tell whether there were any.
 
     *run* calls a function beside the page's scripts, and returns what it says. *tell* evaluates an expression among

@@ -130,7 +130,7 @@ async def _set_cookies(page: Page) -> None:
     """Place the cookies, one by one: only so does the browser tell which it refuses. Raises InvalidRequest."""
     if not page.shot.session.cookies:
         return
-    browser, context = page.tab.life.chromium.connection.browser, page.tab.context
+    browser, context = page.tab.process.chromium.connection.browser, page.tab.context
     orders = [_cookie(cookie, page.target.url) for cookie in page.shot.session.cookies]
     placed = [browser.send("Storage.setCookies", cookies=[order], browserContextId=context) for order in orders]
     results = await asyncio.gather(*placed, return_exceptions=True)

@@ -43,18 +43,18 @@ RETRY_SECONDS = 2  # networks change several times in a row, and then no more
 
 
 def refusal(page: Page, url: str) -> BoxError | None:
-    """Return why our own door did not let the page through to *url*, if it did not."""
-    door = page.tab.door
-    if door.exhausted:
+    """Return why our own proxy did not let the page through to *url*, if it did not."""
+    egress = page.tab.egress
+    if egress.exhausted:
         return PageTooLarge("The page is larger than what the box fetches for one shot (its setting fetch_limit).")
     if not page.arrived:  # nothing but the document and its redirects has been asked for
-        return next(iter(door.refusals.values()), None) or _failure(next(iter(door.failures.values()), None))
+        return next(iter(egress.refusals.values()), None) or _failure(next(iter(egress.failures.values()), None))
     try:
         target = policy.parse(url or page.target.url)
         key = (target.host, target.port)
     except InvalidUrl:
         return None
-    return door.refusals.get(key) or _failure(door.failures.get(key))
+    return egress.refusals.get(key) or _failure(egress.failures.get(key))
 
 
 def _failure(word: str | None) -> BoxError | None:
@@ -65,9 +65,9 @@ def _failure(word: str | None) -> BoxError | None:
 
 def is_ours(page: Page, text: str) -> bool:
     """Say whether what the browser said is about this machine, and no word on the target."""
-    code, door = _code(text), page.tab.door
-    if code == _NO_WAY:  # a door has its reasons to open none; here it has none
-        return not (page.arrived or door.blocked or door.exhausted or door.refusals or door.failures)
+    code, egress = _code(text), page.tab.egress
+    if code == _NO_WAY:  # a proxy session has its reasons to open none; here it has none
+        return not (page.arrived or egress.blocked or egress.exhausted or egress.refusals or egress.failures)
     return code in _OURS
 
 

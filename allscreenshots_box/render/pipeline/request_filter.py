@@ -1,10 +1,10 @@
-"""What one shot does without: its door is asked about hosts, and the browser asks about each address before it goes."""
+"""What one shot does without: its proxy asks about hosts, and the browser about each address before it goes."""
 
 import re
 from typing import Any
 from urllib.parse import urlsplit
 
-from ..blocking.engine import Blocking
+from ..blocking.engine import BlockingEngine
 from ..browsers.cdp import DROPPED
 from ..page import Page
 from ..shot import Header
@@ -18,10 +18,10 @@ KINDS = {"Script": "script", "Stylesheet": "stylesheet", "Image": "image", "Medi
 _PAUSED = re.compile(r'\{"method":"Fetch\.requestPaused","params":\{"requestId":"([\w.-]+)"')
 
 
-class Sieve:
+class RequestFilter:
     """Refuses what a page asks for and its shot does without; adds to the rest what a session brings."""
 
-    def __init__(self, page: Page, blocking: Blocking) -> None:
+    def __init__(self, page: Page, blocking: BlockingEngine) -> None:
         self.off = False
         self._shot, self._session = page.shot, page.session
         self._blocking = blocking

@@ -29,6 +29,8 @@ from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.render.browsers import certificates
 from tests.box import Box, command, free_port
 
+pytestmark = pytest.mark.browser
+
 ADDRESS = "127.0.0.1"
 SMALL = {"width": 200, "height": 200}
 NOW = datetime.now(UTC)

@@ -7,7 +7,7 @@ import pytest
 
 from allscreenshots_box.egress.session import Bounds
 from allscreenshots_box.egress.socks import Reply
-from allscreenshots_box.render.browsers.pacing import FASTER, PART, SLOWEST, UNBOUND, Carriage
+from allscreenshots_box.render.browsers.pacing import FASTER, PART, SLOWEST, UNBOUND, Pacing
 from tests.egress.test_proxy import Stage, play
 
 MUCH, LITTLE = 8 << 20, 1 << 10  # bytes
@@ -30,28 +30,28 @@ def test_the_door_that_kept_the_process_busy_is_slowed_down(
     looks: list[tuple[int, float]], passed: tuple[int, ...], rates: list[float]
 ) -> None:
     async def scene(stage: Stage) -> None:
-        doors = [await stage.door() for _ in passed]
+        sessions = [await stage.session() for _ in passed]
         clock, using = iter([0.0, 1.0]), iter([used for _, used in looks])
-        carriage = Carriage(lambda _: next(using), lambda: next(clock))
-        carriage.share(looks[0][0], doors)
-        for door, number in zip(doors, passed, strict=True):
-            door.count(received=number)
-        carriage.share(looks[1][0], doors)
-        assert [door.rate for door in doors] == rates
+        pacing = Pacing(lambda _: next(using), lambda: next(clock))
+        pacing.share(looks[0][0], sessions)
+        for session, number in zip(sessions, passed, strict=True):
+            session.count(received=number)
+        pacing.share(looks[1][0], sessions)
+        assert [session.rate for session in sessions] == rates
 
     play(scene)
 
 
 def test_what_passed_before_the_last_look_is_forgiven() -> None:
     async def scene(stage: Stage) -> None:
-        old, new = await stage.door(), await stage.door()
+        old, new = await stage.session(), await stage.session()
         clock, using = iter([0.0, 1.0, 2.0]), iter([0.0, 0.1, 1.1])
-        carriage = Carriage(lambda _: next(using), lambda: next(clock))
-        carriage.share(7, [old])
+        pacing = Pacing(lambda _: next(using), lambda: next(clock))
+        pacing.share(7, [old])
         old.count(received=MUCH)
-        carriage.share(7, [old, new])
+        pacing.share(7, [old, new])
         new.count(received=LITTLE)
-        carriage.share(7, [old, new])
+        pacing.share(7, [old, new])
         assert (old.rate, new.rate) == (FREE, SLOWEST)
 
     play(scene)
@@ -60,14 +60,14 @@ def test_what_passed_before_the_last_look_is_forgiven() -> None:
 @pytest.mark.parametrize(("rate", "then"), [(SLOWEST, SLOWEST * FASTER), (UNBOUND, FREE), (FREE, FREE)])
 def test_it_goes_faster_while_there_is_time(rate: float, then: float) -> None:
     async def scene(stage: Stage) -> None:
-        door, other = await stage.door(), await stage.door()
-        door.rate = rate
+        session, other = await stage.session(), await stage.session()
+        session.rate = rate
         clock = iter([0.0, 1.0])
-        carriage = Carriage(lambda _: 0.0, lambda: next(clock))
+        pacing = Pacing(lambda _: 0.0, lambda: next(clock))
         for _ in range(2):
-            door.rate = rate
-            carriage.share(7, [door, other])
-        assert (door.rate, other.rate) == (then, FREE)
+            session.rate = rate
+            pacing.share(7, [session, other])
+        assert (session.rate, other.rate) == (then, FREE)
 
     play(scene)
 
@@ -79,10 +79,10 @@ def test_a_door_that_is_slowed_down_lets_all_through_in_time() -> None:
 
     async def scene(stage: Stage) -> None:
         target = await stage.target(talk=talk)
-        door = await stage.door(target, bounds=Bounds(reads=10**6))
-        client = await stage.client(door)
+        session = await stage.session(target, bounds=Bounds(reads=10**6))
+        client = await stage.client(session)
         assert await client.ask(target.at) == Reply.GRANTED
-        door.rate = 1_000_000
+        session.rate = 1_000_000
         begun = asyncio.get_running_loop().time()
         await client.say("one")
         assert await client.reader.readexactly(400_000) == bytes(400_000)

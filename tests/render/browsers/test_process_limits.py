@@ -22,8 +22,8 @@ from allscreenshots_box.render.browsers.process_limits import (
     PAGE_NICENESS,
     THREADS,
     YOUNG_SECONDS,
-    Cell,
     Drawing,
+    ProcessLimits,
 )
 
 T = TypeVar("T")
@@ -76,8 +76,8 @@ class Tree:
         eventually(lambda: len(self._named(b"--type=renderer")) == self._pages and self._named(b"--type=gpu-process"))
         self.pages = sorted(self._named(b"--type=renderer"))
         [self.zygote], [self.graphics] = self._named(b"--type=zygote"), self._named(b"--type=gpu-process")
-        self.cell = Cell(browser, BOUND, MOST)
-        self.cell.ailment()  # the first look
+        self.limits = ProcessLimits(browser, BOUND, MOST)
+        self.limits.ailment()  # the first look
         return self
 
     def _named(self, word: bytes) -> list[int]:
@@ -124,18 +124,18 @@ def test_pages_and_what_they_start_are_behind_the_browser() -> None:
 
 def test_a_page_with_a_crowd_of_busy_threads_goes_to_the_end_with_all_of_them() -> None:
     with Tree(CROWD, REST) as tree:
-        eventually(lambda: tree.cell.rank_pages() == {tree.pages[0]})
+        eventually(lambda: tree.limits.rank_pages() == {tree.pages[0]})
         assert {niceness(int(thread.name)) for thread in Path(f"/proc/{tree.pages[0]}/task").iterdir()} == {LAST}
         assert niceness(tree.pages[1]) < LAST
-        assert tree.pages[0] not in tree.cell.workers()
-        assert tree.pages[1] in tree.cell.workers()
+        assert tree.pages[0] not in tree.limits.workers()
+        assert tree.pages[1] in tree.limits.workers()
 
 
 def test_a_page_that_has_used_little_keeps_its_place() -> None:
     with Tree(SPIN) as tree:
         before = niceness(tree.pages[0])
         eventually(lambda: processes.used(tree.pages[0]) > 0.1)
-        tree.cell.rank_pages()
+        tree.limits.rank_pages()
         assert niceness(tree.pages[0]) == before
 
 
@@ -152,18 +152,18 @@ def test_the_page_that_used_most_of_the_processor_is_ended_and_no_other(
     used: tuple[float, ...], left: list[int]
 ) -> None:
     with Tree(REST, REST, REST) as tree:
-        now = tree.cell.used()
+        now = tree.limits.used()
         before = now | {pid: now[pid] - seconds for pid, seconds in zip(tree.pages, used, strict=True)}
-        killed = tree.cell.end_greediest(before)
+        killed = tree.limits.end_greediest(before)
         assert (killed is None) == (len(left) == len(used))
         eventually(lambda: tree.alive() == left)
 
 
 def test_the_process_for_graphics_is_ended_if_most_of_the_processor_went_there() -> None:
     with Tree(REST) as tree:
-        eventually(lambda: tree.cell.ailment() is None and tree.graphics in tree.cell.workers())
-        now = tree.cell.used()
-        killed = tree.cell.end_greediest(now | {tree.graphics: now[tree.graphics] - 2 * GREEDY_SECONDS})
+        eventually(lambda: tree.limits.ailment() is None and tree.graphics in tree.limits.workers())
+        now = tree.limits.used()
+        killed = tree.limits.end_greediest(now | {tree.graphics: now[tree.graphics] - 2 * GREEDY_SECONDS})
         assert killed is not None
         assert (killed.bound, killed.pid, killed.is_page) == ("graphics_processor", tree.graphics, False)
         assert tree.alive() == [0]
@@ -201,13 +201,13 @@ def test_one_thing_may_be_drawn_for_longer_if_nobody_waits(
 ) -> None:
     monkeypatch.setattr(Drawing, "look", lambda *_: seconds)
     with Tree(REST) as tree:
-        assert (tree.cell.end_endless_drawing(lonely=lonely) is not None) == ended
+        assert (tree.limits.end_endless_drawing(lonely=lonely) is not None) == ended
 
 
 def test_what_is_drawn_without_end_is_ended() -> None:
     with Tree(REST, graphics=STUCK) as tree:
         killed = eventually(
-            lambda: tree.cell.end_endless_drawing(lonely=False), every=0.25
+            lambda: tree.limits.end_endless_drawing(lonely=False), every=0.25
         )  # as a browser's watch looks
         assert (killed.bound, killed.pid, killed.is_page) == ("graphics_processor", tree.graphics, False)
         eventually(lambda: processes.state(tree.graphics) in processes.GONE)
@@ -226,27 +226,27 @@ def test_a_thread_that_waits_for_one_thing_takes_no_turns(graphics: str, *, take
 def test_a_page_that_is_too_large_is_ended_and_no_other() -> None:
     with Tree(REST, LARGE) as tree:
         grow(tree.pages[1])
-        [killed] = tree.cell.cull()
+        [killed] = tree.limits.cull()
         assert (killed.bound, killed.pid, killed.is_page) == ("page_memory", tree.pages[1], True)
         eventually(lambda: tree.alive() == [0])
-        assert tree.cell.cull() == []
+        assert tree.limits.cull() == []
 
 
 def test_the_process_for_graphics_is_weighed_like_a_page() -> None:
     with Tree(REST, graphics=LARGE) as tree:
         grow(tree.graphics)
-        [killed] = tree.cell.cull()
+        [killed] = tree.limits.cull()
         assert (killed.bound, killed.pid, killed.is_page) == ("graphics_memory", tree.graphics, False)
         assert tree.alive() == [0]
-        eventually(lambda: tree.cell.has_missed_a_helper_since(0))
+        eventually(lambda: tree.limits.has_missed_a_helper_since(0))
 
 
 def test_of_too_many_the_youngest_go_that_no_tab_was_opened_in() -> None:
     with Tree(*[REST] * 6) as tree:
-        tree.cell.tabs |= {tree.pages[5], tree.pages[4]}
-        assert tree.cell.cull() == []  # as long as they are young, one may be a tab that is being opened
+        tree.limits.tabs |= {tree.pages[5], tree.pages[4]}
+        assert tree.limits.cull() == []  # as long as they are young, one may be a tab that is being opened
         ages(tree.pages[5])
-        assert {killed.pid for killed in tree.cell.cull()} == {tree.pages[1], tree.pages[2], tree.pages[3]}
+        assert {killed.pid for killed in tree.limits.cull()} == {tree.pages[1], tree.pages[2], tree.pages[3]}
         eventually(lambda: tree.alive() == [0, 4, 5])
 
 
@@ -254,17 +254,17 @@ def test_of_too_many_the_youngest_go_that_no_tab_was_opened_in() -> None:
 def test_a_tab_claims_what_was_ended_if_it_is_its_own_or_no_tabs(tab: int, claims: str) -> None:
     with Tree(REST, LARGE, REST) as tree:
         grow(tree.pages[1])
-        tree.cell.cull()
+        tree.limits.cull()
         # 0 does not know that its document got another process; 2 stands beside one that does know.
-        tree.cell.tabs |= {tree.pages[0]} if tab == 0 else {tree.pages[1], tree.pages[2]}
-        assert tree.cell.claim(tree.pages[tab]) == claims
-        assert tree.cell.claim(tree.pages[tab]) == ""
+        tree.limits.tabs |= {tree.pages[0]} if tab == 0 else {tree.pages[1], tree.pages[2]}
+        assert tree.limits.claim(tree.pages[tab]) == claims
+        assert tree.limits.claim(tree.pages[tab]) == ""
 
 
 def test_what_somebody_stopped_is_no_tabs_fault() -> None:
     with Tree(REST) as tree:
         os.kill(tree.pages[0], signal.SIGSTOP)
         eventually(lambda: processes.state(tree.pages[0]) == processes.STOPPED)
-        assert tree.cell.end_stopped_pages(tree.pages) == []  # what we stopped ourselves goes on
-        assert tree.cell.end_stopped_pages(()) == tree.pages
-        assert tree.cell.claim(tree.pages[0]) == ""
+        assert tree.limits.end_stopped_pages(tree.pages) == []  # what we stopped ourselves goes on
+        assert tree.limits.end_stopped_pages(()) == tree.pages
+        assert tree.limits.claim(tree.pages[0]) == ""

@@ -20,6 +20,8 @@ from tests.chaos.processes import in_full
 from tests.site.server import Server, Site
 from tests.test_serve import below, eventually, log_lines, statuses
 
+pytestmark = [pytest.mark.long, pytest.mark.rough]
+
 HEADLESS_SHELL = Path("/usr/lib/chromium/chromium-headless-shell")
 LISTENING = "0A"  # /proc/net/tcp's word for it
 ACCEPTS = 0x10000  # /proc/net/unix's flag for the same
