@@ -195,8 +195,8 @@ class Renderer:
         try:
             return await self._try(work, tabs, apart=apart or isinstance(lost, PagesBlamed))
         except TimeoutError as error:
-            # What was left in a tab may have been too little: then it was lost to our browser, no word on the page.
-            if any(work.deadline - tab.given > work.shot.timeout / 2 for tab in tabs):
+            # Too late only because our browser was lost is no word on the page, unless that was its doing, too.
+            if isinstance(lost, PagesBlamed) and any(_had_time(work, tab) for tab in tabs):
                 raise
             raise too_late from error
         except BrowserGone as error:
@@ -259,6 +259,11 @@ class Renderer:
             raise
         tab.require_whole(begun)  # else it may lack what was drawn or loaded meanwhile
         return rendering
+
+
+def _had_time(work: _Work, tab: Tab) -> bool:
+    """Say whether *tab* was given early enough for what ends at all to end in it."""
+    return work.deadline - tab.given > work.shot.timeout / 2
 
 
 def _require_handles(tab: Tab | None = None) -> None:

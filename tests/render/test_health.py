@@ -195,15 +195,20 @@ def test_a_page_that_is_late_in_a_browser_of_its_own_is_late(tmp_path: Path) -> 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("had", "error"),
-    [([6.0], TimeoutError), ([4.0], ServiceUnavailable), ([], ServiceUnavailable)],
-    ids=["time", "too little", "no tab"],
+    ("lost", "had", "error"),
+    [
+        (PagesBlamed("it ended", alone=False), [6.0], TimeoutError),
+        (PagesBlamed("it ended", alone=False), [4.0], ServiceUnavailable),
+        (PagesBlamed("it ended", alone=False), [], ServiceUnavailable),
+        (BrowserGone("it was killed"), [9.0], ServiceUnavailable),
+    ],
+    ids=["time", "too little", "no tab", "our own loss"],
 )
-async def test_a_second_try_that_is_late_is_the_pages_fault_if_it_had_time(
-    had: list[float], error: type[Exception], monkeypatch: pytest.MonkeyPatch
+async def test_a_second_try_that_is_late_is_the_pages_fault_if_the_first_was_and_it_had_time(
+    lost: BrowserGone, had: list[float], error: type[Exception], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now = asyncio.get_running_loop().time()
-    tries = iter([PagesBlamed("it ended", alone=False), TimeoutError()])
+    tries = iter([lost, TimeoutError()])
 
     async def fail(_: Renderer, __: object, tabs: list[Any], **___: object) -> NoReturn:
         tabs.extend(SimpleNamespace(given=now + 10 - seconds) for seconds in had)
