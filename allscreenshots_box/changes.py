@@ -1,24 +1,10 @@
 """What differs between two settings: what a running server takes up, and what waits for a restart."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from .config import NAMES, Settings
 
-LIVE = frozenset(
-    {
-        "allow",
-        "block_rules",
-        "deny",
-        "drain",
-        "log_health",
-        "log_level",
-        "log_levels",
-        "log_queries",
-        "tls_cert",
-        "tls_key",
-        "trusted_proxy",
-    }
-)
+RELOADABLE = frozenset(row.name for row in fields(Settings) if row.metadata["reloadable"])
 
 
 @dataclass(frozen=True)
@@ -33,8 +19,8 @@ class Changes:
 def between(now: Settings, new: Settings) -> Changes:
     """Return what becomes of *now* while *new* is in the file."""
     changed = [name for name in NAMES if getattr(now, name) != getattr(new, name)]
-    live = LIVE
+    live = RELOADABLE
     if (now.tls_cert is None) != (new.tls_cert is None):  # a port that speaks TLS does not change its language
-        live = LIVE - {"tls_cert", "tls_key"}
+        live = RELOADABLE - {"tls_cert", "tls_key"}
     taken = {name: getattr(new, name) for name in changed if name in live}
     return Changes(replace(now, **taken), tuple(taken), tuple(name for name in changed if name not in live))

@@ -151,8 +151,9 @@ def default_data_dir() -> Path:
     return Path(home) / "allscreenshots-box"
 
 
-def _setting(default: Any, read: Callable[[Any], Any], meaning: str) -> Any:
-    metadata = {"read": read, "help": meaning}
+def _setting(default: Any, read: Callable[[Any], Any], meaning: str, *, reloadable: bool = False) -> Any:
+    """Return a row of Settings. What is *reloadable* a running server takes up when it reads its settings again."""
+    metadata = {"read": read, "help": meaning, "reloadable": reloadable}
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
@@ -166,9 +167,12 @@ class Settings:
     host: str = _setting("127.0.0.1", _host, "The address to listen on.")
     port: int = _setting(8080, _whole(1, 65535), "The port to listen on.")
     tls_cert: Path | None = _setting(
-        None, _optional_path, "A PEM file: the box's certificate, then those that lead to its authority; turns TLS on."
+        None,
+        _optional_path,
+        "A PEM file: the box's certificate, then those that lead to its authority; turns TLS on.",
+        reloadable=True,
     )
-    tls_key: Path | None = _setting(None, _optional_path, "A PEM file: the key of that certificate.")
+    tls_key: Path | None = _setting(None, _optional_path, "A PEM file: the key of that certificate.", reloadable=True)
     connections: int = _setting(
         1000, _whole(10, 60_000), "How many connections of clients may be open at the same time."
     )
@@ -183,12 +187,14 @@ class Settings:
         _exceptions,
         "What may be reached although a rule refuses it, comma-separated: HOST:PORT on this machine, and private "
         "hosts, *.DOMAINs, addresses or networks that public pages may use.",
+        reloadable=True,
     )
     deny: tuple[HostPattern, ...] = _setting(
         (),
         _places,
         "Hosts, *.DOMAINs, addresses and networks that may never be shot or used by a page, comma-separated; "
         "wins over allow.",
+        reloadable=True,
     )
     ca_dir: Path | None = _setting(
         None,
@@ -204,6 +210,7 @@ class Settings:
         (),
         _networks,
         "Networks of the reverse proxies whose X-Forwarded-For, -Proto and -Host are believed, comma-separated.",
+        reloadable=True,
     )
     browser: Path | None = _setting(
         None, _optional_path, "The Chromium to drive; found by itself when unset, headless shell first."
@@ -234,7 +241,7 @@ class Settings:
         2048, _whole(512, 65_536), "MiB that the process of one page may hold before it is ended; then the page is 422."
     )
     block_rules: Path | None = _setting(
-        None, _optional_path, "A file with blocking rules of your own, in the syntax of EasyList."
+        None, _optional_path, "A file with blocking rules of your own, in the syntax of EasyList.", reloadable=True
     )
     ops_listen: str = _setting(
         "", _endpoint, "HOST:PORT for /ready and /metrics, by plain HTTP; the main port then has neither."
@@ -244,7 +251,9 @@ class Settings:
     )
     no_admin: bool = _setting(False, _truth, "Whether there is NO operator's page: the command line does all it does.")
     metrics_keys: bool = _setting(False, _truth, "Whether /metrics counts by key, named by its first 12 characters.")
-    drain: float = _setting(60.0, _within(0, 600), "How long a stopping server lets running and waiting shots finish.")
+    drain: float = _setting(
+        60.0, _within(0, 600), "How long a stopping server lets running and waiting shots finish.", reloadable=True
+    )
     argon2_memory: int = _setting(
         19, _whole(19, 1024), "MiB of memory that hashing a key takes; raising it rehashes keys as they are used."
     )
@@ -252,14 +261,17 @@ class Settings:
         2, _whole(2, 20), "Passes over that memory; raising it rehashes keys as they are used."
     )
     log_queries: bool = _setting(
-        False, _truth, "Whether the query strings of shot URLs are logged; they often hold secrets."
+        False, _truth, "Whether the query strings of shot URLs are logged; they often hold secrets.", reloadable=True
     )
-    log_level: str = _setting("info", _one_of(*logs.LEVELS), "From which level on the log is written.")
+    log_level: str = _setting("info", _one_of(*logs.LEVELS), "From which level on the log is written.", reloadable=True)
     log_levels: tuple[str, ...] = _setting(
-        (), _levels, "Levels of parts that differ, comma-separated: request=warning, browser=debug, box=error."
+        (),
+        _levels,
+        "Levels of parts that differ, comma-separated: request=warning, browser=debug, box=error.",
+        reloadable=True,
     )
     log_health: bool = _setting(
-        False, _truth, "Whether requests for /health, /ready and /metrics are logged as others are."
+        False, _truth, "Whether requests for /health, /ready and /metrics are logged as others are.", reloadable=True
     )
     dangerously_disable_sandbox: bool = _setting(
         False, _truth, "Whether to run pages WITHOUT Chromium's sandbox: a page's exploit is then on this machine."

@@ -194,7 +194,7 @@ def test_the_docs_name_what_a_running_server_takes() -> None:
     page = (Path(__file__).parent.parent.parent / "docs/operating.md").read_text()
     table = page.partition("\n### Changed settings\n")[2].partition("\nAll others")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
-    assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == changes.LIVE
+    assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == changes.RELOADABLE
 
 
 def test_a_server_that_may_no_longer_read_its_file_does_not_go_back_to_defaults(
