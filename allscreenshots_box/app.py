@@ -4,7 +4,8 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from typing import cast
+from functools import partial
+from typing import Any, cast
 
 from litestar import HttpMethod, Litestar, Router, route
 from litestar.datastructures import State
@@ -12,30 +13,39 @@ from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 
 from . import __version__, keys, logs
+from .admin.area import AdminArea
 from .admin.authentication import ROOT, AdminAuthentication
 from .admin.routes import router
-from .admin.status import BoxStatus
 from .api import reference, screenshots
-from .api import usage as statements
+from .api import usage as usage_api
+from .api.area import ROOT as API_ROOT
+from .api.area import ApiArea
 from .api.openapi import Described
 from .captures import history
+from .captures.capturer import Capturer
+from .captures.history import CaptureHistory
 from .config import Settings
 from .egress import policy
-from .errors import (
-    NotFound,
-)
-from .front import LARGEST_BODY, BoxRequest, Front, answer
+from .errors import NotFound
 from .keys import usage
 from .keys.authentication import Authenticator
 from .keys.plans import Buckets
+from .keys.usage import Usage
 from .metrics import Metrics, Sample
 from .render.browsers import processes
 from .render.renderer import Renderer, equipment, running
+from .services import Services
 from .storage import database
+from .storage.database import Database
 from .web import probes
+from .web.areas import Area, area_of
+from .web.exception_handlers import LARGEST_BODY, Answer, answering
+from .web.middleware import Middleware, Surroundings
 from .web.readiness import Readiness
+from .web.request import BoxRequest
 
 Rendering = Callable[[], AbstractAsyncContextManager[Renderer]]
 
@@ -45,51 +55,39 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
 
     *rendering* opens a renderer other than the browser that the settings describe.
     """
+    metrics = Metrics(__version__, keys=settings.metrics_keys)
+    areas: list[Area] = []  # those that let people in, once there is what they ask
 
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         opened = rendering() if rendering is not None else _rendering(settings)
         connected = database.connected(settings.database_path)
         async with connected as db, usage.counting(db) as counted, history.noting(db) as noted, opened as renderer:
-            hasher, buckets = keys.hasher_of(settings.argon2_memory, settings.argon2_passes), Buckets()
-            authenticator, authentication = (
-                Authenticator(db, hasher, buckets),
-                AdminAuthentication(db, hasher, Buckets()),
-            )
-            app.state.update(
-                {
-                    "database": db,
-                    "renderer": renderer,
-                    "authenticator": authenticator,
-                    "authentication": authentication,
-                    "hasher": hasher,
-                }
-            )
-            app.state.readiness = Readiness(renderer, db, settings.data_dir)
-            metrics.watch(lambda: _sample(app.state), _memory)
-            app.state.update({"usage": counted, "captures": noted, "buckets": buckets, "begun": datetime.now(UTC)})
+            services = _services(settings, db, counted, noted, renderer, metrics)
+            authentication = AdminAuthentication(db, services.hasher, Buckets())
+            areas[:] = _areas(services, authentication)
+            metrics.watch(lambda: _sample(services), _memory)
+            app.state.update({"services": services, "authentication": authentication})
+            app.state.middleware = app.asgi_handler = _middleware(app, services, areas, metrics, answer, inner)
             yield
-            app.state.readiness.close()
-            await app.state.authenticator.close()
-            await app.state.authentication.close()
+            services.readiness.close()
+            await services.authenticator.close()
+            await authentication.close()
 
-    metrics = Metrics(__version__, keys=settings.metrics_keys)
+    answer = answering(partial(area_of, areas))
     app = Litestar(
         [
             *probes.routes,
             *reference.routes,
             *([] if settings.no_admin else [router()]),
-            Router("/v1", route_handlers=[*screenshots.routes, *statements.routes, nothing]),
+            Router(API_ROOT, route_handlers=[*screenshots.routes, *usage_api.routes, nothing]),
         ],
         lifespan=[lifespan],
         dependencies={
-            "renderer": Provide(provide_renderer, sync_to_thread=False),
-            "readiness": Provide(provide_readiness, sync_to_thread=False),
-            "counted": Provide(provide_metrics, sync_to_thread=False),
-            "usage": Provide(provide_usage, sync_to_thread=False),
+            "services": Provide(provide_services, sync_to_thread=False),
             "authentication": Provide(provide_authentication, sync_to_thread=False),
-            "buckets": Provide(provide_buckets, sync_to_thread=False),
-            "box_status": Provide(provide_box_status, sync_to_thread=False),
+            "readiness": Provide(provide_readiness, sync_to_thread=False),
+            "metrics": Provide(lambda: metrics, sync_to_thread=False),
         },
         exception_handlers={Exception: answer},
         request_class=BoxRequest,
@@ -97,11 +95,54 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         openapi_config=_openapi(),
         logging_config=None,  # ours is set up by the server
     )
-    app.state.update({"metrics": metrics, "settings": settings})
     app.state.page = None if settings.no_admin or settings.admin_address else ROOT
-    routes = frozenset(route.path for route in app.routes)
-    app.state.front = app.asgi_handler = Front(app.asgi_handler, app.state, settings, routes)
+    inner, app.asgi_handler = app.asgi_handler, _not_started
     return app
+
+
+async def _not_started(*_: Any) -> None:
+    """Let nobody in before there is what lets people in."""
+    raise RuntimeError("The application has not been started.")
+
+
+def _services(  # noqa: PLR0913, PLR0917 - what was opened for it
+    settings: Settings, db: Database, counted: Usage, noted: CaptureHistory, renderer: Renderer, metrics: Metrics
+) -> Services:
+    hasher, buckets = keys.hasher_of(settings.argon2_memory, settings.argon2_passes), Buckets()
+    return Services(
+        settings=settings,
+        begun=datetime.now(UTC),
+        database=db,
+        renderer=renderer,
+        readiness=Readiness(renderer, db, settings.data_dir),
+        hasher=hasher,
+        buckets=buckets,
+        authenticator=Authenticator(db, hasher, buckets),
+        usage=counted,
+        history=noted,
+        capturer=Capturer(renderer, counted, noted, metrics),
+    )
+
+
+def _areas(services: Services, authentication: AdminAuthentication) -> list[Area]:
+    settings = services.settings
+    areas: list[Area] = [ApiArea(services.authenticator)]
+    if not settings.no_admin:
+        areas.append(AdminArea(authentication, "admin" if settings.admin_address else None, settings.database_path))
+    return areas
+
+
+def _middleware(  # noqa: PLR0913, PLR0917 - what it stands between
+    app: Litestar, services: Services, areas: list[Area], metrics: Metrics, answer: Answer, inner: ASGIApp
+) -> Middleware:
+    around = Surroundings(
+        areas=areas,
+        routes=frozenset(route.path for route in app.routes),
+        metrics=metrics,
+        answer=answer,
+        is_stopping=lambda: services.readiness.draining,
+    )
+    return Middleware(inner, services.settings, around)
 
 
 async def reload(app: Litestar, settings: Settings) -> None:
@@ -109,21 +150,27 @@ async def reload(app: Litestar, settings: Settings) -> None:
 
     Raises OperatorError, and has changed nothing then.
     """
-    await app.state.renderer.reload(policy.policy_of(settings), settings.block_rules)
-    app.state.front.reload(settings)
-    app.state.settings = settings
+    services = services_of(app)
+    await services.renderer.reload(policy.policy_of(settings), settings.block_rules)
+    app.state.middleware.reload(settings)
+    services.settings = settings
     logs.choose(settings.log_level, settings.log_levels)
 
 
-def _sample(state: State) -> Sample:
-    slots, in_use, waiting = state.renderer.standing
+def services_of(app: Litestar) -> Services:
+    """Return the parts of a running *app*."""
+    return cast("Services", app.state.services)
+
+
+def _sample(services: Services) -> Sample:
+    slots, in_use, waiting = services.renderer.standing
     return Sample(
         slots=slots,
         in_use=in_use,
         waiting=waiting,
-        restarts=state.renderer.restarts,
-        proofs=state.authenticator.proofs,
-        ready=not state.readiness.reasons,
+        restarts=services.renderer.restarts,
+        proofs=services.authenticator.proofs,
+        ready=not services.readiness.reasons,
     )
 
 
@@ -158,24 +205,9 @@ def _openapi() -> OpenAPIConfig:
     )
 
 
-def provide_renderer(state: State) -> Renderer:
-    """Hand the renderer to the handlers that ask for it."""
-    return cast("Renderer", state.renderer)
-
-
-def provide_readiness(state: State) -> Readiness:
-    """Hand over what knows whether the box is ready."""
-    return cast("Readiness", state.readiness)
-
-
-def provide_metrics(state: State) -> Metrics:
-    """Hand over what counts."""
-    return cast("Metrics", state.metrics)
-
-
-def provide_usage(state: State) -> usage.Usage:
-    """Hand the counters to the handlers that ask for them."""
-    return cast("usage.Usage", state.usage)
+def provide_services(state: State) -> Services:
+    """Hand the parts of the box to the handlers that ask for them."""
+    return cast("Services", state.services)
 
 
 def provide_authentication(state: State) -> AdminAuthentication:
@@ -183,22 +215,9 @@ def provide_authentication(state: State) -> AdminAuthentication:
     return cast("AdminAuthentication", state.authentication)
 
 
-def provide_buckets(state: State) -> Buckets:
-    """Hand over the buckets of all who are limited."""
-    return cast("Buckets", state.buckets)
-
-
-def provide_box_status(state: State) -> BoxStatus:
-    """Hand over all that the operator's page looks at."""
-    return BoxStatus(
-        settings=state.settings,
-        begun=state.begun,
-        database=state.database,
-        renderer=state.renderer,
-        readiness=state.readiness,
-        usage=state.usage,
-        captures=state.captures,
-    )
+def provide_readiness(state: State) -> Readiness:
+    """Hand over what knows whether the box is ready."""
+    return provide_services(state).readiness
 
 
 @route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)

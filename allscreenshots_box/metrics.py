@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import prometheus_client
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector
@@ -32,11 +32,6 @@ class Served:
     code: str = "ok"  # or that of the error
     sent: int = 0  # bytes
     key: str | None = None  # its first 12 characters, once it is proven
-    shot: bool = False  # whether a picture was asked for, with a good key
-    line: float | None = None
-    rendering: float | None = None
-    steps: Mapping[str, float] = field(default_factory=dict)
-    fetched: int = 0  # bytes
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,19 +87,24 @@ class Metrics:
         self._sent.inc(served.sent)
         for counter, codes in ((self._auth_failures, UNAUTHORIZED), (self._limited, RATE_LIMITED), (self._shed, SHED)):
             counter.inc(served.code in codes)
-        if served.shot:
-            self._count_shot(served)
         if self._keys and served.key is not None:
             self._by_key.labels(self._label_of(served.key), served.code).inc()
 
-    def _count_shot(self, served: Served) -> None:
-        self._shots.labels(served.code).inc()
-        self._fetched.inc(served.fetched)
-        if served.line is not None:
-            self._queue_seconds.observe(served.line)
-        if served.rendering is not None:
-            self._render_seconds.observe(served.rendering)
-        for step, seconds in served.steps.items():
+    def count_shot(self, code: str) -> None:
+        """Count one shot by what became of it: ok or an error code."""
+        self._shots.labels(code).inc()
+
+    def count_capture(
+        self, code: str, *, queued: float | None, rendered: float | None, steps: Mapping[str, float], fetched: int
+    ) -> None:
+        """Count one shot that was on its way to the queue. Spans are in seconds, None where there was none."""
+        self.count_shot(code)
+        self._fetched.inc(fetched)
+        if queued is not None:
+            self._queue_seconds.observe(queued)
+        if rendered is not None:
+            self._render_seconds.observe(rendered)
+        for step, seconds in steps.items():
             self._step_seconds.labels(step).observe(seconds)
 
     def _label_of(self, key: str) -> str:

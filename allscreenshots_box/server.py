@@ -15,16 +15,16 @@ from litestar import Litestar
 
 from . import __version__, changes, keys, logs
 from .admin import operators
-from .app import create_app, reload
+from .app import create_app, reload, services_of
 from .config import Settings, spelled
 from .errors import OperatorError
-from .front import Side, beside
 from .process import command_hint, hardening, locks, privileges
 from .process.signals import Signals
 from .process.systemd import Notifier
 from .render.browsers import orphans
 from .storage import reserve
 from .web import tls
+from .web.areas import Side, beside
 from .web.listener import Listener, bind
 from .web.tls import Certificate
 
@@ -186,7 +186,7 @@ class _Service:
         task.add_done_callback(self._tasks.discard)
 
     def _begin_to_stop(self) -> None:
-        self._app.state.readiness.drain()  # first of all: whoever sends us work is to hear of it
+        services_of(self._app).readiness.drain()  # first of all: whoever sends us work is to hear of it
         self._stopping.set()
 
     async def _stop(self) -> None:
@@ -196,7 +196,7 @@ class _Service:
         logs.event("stopping", drain=spelled(drain))
         self._notifier.stopping()
         self._notifier.status(f"stopping: shots that run have {spelled(drain)}")
-        if not await self._app.state.renderer.drain(drain):
+        if not await services_of(self._app).renderer.drain(drain):
             logs.event("drain_ended", reason="shots were still running")
 
     async def _watch(self) -> None:
@@ -209,10 +209,10 @@ class _Service:
             await asyncio.sleep(self._notifier.interval)
 
     async def _look(self) -> None:
-        health = await self._app.state.renderer.health()
+        health = await services_of(self._app).renderer.health()
         if health.ok and not health.reason:
             self._notifier.alive()
-        reasons = await self._app.state.readiness.look()
+        reasons = await services_of(self._app).readiness.look()
         self._notifier.status(f"not ready: {'; '.join(reasons)}" if reasons else "ready")
 
     async def _read_again(self) -> None:
@@ -245,8 +245,8 @@ class _Service:
 
 
 async def _announce(settings: Settings, app: Litestar) -> None:
-    live = await app.state.database.run(keys.live)
-    browser = app.state.renderer.description
+    live = await services_of(app).database.run(keys.live)
+    browser = services_of(app).renderer.description
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     lines = [
         f"allscreenshots-box {__version__} on {'https' if settings.tls_cert else 'http'}://{host}:{settings.port}",
@@ -262,7 +262,7 @@ async def _announce(settings: Settings, app: Litestar) -> None:
     if not live:
         create = command_hint.typed(settings.data_dir, "keys create NAME")
         lines.append(f"  No key yet: `{create}` makes one, while this runs.")
-    if settings.page_url and await app.state.database.run(operators.password_hash) is None:
+    if settings.page_url and await services_of(app).database.run(operators.password_hash) is None:
         link = command_hint.typed(settings.data_dir, "admin link")
         lines.append(f"  No password for the page yet: `{link}` makes a link that sets it.")
     sys.stdout.write("\n".join(lines) + "\n")

@@ -455,8 +455,8 @@ def metrics() -> dict[str, set[str]]:
         lambda: Sample(slots=1, in_use=1, waiting=1, restarts={"age": 1}, proofs={"good": 1}, ready=True),
         lambda: {"server": 1},
     )
-    steps = {"go": 1.0}
-    counted.count(Served(method="GET", route="/", status=200, seconds=1, key="k", shot=True, line=1, steps=steps))
+    counted.count(Served(method="GET", route="/", status=200, seconds=1, key="k"))
+    counted.count_capture("ok", queued=1, rendered=1, steps={"go": 1.0}, fetched=1)
     found: dict[str, set[str]] = {}
     for family in text_string_to_metric_families(counted.text().decode()):
         name = f"{family.name}_total" if family.type == "counter" else family.name

@@ -16,9 +16,9 @@ from allscreenshots_box import keys, metrics
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import HttpError, Overloaded
-from allscreenshots_box.front import beside
 from allscreenshots_box.metrics import Metrics, Served
 from allscreenshots_box.render.shot import Rendering
+from allscreenshots_box.web.areas import beside
 from tests.conftest import StandIn, standing_in
 
 Values = dict[tuple[str, frozenset[tuple[str, str]]], float]
@@ -112,7 +112,7 @@ def test_how_things_stand_is_told(api: TestClient[Litestar]) -> None:
 
 
 def test_a_box_that_is_not_ready_says_so(api: TestClient[Litestar]) -> None:
-    api.app.state.readiness.drain()
+    api.app.state.services.readiness.drain()
     assert value(scraped(api), "ready") == 0
 
 

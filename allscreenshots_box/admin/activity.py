@@ -7,9 +7,9 @@ from litestar import Response, get
 from litestar.di import NamedDependency
 from litestar.params import FromQuery
 
+from ..services import Services
 from ..storage import audit
-from .measures import size, span
-from .status import BoxStatus
+from .formatting import size, span
 from .templating import page
 
 Word = FromQuery[str]
@@ -19,24 +19,24 @@ LONGEST_WORD = 100  # characters
 
 
 @get("/activity")
-async def changes(box_status: NamedDependency[BoxStatus], q: Word = "", before: Word = "") -> Response[str]:
+async def changes(services: NamedDependency[Services], q: Word = "", before: Word = "") -> Response[str]:
     """Show what was done to keys and plans."""
     word = q.strip()[:LONGEST_WORD]
-    rows = await box_status.database.look(audit.recent, before=_id(before), number=ON_A_PAGE + 1, word=word)
+    rows = await services.database.look(audit.recent, before=_id(before), number=ON_A_PAGE + 1, word=word)
     return page("activity.html", section="activity", word=word, **_paged(rows, before, {"q": word}))
 
 
 @get("/activity/captures")
 async def recent(
-    box_status: NamedDependency[BoxStatus],
+    services: NamedDependency[Services],
     key: Word = "",
     failed: Word = "",
     before: Word = "",
 ) -> Response[str]:
     """Show what was captured."""
     caller, only_failed = key.strip()[:LONGEST_WORD], bool(failed)
-    await box_status.captures.write()  # what was captured a moment ago is shown, too
-    rows = await box_status.captures.recent(before=_id(before), number=ON_A_PAGE + 1, failed=only_failed, caller=caller)
+    await services.history.write()  # what was captured a moment ago is shown, too
+    rows = await services.history.recent(before=_id(before), number=ON_A_PAGE + 1, failed=only_failed, caller=caller)
     filters = {"key": caller, "failed": "1" if only_failed else ""}
     shown: dict[str, Any] = {"caller": caller, "failed": only_failed, "size": size, "span": span}
     shown |= _paged(rows, before, filters)

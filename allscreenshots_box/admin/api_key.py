@@ -7,15 +7,16 @@ from typing import Any
 
 import sqlite_utils
 from litestar import Request, Response, get, post
-from litestar.datastructures import State
+from litestar.di import NamedDependency
 from litestar.params import FromPath
 
 from .. import config, keys
 from ..errors import NotFound, OperatorError
 from ..keys import GeneratedKey, KeySecret, plans, usage_store
 from ..keys.usage_store import Counts
+from ..services import Services
 from ..storage.audit import Actor
-from . import expiry, forms, key_list, moments
+from . import expiry, formatting, forms, key_list
 from .api_keys import hosts_in, shown_once
 from .forms import Form, Outdated
 from .templating import actor_of, moved, page
@@ -28,38 +29,38 @@ LARGEST_ID = 2**63 - 1  # SQLite's
 
 
 @get("/keys/{key_id:int}")
-async def show(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+async def show(key_id: FromPath[int], request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Show the key."""
-    return await _shown(state, key_id, Form({"grace": "24h"}), DONE.get(request.query_params.get("done", ""), ""))
+    return await _shown(services, key_id, Form({"grace": "24h"}), DONE.get(request.query_params.get("done", ""), ""))
 
 
 @get("/keys/{key_id:int}/edit")
-async def ask(key_id: FromPath[int], state: State) -> Response[str]:
+async def ask(key_id: FromPath[int], services: NamedDependency[Services]) -> Response[str]:
     """Ask what is to be changed."""
-    key = await _found(state, key_id)
+    key = await _found(services, key_id)
     hosts = "\n".join((key.allow_hosts or "").split(",")).strip()
     known = {"name": key.name, "plan": key.plan.name, "environment": key.environment or "", "allow_hosts": hosts}
     shown = {"expires": expiry.AS_IT_IS, "shown": forms.mark(_state_of(key))}
-    return await _asked(state, key, Form(known | shown))
+    return await _asked(services, key, Form(known | shown))
 
 
 @post("/keys/{key_id:int}/edit", status_code=200)
-async def edit(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+async def edit(key_id: FromPath[int], request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Change the key."""
-    key = await _found(state, key_id)
+    key = await _found(services, key_id)
     form = await forms.sent(request)
     try:
         changes = _changes(key, form)
         if changes:
             forms.require_shown(form, _state_of(key))
-            await state.database.run(_edit, form, key_id, changes, actor_of(request))
+            await services.database.run(_edit, form, key_id, changes, actor_of(request))
     except Outdated:
-        key = await _found(state, key_id)
+        key = await _found(services, key_id)
         forms.outdated(form, "key", _state_of(key))
-        return await _asked(state, key, form)
+        return await _asked(services, key, form)
     except OperatorError as error:
         form.refuse(error)
-        return await _asked(state, key, form)
+        return await _asked(services, key, form)
     return moved(f"/admin/keys/{key_id}?done={'saved' if changes else 'nothing'}")
 
 
@@ -99,18 +100,18 @@ def _changes(key: KeySecret, form: Form) -> dict[str, Any]:
 
 
 @post("/keys/{key_id:int}/rotate", status_code=200)
-async def rotate(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+async def rotate(key_id: FromPath[int], request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Give the key a new secret, and show it in this very answer."""
-    key = await _found(state, key_id)
+    key = await _found(services, key_id)
     form = await forms.sent(request)
     try:
         grace = _grace(form)
         _require_newest(key, form.values.get("prefix", ""))  # here too, before any slow work
-        generated = await asyncio.to_thread(keys.generated, state.hasher)
-        new, secret = await state.database.run(_rotate, generated, key, grace, actor_of(request))
+        generated = await asyncio.to_thread(keys.generated, services.hasher)
+        new, secret = await services.database.run(_rotate, generated, key, grace, actor_of(request))
     except OperatorError as error:
         form.refuse(error)
-        return await _shown(state, key_id, form)
+        return await _shown(services, key_id, form)
     return shown_once(request, new, secret, grace=dict(GRACES)[form.values["grace"]])
 
 
@@ -138,34 +139,34 @@ def _require_newest(key: KeySecret, seen: str) -> None:
 
 
 @post("/keys/{key_id:int}/delete", status_code=200)
-async def delete(key_id: FromPath[int], request: AnyRequest, state: State) -> Response[str]:
+async def delete(key_id: FromPath[int], request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Revoke all secrets of the key, at once."""
-    key = await _found(state, key_id)
+    key = await _found(services, key_id)
     form = await forms.sent(request)
     if form.values.get("typed") != key.name:
         form.errors["typed"] = "That is not the name of this key."
-        return await _shown(state, key_id, form)
-    await state.database.run(keys.revoke, key_id, by=actor_of(request))
+        return await _shown(services, key_id, form)
+    await services.database.run(keys.revoke, key_id, by=actor_of(request))
     return moved(f"/admin/keys/{key_id}")
 
 
 # --- what is shown ------------------------------------------------------------------------------
 
 
-async def _found(state: State, key_id: int) -> KeySecret:
-    key: KeySecret = await _read(state, key_id, keys.find)
+async def _found(services: Services, key_id: int) -> KeySecret:
+    key: KeySecret = await _read(services, key_id, keys.find)
     return key
 
 
-async def _read(state: State, key_id: int, function: Callable[..., Any], *more: Any) -> Any:
+async def _read(services: Services, key_id: int, function: Callable[..., Any], *more: Any) -> Any:
     try:
-        return await state.database.run(function, max(0, min(key_id, LARGEST_ID)), *more)
+        return await services.database.run(function, max(0, min(key_id, LARGEST_ID)), *more)
     except OperatorError:
         raise NotFound("There is no such key; it may have been forgotten by `keys prune`.") from None
 
 
-async def _shown(state: State, key_id: int, form: Form, done: str = "") -> Response[str]:
-    told = await _read(state, key_id, _told, datetime.now(UTC))
+async def _shown(services: Services, key_id: int, form: Form, done: str = "") -> Response[str]:
+    told = await _read(services, key_id, _told, datetime.now(UTC))
     form.values.setdefault("grace", "24h")
     return page(
         "key.html", section="keys", status=400 if form.errors else 200, form=form, done=done, graces=GRACES, **told
@@ -192,8 +193,8 @@ def _told(db: sqlite_utils.Database, key_id: int, now: datetime) -> dict[str, An
         "secrets": [(secret, secret.state(now)) for secret in found],
         "used": used,
         "made": made,
-        "unused": live and moments.read(used or made) < now - key_list.UNUSED_AFTER,
-        "old": live and moments.read(key.created_at) < now - key_list.ROTATE_AFTER,
+        "unused": live and formatting.read(used or made) < now - key_list.UNUSED_AFTER,
+        "old": live and formatting.read(key.created_at) < now - key_list.ROTATE_AFTER,
         "month": month,
         "in_all": in_all,
         "days": [(day, by_day.get((key_id, day), Counts()).screenshots) for day in key_list.days_of(this)],
@@ -201,15 +202,15 @@ def _told(db: sqlite_utils.Database, key_id: int, now: datetime) -> dict[str, An
     }
 
 
-async def _asked(state: State, key: KeySecret, form: Form) -> Response[str]:
+async def _asked(services: Services, key: KeySecret, form: Form) -> Response[str]:
     return page(
         "edit_key.html",
         section="keys",
         status=400 if form.errors else 200,
         key=key,
         form=form,
-        plans=await state.database.run(plans.plans),
-        environments=await state.database.look(key_list.environments),
+        plans=await services.database.run(plans.plans),
+        environments=await services.database.look(key_list.environments),
         expiries=[(expiry.AS_IT_IS, "As it is"), *expiry.CHOICES],
     )
 

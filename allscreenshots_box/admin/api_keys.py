@@ -6,13 +6,13 @@ from typing import Any
 from urllib.parse import urlencode
 
 from litestar import Request, Response, get, post
-from litestar.datastructures import State
 from litestar.di import NamedDependency
 
 from .. import keys
 from ..errors import OperatorError
 from ..keys import KeySecret
 from ..keys import plans as limits
+from ..services import Services
 from ..storage.database import Database
 from . import expiry, forms, key_list
 from .forms import Form, FormTokens
@@ -34,15 +34,15 @@ CURL = """curl -X POST "{base}/v1/screenshots" \\
 
 
 @get("/keys")
-async def show(request: AnyRequest, state: State) -> Response[str]:
+async def show(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """List the keys."""
     asked, now = _question(request.query_params), datetime.now(UTC)
-    answer = await state.database.look(key_list.look_up, asked, now)
-    plans = await state.database.run(limits.plans)
+    answer = await services.database.look(key_list.look_up, asked, now)
+    plans = await services.database.run(limits.plans)
 
     def at(**changes: Any) -> str:
         """Return the address of this list, changed."""
-        asks = {"q": asked.search, "plan": asked.plan, "state": "all" if asked.everything else ""}
+        asks: dict[str, Any] = {"q": asked.search, "plan": asked.plan, "state": "all" if asked.everything else ""}
         asks |= {"sort": asked.sort, "order": "back" if asked.backwards else "", "page": answer.page}
         told = {name: value for name, value in (asks | changes).items() if value}
         return f"/admin/keys?{urlencode(told)}"
@@ -64,26 +64,28 @@ def _question(asked: Any) -> Question:
 
 
 @get("/keys/new")
-async def ask(state: State, form_tokens: NamedDependency[FormTokens]) -> Response[str]:
+async def ask(services: NamedDependency[Services], form_tokens: NamedDependency[FormTokens]) -> Response[str]:
     """Ask what a new key is to be."""
     form = Form({"plan": "default", "expires": expiry.NEVER, "organization": keys.DEFAULT_ORGANIZATION})
-    return await _asked(state.database, form, form_tokens)
+    return await _asked(services.database, form, form_tokens)
 
 
 @post("/keys/new", status_code=200)
-async def create(request: AnyRequest, state: State, form_tokens: NamedDependency[FormTokens]) -> Response[str]:
+async def create(
+    request: AnyRequest, services: NamedDependency[Services], form_tokens: NamedDependency[FormTokens]
+) -> Response[str]:
     """Make a key, and show its secret in this very answer: it is nowhere else."""
     form = await forms.sent(request)
     if not form_tokens.take(form.values.get("ticket", "")):
         form.errors[""] = SENT_BEFORE
-        return await _asked(state.database, form, form_tokens)
+        return await _asked(services.database, form, form_tokens)
     try:
         facts = _facts(form)
-        generated = await asyncio.to_thread(keys.generated, state.hasher)
-        key, secret = await state.database.run(keys.create, generated, by=actor_of(request), **facts)
+        generated = await asyncio.to_thread(keys.generated, services.hasher)
+        key, secret = await services.database.run(keys.create, generated, by=actor_of(request), **facts)
     except OperatorError as error:
         form.refuse(error)
-        return await _asked(state.database, form, form_tokens)
+        return await _asked(services.database, form, form_tokens)
     return shown_once(request, key, secret)
 
 

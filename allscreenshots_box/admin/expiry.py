@@ -1,11 +1,10 @@
 """How long a key is to work, as a form asks for it: for ever, for one of some spans, or as somebody types."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Literal
 
 from ..config import duration
 from ..errors import OperatorError
-from . import moments
 from .forms import Form
 
 NEVER, OTHER = "never", "other"
@@ -31,7 +30,7 @@ def lifetime(form: Form, now: datetime) -> timedelta | Literal[""] | None:
             return AS_IT_IS
         return None if chosen == NEVER else duration(chosen)
     try:
-        span = moments.ahead(typed, now)
+        span = _ahead(typed, now)
         now + span
     except OperatorError as error:
         raise OperatorError(str(error), field="until") from None
@@ -40,3 +39,19 @@ def lifetime(form: Form, now: datetime) -> timedelta | Literal[""] | None:
     if span <= timedelta():
         raise OperatorError("A key must live for at least 1s.", field="until")
     return span
+
+
+def _ahead(text: str, now: datetime) -> timedelta:
+    """Read a date, to whose end it is so long from *now*, or a duration. Raises OperatorError."""
+    try:
+        last = date.fromisoformat(text)
+    except ValueError:
+        try:
+            return duration(text)
+        except ValueError:
+            raise OperatorError(
+                "Another time must be a date such as 2027-03-31, or a span such as 36h or 45d."
+            ) from None
+    if last < now.date():
+        raise OperatorError("The date is past.")
+    return datetime.combine(last, time(23, 59, 59), UTC) - now

@@ -1,4 +1,4 @@
-"""What was typed into the fields of a form, what is wrong with each, and that no form is taken twice."""
+"""Forms: how they arrive, what was typed into their fields and is wrong with each, and that none is taken twice."""
 
 import hashlib
 import json
@@ -6,15 +6,38 @@ import secrets
 from collections import OrderedDict
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from litestar import Request
+from litestar.datastructures import FormMultiDict
 
-from ..errors import OperatorError
+from ..errors import InvalidRequest, OperatorError
+from ..web.request import BoxRequest
+
+LARGEST_FORM = 64 * 1024  # bytes
+MOST_FIELDS = 100
+_KIND = "application/x-www-form-urlencoded"
 
 LONGEST = 20_000  # characters of one field: a hundred hosts are far less
 REMEMBERED = 1000  # forms that were sent
 TICKET = 16  # characters
 MARK = 16
+
+
+class FormRequest(BoxRequest):
+    """A request whose form is urlencoded text, and not much of it."""
+
+    async def form(self) -> FormMultiDict:
+        """Return the fields of a form. Raises InvalidRequest if the body is none."""
+        if self.headers.get("content-type", "").partition(";")[0].strip().lower() != _KIND:
+            raise InvalidRequest(f"A form must be sent as {_KIND}.")
+        try:
+            pairs = parse_qsl(
+                (await self.body()).decode(), keep_blank_values=True, max_num_fields=MOST_FIELDS, errors="strict"
+            )
+        except ValueError:  # no UTF-8, or too many
+            raise InvalidRequest(f"A form must be text in UTF-8, with at most {MOST_FIELDS} fields.") from None
+        return FormMultiDict(pairs)
 
 
 class Form:

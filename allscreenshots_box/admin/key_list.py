@@ -11,7 +11,7 @@ import sqlite_utils
 from ..keys import SCHEME, usage_store
 from ..keys.usage_store import Period
 from ..timestamps import stamp
-from . import moments
+from . import formatting
 
 PAGE = 50  # keys
 UNUSED_AFTER = timedelta(days=90)  # then somebody should ask whether anybody needs the key
@@ -100,11 +100,11 @@ class KeyRow:
 
     def is_unused(self, now: datetime) -> bool:
         """Say whether it works, and nobody has used it for long."""
-        return self.is_live and moments.read(self.last_used_at or self.created_at) < now - UNUSED_AFTER
+        return self.is_live and formatting.read(self.last_used_at or self.created_at) < now - UNUSED_AFTER
 
     def is_old(self, now: datetime) -> bool:
         """Say whether its secret should be replaced."""
-        return self.is_live and moments.read(self.secret_at) < now - ROTATE_AFTER
+        return self.is_live and formatting.read(self.secret_at) < now - ROTATE_AFTER
 
 
 @dataclass(frozen=True, kw_only=True)

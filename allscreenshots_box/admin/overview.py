@@ -5,16 +5,17 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
+from ..services import Services
 from .cures import cure
-from .measures import size
-from .status import BoxStatus, all_of_it
+from .formatting import size
+from .status import all_of_it
 from .templating import base_of, page
 
 
 @get("/")
-async def show(request: Request[Any, Any, Any], box_status: NamedDependency[BoxStatus]) -> Response[str]:
+async def show(request: Request[Any, Any, Any], services: NamedDependency[Services]) -> Response[str]:
     """Show the section."""
-    known = await all_of_it(box_status)
+    known = await all_of_it(services)
     return page("overview.html", section="overview", cure=cure, size=size, base=base_of(request), **known)
 
 

@@ -7,11 +7,12 @@ from urllib.parse import urlencode
 
 import sqlite_utils
 from litestar import Request, Response, get, post
-from litestar.datastructures import State
+from litestar.di import NamedDependency
 
 from ..errors import NotFound, OperatorError
 from ..keys import plans as limits
 from ..keys.plans import Plan
+from ..services import Services
 from ..storage.audit import Actor
 from . import forms, key_list
 from .forms import Form, Outdated
@@ -25,9 +26,9 @@ _MOST_DIGITS = 25  # Python reads thousands, slowly; no limit has as many
 
 
 @get("/plans")
-async def show(request: AnyRequest, state: State) -> Response[str]:
+async def show(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """List the plans."""
-    plans = await state.database.look(_told)
+    plans = await services.database.look(_told)
     done = DONE.get(request.query_params.get("done", ""), "")
     return page("plans.html", section="plans", plans=plans, done=done, address=address, on=_keys_on)
 
@@ -48,19 +49,19 @@ def _keys_on(name: str) -> str:
 
 
 @get("/plans/new")
-async def ask(state: State) -> Response[str]:
+async def ask(services: NamedDependency[Services]) -> Response[str]:
     """Ask what a new plan is to allow: as much as the default one, to begin with."""
-    default, _ = await _found(state, "default")
+    default, _ = await _found(services, "default")
     return _asked(None, _form_of(default))
 
 
 @post("/plans/new", status_code=200)
-async def create(request: AnyRequest, state: State) -> Response[str]:
+async def create(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Make a plan."""
     form = await forms.sent(request)
     try:
         name = form.values.get("name", "")
-        await state.database.run(limits.set_plan, name, _limits(form), anew=True, by=actor_of(request))
+        await services.database.run(limits.set_plan, name, _limits(form), anew=True, by=actor_of(request))
     except OperatorError as error:
         form.refuse(error)
         return _asked(None, form)
@@ -68,16 +69,16 @@ async def create(request: AnyRequest, state: State) -> Response[str]:
 
 
 @get("/plans/edit")
-async def ask_again(request: AnyRequest, state: State) -> Response[str]:
+async def ask_again(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Ask what is to be changed."""
-    plan, number = await _found(state, request.query_params.get("name", ""))
+    plan, number = await _found(services, request.query_params.get("name", ""))
     return _asked(plan.name, _form_of(plan), number)
 
 
 @post("/plans/edit", status_code=200)
-async def edit(request: AnyRequest, state: State) -> Response[str]:
+async def edit(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Change a plan."""
-    plan, number = await _found(state, request.query_params.get("name", ""))
+    plan, number = await _found(services, request.query_params.get("name", ""))
     form = await forms.sent(request)
     try:
         known = asdict(plan)
@@ -85,9 +86,9 @@ async def edit(request: AnyRequest, state: State) -> Response[str]:
         changes = {field: value for field, value in said.items() if value != (known[field] or limits.UNLIMITED)}
         if changes:
             forms.require_shown(form, _shown_of(plan))
-            await state.database.run(_edit, form, plan.name, changes, actor_of(request))
+            await services.database.run(_edit, form, plan.name, changes, actor_of(request))
     except Outdated:
-        plan, number = await _found(state, plan.name)
+        plan, number = await _found(services, plan.name)
         forms.outdated(form, "plan", _shown_of(plan))
         return _asked(plan.name, form, number)
     except OperatorError as error:
@@ -104,11 +105,11 @@ def _edit(db: sqlite_utils.Database, form: Form, name: str, changes: dict[str, A
 
 
 @post("/plans/remove", status_code=200)
-async def remove(request: AnyRequest, state: State) -> Response[str]:
+async def remove(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Remove a plan that no key is on."""
-    plan, number = await _found(state, request.query_params.get("name", ""))
+    plan, number = await _found(services, request.query_params.get("name", ""))
     try:
-        await state.database.run(limits.remove_plan, plan.name, by=actor_of(request))
+        await services.database.run(limits.remove_plan, plan.name, by=actor_of(request))
     except OperatorError as error:
         form = _form_of(plan)
         form.refuse(error)
@@ -116,8 +117,8 @@ async def remove(request: AnyRequest, state: State) -> Response[str]:
     return moved("/admin/plans?done=removed")
 
 
-async def _found(state: State, name: str) -> tuple[Plan, int]:
-    for plan, _, number in await state.database.look(_told):
+async def _found(services: Services, name: str) -> tuple[Plan, int]:
+    for plan, _, number in await services.database.look(_told):
         if plan.name == name:
             return plan, number
     raise NotFound("There is no such plan.")

@@ -14,17 +14,18 @@ from litestar.di import NamedDependency
 from markupsafe import Markup
 
 from .. import validation
+from ..captures.capturer import Caller
 from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
 from ..hosts import HostPattern
 from ..keys.plans import Buckets, Plan
 from ..render import devices
 from ..render.queue import QueueTimes
-from ..render.renderer import Renderer
 from ..render.shot import Product, Rendering
-from ..web import disconnect
+from ..services import Services
+from ..web.context import RequestContext, context_of
+from .formatting import size, span
 from .forms import Form, sent
-from .measures import size, span
 from .snippets import snippets
 from .templating import base_of, page
 
@@ -106,22 +107,20 @@ async def show() -> Response[str]:
 
 
 @post("/playground", status_code=200)
-async def take(
-    request: AnyRequest, renderer: NamedDependency[Renderer], buckets: NamedDependency[Buckets]
-) -> Response[str]:
+async def take(request: AnyRequest, services: NamedDependency[Services]) -> Response[str]:
     """Take the picture that the form asks for, and show it, or say why there is none."""
-    form = await sent(request)
-    request.state.caller = CALLER_NAME
+    form, context = await sent(request), context_of(request.scope)
+    context.wants_capture = True
     try:
-        _charge(buckets)
+        _charge(services.buckets)
         body = _body(form.values)
-        rendering = await _rendering(request, body, renderer, buckets)
+        rendering = await _rendering(request, body, services, context)
     except NotSignedIn:
         raise
     except BoxError as error:
-        request.state.context.error = error  # the log and the counts know it as they know every other
+        context.error = error  # the log and the counts know it as they know every other
         _blame(form, error)
-        response = _page(form, status=error.status, failure=error, request_id=request.state.context.id)
+        response = _page(form, status=error.status, failure=error, request_id=context.id)
         response.headers.update(error.headers)
         return response
     shown = await asyncio.to_thread(_shown, rendering)
@@ -135,22 +134,23 @@ def _charge(buckets: Buckets) -> None:
         raise RateLimited(f"The playground takes no more for {seconds} s.", seconds)
 
 
-async def _rendering(request: AnyRequest, body: dict[str, Any], renderer: Renderer, buckets: Buckets) -> Rendering:
+async def _rendering(
+    request: AnyRequest, body: dict[str, Any], services: Services, context: RequestContext
+) -> Rendering:
     """Return what becomes of *body*, read and rendered as if a key had sent it. Raises BoxError."""
-    times = QueueTimes()
+    caller = Caller(id=CALLER, name=CALLER_NAME, weight=PLAN.weight, still=partial(_still, request))
     try:
         wanted, _ = validation.read(ScreenshotRequest, json.dumps(body).encode())
         shot = shot_of(wanted)
-        request.state.target, request.state.times = shot.url, times
-        work = renderer.render(shot, caller=CALLER, weight=PLAN.weight, times=times, still=partial(_still, request))
-        rendering = await disconnect.while_there(request.receive, work)
+        context.target, context.times = shot.url, QueueTimes()
+        context.rendering = await services.capturer.capture(
+            shot, by=caller, request=context.id, times=context.times, receive=request.receive
+        )
     except BoxError as error:
-        if error.is_free(loaded=times.begun is not None):
-            buckets.give_back(CALLER, "screenshot", PLAN)
+        if error.is_free(loaded=context.loaded):
+            services.buckets.give_back(CALLER, "screenshot", PLAN)
         raise
-    request.state.rendering, request.state.fetched = rendering, rendering.fetched
-    request.state.refused = rendering.refused[:10]
-    return rendering
+    return context.rendering
 
 
 async def _still(request: AnyRequest) -> tuple[HostPattern, ...]:

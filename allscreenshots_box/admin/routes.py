@@ -5,8 +5,7 @@ from litestar.di import Provide
 
 from . import account, activity, api_key, api_keys, overview, plans, playground, sign_in, static_files
 from .authentication import require_operator
-from .body import LARGEST_FORM
-from .forms import FormTokens
+from .forms import LARGEST_FORM, FormRequest, FormTokens
 
 
 def router() -> Router:
@@ -26,6 +25,7 @@ def router() -> Router:
             *static_files.routes,
         ],
         guards=[require_operator],
+        request_class=FormRequest,
         request_max_body_size=LARGEST_FORM,
         dependencies={"form_tokens": Provide(lambda: form_tokens, sync_to_thread=False)},
         include_in_schema=False,

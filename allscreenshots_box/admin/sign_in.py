@@ -57,7 +57,7 @@ async def sign_out(request: AnyRequest, authentication: NamedDependency[AdminAut
 def _half_out(request: AnyRequest, error: DatabaseError, forgotten: Cookie) -> Response[Any]:
     """Take the session from this browser at least, and say what is left of it."""
     logs.fault("session_not_ended", error)
-    why = trouble(error, request.app.state.settings.database_path)
+    why = trouble(error, request.app.state.services.settings.database_path)
     answer = page("half-out.html", status=503, why=why)
     answer.set_cookie(forgotten)
     return answer
@@ -155,7 +155,7 @@ async def _link_form(
 
 def _command(request: AnyRequest) -> str:
     """Return the command that makes a link; without the paths of this machine for who is not on it."""
-    command = command_hint.typed(request.app.state.settings.data_dir, "admin link")
+    command = command_hint.typed(request.app.state.services.settings.data_dir, "admin link")
     if command_hint.has_path(command) and not _is_near(request):
         return f"{command_hint.PROGRAM} admin link"
     return command

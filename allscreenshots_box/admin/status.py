@@ -12,42 +12,15 @@ from typing import Any
 import sqlite_utils
 
 from .. import resources
-from ..captures.history import CaptureHistory
 from ..config import Settings
-from ..keys.usage import Usage
 from ..keys.usage_store import Counts
 from ..render.browsers import processes
-from ..render.renderer import Renderer
-from ..storage.database import Database
+from ..services import Services
 from ..timestamps import stamp
-from ..web.readiness import Readiness
 from .charts import Bars
 from .key_list import ROTATE_AFTER, UNUSED_AFTER
 
 DAYS = 30  # that are looked back on, today among them
-
-
-class BoxStatus:
-    """All that the page looks at. No dataclass: Litestar would want to know how to make its parts."""
-
-    def __init__(  # noqa: PLR0913 - each is a part of the box
-        self,
-        *,
-        settings: Settings,
-        begun: datetime,
-        database: Database,
-        renderer: Renderer,
-        readiness: Readiness,
-        usage: Usage,
-        captures: CaptureHistory,
-    ) -> None:
-        self.settings = settings  # in force
-        self.begun = begun
-        self.database = database
-        self.renderer = renderer
-        self.readiness = readiness
-        self.usage = usage
-        self.captures = captures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,30 +107,30 @@ def neglected(db: sqlite_utils.Database, now: datetime) -> Neglected:
     return Neglected(**row)
 
 
-async def all_of_it(box_status: BoxStatus) -> dict[str, Any]:
+async def all_of_it(services: Services) -> dict[str, Any]:
     """Return what the overview shows, as of now."""
     now = datetime.now(UTC)
-    await box_status.captures.write()  # what was captured a moment ago is shown, too
+    await services.history.write()  # what was captured a moment ago is shown, too
     reasons, stands, by_day, keys, last = await asyncio.gather(
-        box_status.readiness.look(),
-        asyncio.to_thread(machine, box_status.settings),
-        box_status.usage.all_days((now - timedelta(days=DAYS - 1)).date()),
-        box_status.database.look(neglected, now),
-        box_status.captures.recent(number=10, failed=True),
+        services.readiness.look(),
+        asyncio.to_thread(machine, services.settings),
+        services.usage.all_days((now - timedelta(days=DAYS - 1)).date()),
+        services.database.look(neglected, now),
+        services.history.recent(number=10, failed=True),
     )
-    slots, in_use, waiting = box_status.renderer.standing
-    age = box_status.renderer.browser_age
+    slots, in_use, waiting = services.renderer.standing
+    age = services.renderer.browser_age
     return {
         "reasons": reasons,
         "machine": stands,
         "past": past(by_day, now),
         "keys": keys,
         "errors": last,
-        "settings": box_status.settings,
-        "begun": stamp(box_status.begun),
-        "browser": box_status.renderer.description,
+        "settings": services.settings,
+        "begun": stamp(services.begun),
+        "browser": services.renderer.description,
         "browser_begun": stamp(datetime.fromtimestamp(time.time() - age, UTC)) if age is not None else None,
-        "restarts": box_status.renderer.restarts,
+        "restarts": services.renderer.restarts,
         "slots": slots,
         "in_use": in_use,
         "waiting": waiting,

@@ -11,7 +11,7 @@ from .. import __version__
 from ..config import Settings
 from ..escapes import escaped_lines
 from ..storage.audit import Actor
-from . import charts, moments
+from . import charts, formatting
 
 SECTIONS = {
     "overview": ("Overview", "/admin"),
@@ -49,7 +49,7 @@ _TEMPLATES = jinja2.Environment(
     lstrip_blocks=True,
 )
 _TEMPLATES.globals.update(sections=SECTIONS, version=__version__, sparks=charts.sparks, columns=charts.columns)
-_TEMPLATES.filters.update(day=moments.day, full=moments.full, ago=moments.ago, since=moments.since)
+_TEMPLATES.filters.update(day=formatting.day, full=formatting.full, ago=formatting.ago, since=formatting.since)
 
 
 def page(template: str, *, section: str = "", status: int = 200, **shown: Any) -> Response[str]:
@@ -70,7 +70,7 @@ def actor_of(request: Request[Any, Any, Any]) -> Actor:
 
 def base_of(request: Request[Any, Any, Any]) -> str:
     """Return where callers reach the API: where this browser has the page, unless that has an address of its own."""
-    origin, settings = str(request.scope["state"]["origin"]), cast("Settings", request.app.state.settings)
+    origin, settings = str(request.scope["state"]["origin"]), cast("Settings", request.app.state.services.settings)
     if settings.admin_address is None:
         return origin or "http://localhost"
     host = (urlsplit(origin).hostname or "localhost") if settings.host in EVERYWHERE else settings.host

@@ -13,18 +13,19 @@ from litestar.openapi.spec import OpenAPIMediaType, Operation, Schema
 from litestar.openapi.spec.enums import OpenAPIFormat, OpenAPIType
 from litestar.params import JSONBody
 
+from ..captures.capturer import Caller
 from ..captures.request import ScreenshotRequest, shot_of
 from ..hosts import HostPattern
-from ..keys.authentication import AuthenticatedRequest, Authenticator
-from ..keys.usage import Usage
+from ..keys.authentication import Authenticator
+from ..keys.store import KeySecret
 from ..render.queue import QueueTimes
-from ..render.renderer import Renderer
 from ..render.shot import MEDIA_TYPES, Product, Rendering, Shot
+from ..services import Services
 from ..validation import WireModel
-from ..web import disconnect
+from ..web.context import context_of
+from .area import key_of
 from .responses import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 
-MOST_REASONS = 10  # in one log line
 # A thread that encodes holds all the others up between two stretches only. A multiple of three: base64 needs that.
 STRETCH = 3 * 2**18  # bytes, or characters
 
@@ -54,27 +55,27 @@ class _Captures(Operation):
     | {408: TOO_SLOW, 200: ResponseSpec(ScreenshotJsonResponse | MultiOutputResponse, generate_examples=False)},
 )
 async def take_screenshot(
-    data: JSONBody[ScreenshotRequest],
-    request: Request[Any, Any, Any],
-    renderer: NamedDependency[Renderer],
-    usage: NamedDependency[Usage],
+    data: JSONBody[ScreenshotRequest], request: Request[Any, Any, Any], services: NamedDependency[Services]
 ) -> Response[bytes]:
     """Render a page and answer with what became of it."""
-    authenticated: AuthenticatedRequest = request.state.authenticated
-    shot = replace(shot_of(data), hosts=authenticated.key.hosts)
-    request.state.target = shot.url
-    key, times = authenticated.key, QueueTimes()
-    request.state.times = times  # whoever answers tells them, also of a failure
-    async with usage.capture(key, times) as capture:
-        still = _Still(request.app.state.authenticator, key.prefix)
-        work = renderer.render(shot, caller=key.id, weight=key.plan.weight, times=times, still=still)
-        rendering = await disconnect.while_there(request.receive, work)
-        capture.made(sum(len(product.content) for product in rendering.products))
-    request.state.fetched = rendering.fetched
-    request.state.rendering = rendering
-    request.state.refused = rendering.refused[:MOST_REASONS]
+    context = context_of(request.scope)
+    key = key_of(context)
+    shot = replace(shot_of(data), hosts=key.hosts)
+    context.target, context.times = shot.url, QueueTimes()
+    context.rendering = rendering = await services.capturer.capture(
+        shot,
+        by=_caller(key, services.authenticator),
+        request=context.id,
+        times=context.times,
+        receive=request.receive,
+    )
     content, media_type = await _content(data, shot, rendering)
     return Response(content, media_type=media_type, headers=_headers(rendering))
+
+
+def _caller(key: KeySecret, authenticator: Authenticator) -> Caller:
+    name = f"{key.prefix} ({key.name})"
+    return Caller(id=key.id, name=name, weight=key.plan.weight, key=key, still=_Still(authenticator, key.prefix))
 
 
 @dataclass(frozen=True)

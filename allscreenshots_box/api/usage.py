@@ -13,12 +13,14 @@ from litestar.openapi.spec.enums import OpenAPIType
 
 from ..errors import InvalidRequest
 from ..keys import KeySecret
-from ..keys.authentication import AuthenticatedRequest, owned_by
+from ..keys.authentication import owned_by
 from ..keys.plans import LARGEST
-from ..keys.usage import Usage
 from ..keys.usage_store import MONTH, Counts, Period, moment, period_of
+from ..services import Services
 from ..validation import WireModel
+from ..web.context import context_of
 from ..web.error_body import reads_quota
+from .area import key_of
 from .responses import ERRORS
 
 DAYS = 120
@@ -167,9 +169,9 @@ class DailyCaptureCountResponse(WireModel):
     description="What the key's organization used this month, before and in all, and the quota of the key that asks.",
     responses=ERRORS,
 )
-async def get_usage(request: AnyRequest, usage: NamedDependency[Usage]) -> UsageResponse:
+async def get_usage(request: AnyRequest, services: NamedDependency[Services]) -> UsageResponse:
     """Tell what the organization has used, and what the key may still use."""
-    key = _key(request)
+    key, usage = _key(request), services.usage
     period = period_of(usage.now().date())
     months = await usage.of_organization(key.organization, span=MONTH)
     quota = _quota(key, await usage.used_by(key))
@@ -202,9 +204,9 @@ async def get_usage(request: AnyRequest, usage: NamedDependency[Usage]) -> Usage
     description="What the key that asks may still use this month.",
     responses=ERRORS,
 )
-async def get_quota(request: AnyRequest, usage: NamedDependency[Usage]) -> QuotaStatusResponse:
+async def get_quota(request: AnyRequest, services: NamedDependency[Services]) -> QuotaStatusResponse:
     """Tell what the key may still use this month."""
-    key = _key(request)
+    key, usage = _key(request), services.usage
     quota = _quota(key, await usage.used_by(key))
     return QuotaStatusResponse(
         tier=key.plan.name,
@@ -222,9 +224,10 @@ async def get_quota(request: AnyRequest, usage: NamedDependency[Usage]) -> Quota
     description="What each key of the organization used this month and in all, those too that no longer work.",
     responses=ERRORS,
 )
-async def get_usage_by_key(request: AnyRequest, usage: NamedDependency[Usage]) -> ApiKeyUsageResponse:
+async def get_usage_by_key(request: AnyRequest, services: NamedDependency[Services]) -> ApiKeyUsageResponse:
     """Tell what each key of the organization has used."""
-    key, period = _key(request), period_of(usage.now().date())
+    key, usage = _key(request), services.usage
+    period = period_of(usage.now().date())
     told: list[ApiKeyUsageDetail] = []
     async with usage.listing:
         while stretch := await usage.stretch(key.organization, int(told[-1].api_key_id) if told else 0, period.name):
@@ -263,9 +266,10 @@ class _Activity(Operation):
     description="How many screenshots each of the last days had, days without any too, today last.",
     responses=ERRORS,
 )
-async def get_activity(request: AnyRequest, usage: NamedDependency[Usage]) -> list[DailyCaptureCountResponse]:
+async def get_activity(request: AnyRequest, services: NamedDependency[Services]) -> list[DailyCaptureCountResponse]:
     """Tell how many screenshots each of the last days had, today last, of the organization or of some of its keys."""
     key, how_many, wanted = _key(request), _days(request), _ids(request)
+    usage = services.usage
     days = [usage.now().date() - timedelta(back) for back in reversed(range(how_many))]
     if wanted:
         members = await usage.members(key.organization, [int(one) for one in wanted if _ID.fullmatch(one)])
@@ -285,8 +289,7 @@ routes = [get_usage, get_quota, get_usage_by_key, get_activity]
 
 
 def _key(request: AnyRequest) -> KeySecret:
-    authenticated: AuthenticatedRequest = request.state.authenticated
-    return authenticated.key
+    return key_of(context_of(request.scope))
 
 
 def _days(request: AnyRequest) -> int:

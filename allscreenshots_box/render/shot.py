@@ -292,3 +292,8 @@ class Rendering:
     steps: Mapping[str, float] = field(default_factory=dict)  # seconds that each step of the capture took
     queue_seconds: float = 0
     render_seconds: float = 0
+
+    @property
+    def size(self) -> int:
+        """Bytes of all outputs together."""
+        return sum(len(product.content) for product in self.products)

@@ -1,15 +1,14 @@
 """Work for a client, which ends when the client goes away."""
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from contextlib import suppress
 from typing import Any, TypeVar
-
-from litestar.types import Receive
 
 from ..errors import ClientGone
 
 T = TypeVar("T")
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]  # as ASGI has it
 
 
 async def while_there(receive: Receive, work: Coroutine[Any, Any, T]) -> T:

@@ -1,4 +1,4 @@
-"""What the box says of itself: the door sign at /, and /health, /ready and /metrics."""
+"""What the box says of itself: the sign at /, and /health, /ready and /metrics."""
 
 import asyncio
 import base64
@@ -75,10 +75,10 @@ async def ready(readiness: NamedDependency[Readiness]) -> Response[dict[str, Any
 
 
 @route("/metrics", http_method=[HttpMethod.GET, HttpMethod.HEAD], include_in_schema=False)
-async def metrics(counted: NamedDependency[Metrics]) -> Response[bytes]:
+async def show_metrics(metrics: NamedDependency[Metrics]) -> Response[bytes]:
     """Tell Prometheus what was counted."""
-    text = await asyncio.to_thread(counted.text)
+    text = await asyncio.to_thread(metrics.text)
     return Response(text, headers={"Content-Type": CONTENT_TYPE, **_FRESH})
 
 
-routes = [sign, health, ready, metrics]
+routes = [sign, health, ready, show_metrics]

@@ -44,11 +44,11 @@ from allscreenshots_box.admin.login_throttle import (
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.front import Side, beside
 from allscreenshots_box.keys.plans import Buckets
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.audit import Actor
 from allscreenshots_box.storage.database import open_database, writing
+from allscreenshots_box.web.areas import Side, beside
 from tests.conftest import StandIn, standing_in
 
 PASSWORD = "correct horse battery staple"
@@ -910,7 +910,7 @@ def test_a_database_that_cannot_be_written_is_told_with_its_cure(
 ) -> None:
     sign_in(page)
     ticket = page.get("/admin/keys/new").text.partition('name="ticket" value="')[2].partition('"')[0]
-    break_it(page.app.state.database._db, db)
+    break_it(page.app.state.services.database._db, db)
     sent = [
         page.post("/admin/keys/new", data={"ticket": ticket, "name": "one", "plan": "default"}),
         page.post("/admin/account/sign-out"),
@@ -924,7 +924,7 @@ def test_a_database_that_cannot_be_written_is_told_with_its_cure(
 
 def test_signing_out_takes_the_cookie_whatever_the_database_does(page: Client, db: sqlite_utils.Database) -> None:
     sign_in(page)
-    locked(page.app.state.database._db, db)
+    locked(page.app.state.services.database._db, db)
     answer = page.post("/admin/sign-out")
     assert (answer.status_code, "Another process is writing" in answer.text) == (503, True)
     assert "sudo allscreenshots-box admin sign-out" in answer.text

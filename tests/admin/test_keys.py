@@ -135,7 +135,7 @@ def test_the_curl_line_goes_to_where_callers_reach_the_box(
 ) -> None:
     ticket = hidden(signed_in.get("/admin/keys/new").text, "ticket")
     fields = {"ticket": ticket, "name": "Invoices", "plan": "default"}
-    signed_in.app.state.settings = replace(signed_in.app.state.settings, **elsewhere)
+    signed_in.app.state.services.settings = replace(signed_in.app.state.services.settings, **elsewhere)
     headers = {"Host": host, "Origin": f"http://{host}"}
     made = signed_in.post("/admin/keys/new", data=fields, headers=headers)
     assert f'curl -X POST "{base}/v1/screenshots"' in unescape(made.text)

@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import errors, keys, timestamps
-from allscreenshots_box.admin import cures, measures, status
+from allscreenshots_box.admin import cures, formatting, status
 from allscreenshots_box.config import Settings, _hosts
 from allscreenshots_box.keys import usage
 from allscreenshots_box.keys.usage_store import Counts
@@ -67,7 +67,7 @@ def test_what_makes_the_box_less_safe_is_shouted(
     signed_in: Page, settings: Settings, changes: dict[str, Any], words: str
 ) -> None:
     assert words not in said(signed_in, "/admin")
-    signed_in.app.state.settings = replace(settings, **changes)  # as settings that are read again
+    signed_in.app.state.services.settings = replace(settings, **changes)  # as settings that are read again
     assert words in said(signed_in, "/admin")
 
 
@@ -119,7 +119,7 @@ def test_there_is_a_cure_for_every_way_to_fail(code: str) -> None:
     [(0, "0 bytes"), (1023, "1,023 bytes"), (1024, "1.0 KiB"), (123 << 20, "123 MiB"), (5 << 50, "5,120 TiB")],
 )
 def test_amounts_are_told_with_few_digits(number: int, words: str) -> None:
-    assert measures.size(number) == words
+    assert formatting.size(number) == words
 
 
 # --- activity -----------------------------------------------------------------------------------

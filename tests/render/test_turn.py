@@ -75,7 +75,7 @@ def test_an_operator_who_was_signed_out_meanwhile_gets_no_picture(
     assert signed_in.post("/admin/playground", data=BODY).status_code == 200
     assert len(renderer.shots) == 1
     renderer.meanwhile = lambda: operators.sign_out_everywhere(
-        db, by=COMMAND_LINE, now=signed_in.app.state.egress.now()
+        db, by=COMMAND_LINE, now=signed_in.app.state.authentication.now()
     )
     assert signed_in.post("/admin/playground", data=BODY).status_code == 401
 

@@ -238,7 +238,7 @@ def test_a_box_whose_disk_is_full_says_so(
 
 
 def test_a_box_that_stops_is_not_ready(api: TestClient[Litestar]) -> None:
-    api.app.state.readiness.drain()
+    api.app.state.services.readiness.drain()
     answer = api.get("/ready")
     assert (answer.status_code, json.loads(answer.content)["reasons"]) == (503, ["draining: the box is stopping"])
 

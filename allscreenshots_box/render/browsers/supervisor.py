@@ -18,14 +18,13 @@ from ...errors import OperatorError
 from ...resources import NO_HANDLES
 from ..memory_guard import MemoryGuard
 from . import sandbox
-from .brake import Brake
 from .cdp import ConnectionLost, ProtocolError
 from .certificates import Authorities
 from .chromium import Chromium, find_executable
-from .pacing import Pacing
 from .process_limits import Killed, ProcessLimits
 from .progress import answer
-from .tab_pool import DIED, TOO_LARGE, BrowserGone, BrowserProcess, Tab
+from .tab_pool import DIED, BrowserGone, BrowserProcess, Tab
+from .watch import LOOK_SECONDS, Watch
 
 # How long nobody may be at work on an answer; see progress.py for what that means.
 CALL_SECONDS = 5.0  # for opening or closing a tab: an idle machine takes a hundredth of it
@@ -35,7 +34,6 @@ RELAUNCH_SECONDS = 6.0  # when it has been read already
 VERIFY_SECONDS = 6.0  # that a shot waits for a blank page to tell whose fault it was
 LAUNCHES = 3  # at the start, if something ends the browser while it starts
 PAUSE_SECONDS = 0.5  # after a browser that did not start, before the next is tried
-LOOK_SECONDS = 1.0  # between two looks at whether the browser's processes run
 # Without a picture, until a blank page is asked for to prove that there could be one: a tenth of a second of processor
 # time. What is stopped or gone is seen sooner, and whoever asks /ready has a younger proof.
 PROVE_SECONDS = 6.0
@@ -43,7 +41,6 @@ RECYCLE_AGAIN_SECONDS = 60.0  # after a browser that could not be replaced
 # Closing a tab and opening the next go on beside the shot that comes after. Begun at once they slow its navigation,
 # begun later its drawing; in between, while the page loads, they cost it least.
 PUT_AWAY_SECONDS = 0.06
-WATCH_SECONDS = 0.25  # between two looks at what pages take; a page fills a gigabyte in no less
 PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, a full Chromium one for each site in it
 APART_NICENESS = (
     5  # of the browser for a shot that may be to blame for the last one's end: a third of the weight of others
@@ -305,7 +302,9 @@ class Browser:
         self.evidence = evidence
         self.version, self.user_agent, self.path = chromium.version, chromium.user_agent, str(path)
         logs.event("browser_started", version=self.version, path=self.path, sandbox=self.evidence, pid=chromium.pid)
-        self._in_background(self._watch(process, limits))
+        largest = self._recycle_memory + self._page_memory
+        watch = Watch(process, limits, self._memory, largest=largest, condemn=self._condemn, tell=self._tell)
+        self._in_background(watch.run())
         return process
 
     async def _begin(self, process: BrowserProcess, profile: Path, warm: int) -> ProcessLimits:
@@ -321,50 +320,6 @@ class Browser:
             raise
         process.limits.ailment()  # to know from the start what is missed if it ends
         return process.limits
-
-    async def _watch(self, process: BrowserProcess, limits: ProcessLimits) -> None:
-        """Hold the browser to its bounds while it has shots, before the kernel runs out of memory and chooses whom."""
-        looks, pacing, brake = 0, Pacing(), Brake()
-        try:
-            while not process.dead:
-                await asyncio.sleep(WATCH_SECONDS)
-                looks += 1
-                try:
-                    if looks % round(LOOK_SECONDS / WATCH_SECONDS) == 0:
-                        self._look_after(process, limits, brake)
-                    if process.inside or brake.held:
-                        self._bound(process, limits, pacing, brake)
-                except Exception as error:  # noqa: BLE001 - whatever it is, somebody must go on looking
-                    logs.fault("supervision_failed", error)
-        finally:
-            brake.release()
-
-    def _bound(self, process: BrowserProcess, limits: ProcessLimits, pacing: Pacing, brake: Brake) -> None:
-        self._memory.note(limits.largest_page())
-        crowds = limits.rank_pages()
-        self._cull(process, limits)
-        pacing.share(limits.network, [tab.egress for tab in process.used])
-        flooding = {tab.renderer_pid for tab in process.used if tab.flooding}
-        brake.look(limits.serving(), limits.pages() if process.inside > 1 else (), crowds | flooding)
-        if limits.memory() > self._recycle_memory + self._page_memory:  # with no shot in it, it is recycled
-            self._condemn(process, TOO_LARGE)
-
-    def _look_after(self, process: BrowserProcess, limits: ProcessLimits, brake: Brake) -> None:
-        """Find out at once what a shot or a probe would only hear by waiting: processes that are stopped or gone."""
-        for pid in limits.end_stopped_pages(brake.held):
-            logs.event("page_killed", bound="stopped", pid=pid)
-        if ailment := limits.ailment():
-            self._condemn(process, ailment)
-        elif process.inside or (process.probing is not None and not process.probing.done()):
-            process.looks.append(limits.used())
-        else:
-            process.looks.clear()
-
-    def _cull(self, process: BrowserProcess, limits: ProcessLimits) -> None:
-        for killed in limits.cull():
-            self._tell(process, killed)
-        if drawing := limits.end_endless_drawing(lonely=process.inside <= 1):
-            self._tell(process, drawing)
 
     def _relieve(self, process: BrowserProcess) -> None:
         """End the page that the others wait for, where somebody has waited long: it goes before the browser does."""

@@ -61,6 +61,11 @@ class Tab:
     flooding: bool = False  # whether its page has said more than anybody could hear
     fate: Exception | None = None  # why we ended it, for whoever uses it
 
+    def place_cookie(self, cookie: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
+        """Place a cookie in the context, as the protocol spells one; ProtocolError if the browser refuses it."""
+        browser = self.process.chromium.connection.browser
+        return browser.send("Storage.setCookies", cookies=[cookie], browserContextId=self.context)
+
     def require_whole(self, moment: float) -> None:
         """Raise what tells that the page was ended, or a process that all pages need, after *moment* (monotonic)."""
         if self.fate is not None:

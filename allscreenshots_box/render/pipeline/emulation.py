@@ -130,10 +130,8 @@ async def _set_cookies(page: Page) -> None:
     """Place the cookies, one by one: only so does the browser tell which it refuses. Raises InvalidRequest."""
     if not page.shot.session.cookies:
         return
-    browser, context = page.tab.process.chromium.connection.browser, page.tab.context
     orders = [_cookie(cookie, page.target.url) for cookie in page.shot.session.cookies]
-    placed = [browser.send("Storage.setCookies", cookies=[order], browserContextId=context) for order in orders]
-    results = await asyncio.gather(*placed, return_exceptions=True)
+    results = await asyncio.gather(*map(page.tab.place_cookie, orders), return_exceptions=True)
     wrong = [f"session.cookies[{number}]" for number, one in enumerate(results) if isinstance(one, ProtocolError)]
     if lost := next((one for one in results if isinstance(one, ConnectionLost)), None):
         raise lost
