@@ -74,8 +74,8 @@ COMMANDS = dict(commands())
 
 
 def help_of(path: str) -> str:
-    """Return what docs/operating.md pastes under a command's heading."""
-    _, _, after = PAGES["docs/operating.md"].partition(f"\n### `{path}`\n")
+    """Return what docs/commands.md pastes under a command's heading."""
+    _, _, after = PAGES["docs/commands.md"].partition(f"\n### `{path}`\n")
     return after.partition("\n### ")[0]
 
 
@@ -410,7 +410,7 @@ def sentences() -> Iterator[str]:
 @pytest.mark.parametrize("sentence", sorted(set(sentences())), ids=lambda sentence: sentence.replace("\0", "_"))
 def test_every_sentence_for_the_operator_has_its_cure(sentence: str) -> None:
     pattern = "[^`]{1,60}?".join(re.escape(part) for part in sentence.split("\0"))
-    assert re.search(rf"^\| .*`{pattern}", PAGES["docs/operating.md"], re.MULTILINE)
+    assert re.search(rf"^\| .*`{pattern}", PAGES["docs/messages.md"], re.MULTILINE)
 
 
 def events() -> set[str]:
@@ -425,11 +425,11 @@ def events() -> set[str]:
 
 @pytest.mark.parametrize("event", sorted(events()))
 def test_every_event_of_the_log_is_documented(event: str) -> None:
-    assert re.search(rf"^\|.*`{event}`.*\|", PAGES["docs/operating.md"], re.MULTILINE)
+    assert re.search(rf"^\|.*`{event}`.*\|", PAGES["docs/logs.md"], re.MULTILINE)
 
 
 def test_no_event_is_documented_that_there_is_not() -> None:
-    table = PAGES["docs/operating.md"].partition("| Event | Means | Do |")[2].partition("\n\n")[0]
+    table = PAGES["docs/logs.md"].partition("| Event | Means | Do |")[2].partition("\n\n")[0]
     told = {
         name for cell in re.findall(r"^\| ([^|]+) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", cell)
     }
@@ -466,18 +466,18 @@ def metrics() -> dict[str, set[str]]:
 
 
 def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
-    documented = rows("docs/operating.md", "Metrics")
+    documented = rows("docs/monitoring.md", "Metrics")
     assert {name: set(re.findall(r"`(\w+)`", row.split("|")[2])) for name, row in documented.items()} == metrics()
     assert all(row.split("|")[3].strip() for row in documented.values())
 
 
 @pytest.mark.parametrize("step", sorted(timed()))
 def test_every_step_of_a_rendering_is_documented(step: str) -> None:
-    assert f"`{step}`" in rows("docs/operating.md", "Metrics")["allscreenshots_step_seconds"]
+    assert f"`{step}`" in rows("docs/monitoring.md", "Metrics")["allscreenshots_step_seconds"]
 
 
 def test_every_exit_code_is_documented() -> None:
-    section = PAGES["docs/operating.md"].partition("\n## For scripts\n")[2].partition("\n## ")[0]
+    section = PAGES["docs/commands.md"].partition("\n## For scripts\n")[2].partition("\n## ")[0]
     assert re.findall(r"^\| (\d+) \|", section, re.MULTILINE) == ["0", "1", str(terminal.USAGE)]
 
 
@@ -511,6 +511,13 @@ def test_every_relative_link_leads_somewhere(page: str) -> None:
         target = (ROOT / page).parent / file if file else ROOT / page
         assert target.is_file(), link
         assert not name or name in map(anchor, HEADING.findall(FENCE.sub("", target.read_text()))), link
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.startswith("docs/")])
+def test_the_overview_leads_to_every_page(page: str) -> None:
+    assert page == "docs/index.md" or page.removeprefix("docs/") in {
+        link.partition("#")[0] for link in LINK.findall(PAGES["docs/index.md"])
+    }
 
 
 @pytest.mark.parametrize("row", range(1, 15))

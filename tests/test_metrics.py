@@ -198,5 +198,5 @@ def families(text: str) -> set[str]:
 
 
 def test_every_metric_is_documented_and_no_other(api: TestClient[Litestar]) -> None:
-    page = (ROOT / "docs/operating.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
+    page = (ROOT / "docs/monitoring.md").read_text().partition("\n## Metrics\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `(allscreenshots_\w+)`", page, re.MULTILINE)) == families(scraped(api))

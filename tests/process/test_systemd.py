@@ -191,8 +191,8 @@ def test_what_a_running_server_takes_is_told_from_what_waits(
 
 
 def test_the_docs_name_what_a_running_server_takes() -> None:
-    page = (Path(__file__).parent.parent.parent / "docs/operating.md").read_text()
-    table = page.partition("\n### Changed settings\n")[2].partition("\nAll others")[0]
+    page = (Path(__file__).parent.parent.parent / "docs/service.md").read_text()
+    table = page.partition("\n## Changed settings\n")[2].partition("\nAll others")[0]
     first_cells = [line.split("|")[1] for line in table.splitlines() if line.startswith("| `")]
     assert set(re.findall(r"`(\w+)`", " ".join(first_cells))) == changes.RELOADABLE
 
