@@ -28,18 +28,18 @@ _BOUNDS = {
 
 
 class Memory(NamedTuple):
-    """Bytes: all that this process and its children may have, and how much of that is still to be had."""
+    """Bytes: all that a process and its children may have, and how much of that is still to be had."""
 
     limit: int
     available: int
 
 
-def memory(root: Path = ROOT) -> Memory:
-    """Return the tightest of what the machine and each control group above this process allow.
+def memory(root: Path = ROOT, process: int | None = None) -> Memory:
+    """Return the tightest of what the machine and each control group above *process*, or above this one, allow.
 
     What can be taken back from the page cache counts as available. *root* is where proc and sys are.
     """
-    return Memory(*map(min, zip(_machine(root), *_groups(root), strict=True)))
+    return Memory(*map(min, zip(_machine(root), *_groups(root, process), strict=True)))
 
 
 def handles() -> int:
@@ -51,18 +51,32 @@ def handles() -> int:
         return 0
 
 
-def cores(root: Path = ROOT) -> int:
-    """Return how many cores this process may keep busy, at least one."""
-    allowed = len(os.sched_getaffinity(0))
-    for quota in _quotas(root):
+def threads(process: int | None = None) -> int:
+    """Return how many threads can run at a time: what Chromium makes its pools for, whatever the quota of time is."""
+    return len(os.sched_getaffinity(process or 0))
+
+
+def cores(root: Path = ROOT, process: int | None = None) -> int:
+    """Return how many cores *process*, or this one, may keep busy, at least one."""
+    allowed = threads(process)
+    for quota in _quotas(root, process):
         allowed = min(allowed, max(1, round(quota)))
     return allowed
 
 
-def slots(root: Path = ROOT) -> int:
+def slots(root: Path = ROOT, process: int | None = None) -> int:
     """Return how many pages to render at the same time: one more than cores, and no more than memory carries."""
-    carried = (memory(root).limit - BASE_MEMORY) // SLOT_MEMORY
-    return max(1, min(cores(root) + 1, carried, 64))
+    return max(1, min(cores(root, process) + 1, carried(memory(root, process).limit), 64))
+
+
+def carried(limit: int) -> int:
+    """Return how many slots *limit* bytes are enough for; less than one where they are not enough for the box."""
+    return (limit - BASE_MEMORY) // SLOT_MEMORY
+
+
+def needed(slots: int) -> int:
+    """Return how many bytes the box may take with so many slots."""
+    return BASE_MEMORY + slots * SLOT_MEMORY
 
 
 def _machine(root: Path) -> Memory:
@@ -71,8 +85,8 @@ def _machine(root: Path) -> Memory:
     return Memory(told["MemTotal:"], told.get("MemAvailable:", told["MemFree:"]))
 
 
-def _groups(root: Path) -> Iterator[Memory]:
-    for group in _above(root, "memory"):
+def _groups(root: Path, process: int | None) -> Iterator[Memory]:
+    for group in _above(root, "memory", process):
         for limit_in, used_in in _BOUNDS.items():
             limit, used = _number(group / limit_in), _number(group / used_in) or 0
             if limit is not None:
@@ -86,8 +100,8 @@ def _reclaimable(group: Path) -> int:
     return 0
 
 
-def _quotas(root: Path) -> Iterator[float]:
-    for group in _above(root, "cpu"):
+def _quotas(root: Path, process: int | None) -> Iterator[float]:
+    for group in _above(root, "cpu", process):
         with suppress(OSError, ValueError):  # "max" is no number
             quota, period = map(int, (group / "cpu.max").read_text().split())
             yield quota / period
@@ -96,12 +110,12 @@ def _quotas(root: Path) -> Iterator[float]:
             yield quota_v1 / period_v1
 
 
-def _above(root: Path, controller: str) -> Iterator[Path]:
-    """Yield the directories of this process's groups for *controller*, version 1 and 2, up to the mount.
+def _above(root: Path, controller: str, process: int | None) -> Iterator[Path]:
+    """Yield the directories of a process's groups for *controller*, version 1 and 2, up to the mount.
 
     In a container the path may be that outside of it, which is not there: then the mount is the group.
     """
-    for line in _lines(root / "proc/self/cgroup"):
+    for line in _lines(root / "proc" / str(process or "self") / "cgroup"):
         _, controllers, path = line.split(":", 2)
         if not controllers:
             mounts = [root / "sys/fs/cgroup", root / "sys/fs/cgroup/unified"]

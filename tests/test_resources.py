@@ -87,6 +87,12 @@ def test_memory_is_the_tightest_of_all_bounds(
     assert resources.memory(root_with(tmp_path, files)) == Memory(limit * MIB, available * MIB)
 
 
+def test_the_groups_may_be_those_of_another_process(tmp_path: Path) -> None:
+    files = {"proc/self/cgroup": "0::/", "proc/7/cgroup": f"0::/{UNIT}"} | v2(UNIT, memory_max=str(512 * MIB))
+    root = root_with(tmp_path, files)
+    assert (resources.memory(root).limit, resources.memory(root, 7).limit) == (4096 * MIB, 512 * MIB)
+
+
 @pytest.mark.parametrize(
     ("files", "quota"),
     [
@@ -108,6 +114,19 @@ def test_cores_are_those_of_the_machine_or_of_the_quota(
 def test_slots_are_what_memory_carries_up_to_one_more_than_cores(tmp_path: Path, mib: int, slots: int) -> None:
     files = {"proc/self/cgroup": "0::/"} | v2(".", memory_max=str(mib * MIB), memory_current="0")
     assert resources.slots(root_with(tmp_path, files)) == min(slots, len(os.sched_getaffinity(0)) + 1)
+
+
+@pytest.mark.parametrize("mib", [704, 959, 960, 1215, 1216, 4096])
+def test_the_slots_that_are_chosen_fit_and_one_more_does_not(mib: int) -> None:
+    slots = resources.carried(mib * MIB)
+    assert resources.needed(slots) <= mib * MIB < resources.needed(slots + 1)
+
+
+@pytest.mark.parametrize("question", ["cpu_count", "sched_getaffinity", "/cgroup", "fs/cgroup", "meminfo", "SC_NPROC"])
+def test_only_resources_asks_what_the_machine_has(question: str) -> None:
+    package = Path(resources.__file__).parent
+    asking = {path.name for path in package.rglob("*.py") if question in path.read_text()}
+    assert asking <= {"resources.py"}
 
 
 def test_this_machine_has_something() -> None:

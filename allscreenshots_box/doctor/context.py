@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack
 from functools import cached_property
 from pathlib import Path
 
+from .. import resources
 from ..config import Loaded
 from ..process import locks
 from ..render.renderer import Renderer
@@ -63,6 +64,12 @@ class CheckContext:
     def server(self) -> int | None:
         """The process that serves this data directory, if one does."""
         return holder(self.settings.data_dir / locks.LOCK)
+
+    @cached_property
+    def slots(self) -> int:
+        """How many slots the server has: as they are set, else by what it may have, which may be less than we may."""
+        is_chosen = self.sources.get("slots", "default") == "default"
+        return resources.slots(process=self.server) if is_chosen else self.settings.slots
 
     @cached_property
     def unit(self) -> dict[str, str]:

@@ -8,21 +8,19 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import keys
+from .. import keys, resources
 from ..config import Settings
 from ..egress.session import Bounds
+from ..resources import MIB, Memory
 from .context import ASKING_SECONDS, SERVICE, SYSTEMD, CheckContext
 from .result import CheckResult, failed, ok, warning
 
-MIB = 1 << 20
 OWN_FILES = 256  # of the server beside its proxy sessions: clients, libraries, pipes, the database
 SESSION_FILES = 2 * Bounds().connections + 1  # each connection has two ends, and the session listens
 GOOD_FILES = 4096
 PLENTY_FILES = 65_536  # as in the unit
 THIS_SHELL = "this shell"
 OBEDIENT = ("systemd-coredump",)  # it keeps nothing of a process whose limit is zero
-BASE_MEMORY = 350 * MIB  # the server and the browser's own process after some hundred shots
-SLOT_MEMORY = 150 * MIB  # one heavy page; a light one takes a third
 GOOD_SHARED_MEMORY = 256 * MIB  # pictures on their way between the browser's processes
 FIRST_YEAR, LAST_YEAR = 2025, 2100  # there was no box before
 CLOCK_SECONDS = 1.0  # that it may jump while doctor runs
@@ -33,7 +31,7 @@ _FILES = "Max open files"
 def open_files(context: CheckContext) -> CheckResult:
     """Compare the limit of open files with what pages and clients may use up."""
     limit, whose = _limit(context)
-    slots = context.settings.slots
+    slots = context.slots
     most = slots * SESSION_FILES + context.settings.connections + OWN_FILES
     need = max(GOOD_FILES, most)
     fact = f"{limit} for {whose}; {slots} slots and {context.settings.connections} clients may take {most}"
@@ -88,21 +86,22 @@ def _override(line: str) -> str:
 
 
 def memory(context: CheckContext) -> CheckResult:
-    """Compare the memory there is with what the slots may take."""
-    told = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-    total, available = (int(told[name].split()[0]) * 1024 for name in ("MemTotal", "MemAvailable"))
-    bound = min([total, *_bounds_of_groups(context)])
-    return enough(context.settings, bound, available, serving=context.server is not None)
+    """Compare the memory there is, for the server or for us, with what the slots may take."""
+    found = resources.memory(process=context.server)
+    return enough(context.slots, found, _where(context.settings), serving=context.server is not None)
 
 
-def enough(settings: Settings, bound: int, available: int, *, serving: bool) -> CheckResult:
-    """Say whether *bound* bytes, of which *available* are free, are enough. A server that runs holds its share."""
-    slots = settings.slots
-    need = BASE_MEMORY + slots * SLOT_MEMORY
+def enough(slots: int, memory: Memory, where: str, *, serving: bool) -> CheckResult:
+    """Say whether *memory* is enough, by the figures that slots are chosen by. A server that runs holds its share.
+
+    *where* says how many slots there are set to be.
+    """
+    bound, available = memory
+    need = resources.needed(slots)
     fact = f"{bound // MIB} MiB, {available // MIB} available; {slots} slots take up to {need // MIB}"
-    fitting = (bound - BASE_MEMORY) // SLOT_MEMORY
+    fitting = resources.carried(bound)
     if bound < need and fitting > 0:
-        return failed(fact, f"set slots = {fitting} ({_where(settings)}), or give the machine more memory")
+        return failed(fact, f"set slots = {fitting} ({where}), or give the machine more memory")
     if bound < need:
         return failed(fact, f"give the machine, or its control group, {need // MIB} MiB")
     if available < need and not serving:
@@ -112,24 +111,6 @@ def enough(settings: Settings, bound: int, available: int, *, serving: bool) -> 
 
 def _where(settings: Settings) -> str:
     return f"{SERVICE} config --data-dir {settings.data_dir} shows where it is set"
-
-
-def _bounds_of_groups(context: CheckContext) -> list[int]:
-    """Return every bound on memory that the control groups of the server, or of ours, and those above them set."""
-    found = []
-    for line in Path(f"/proc/{context.server or 'self'}/cgroup").read_text().splitlines():
-        _, controllers, path = line.split(":", 2)
-        if not controllers:
-            root, name = Path("/sys/fs/cgroup"), "memory.max"
-        elif "memory" in controllers.split(","):
-            root, name = Path("/sys/fs/cgroup/memory"), "memory.limit_in_bytes"
-        else:
-            continue
-        group = root / path.lstrip("/")
-        for folder in (group, *group.parents):
-            with suppress(OSError, ValueError):  # "max", or no group of ours to see
-                found.append(int((folder / name).read_text()))
-    return found
 
 
 def shared_memory(_: CheckContext) -> CheckResult:

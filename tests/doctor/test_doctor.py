@@ -6,6 +6,7 @@ import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from allscreenshots_box import doctor, hosts
+from allscreenshots_box import doctor, hosts, resources
 from allscreenshots_box.config import Loaded, Settings
 from allscreenshots_box.doctor import browser, machine, service
 from allscreenshots_box.doctor.context import CheckContext
@@ -23,6 +24,7 @@ from allscreenshots_box.doctor.probe import Site as Pages
 from allscreenshots_box.doctor.result import CheckResult
 from allscreenshots_box.egress import policy
 from allscreenshots_box.render.renderer import Equipment, running
+from allscreenshots_box.resources import Memory
 from tests.box import PROGRAM, Box, command, environment, free_port
 
 pytestmark = [pytest.mark.browser, pytest.mark.long]
@@ -316,11 +318,11 @@ def test_a_full_disk_is_found_with_its_cure(data_dir: Path, size: str, state: st
 
 
 MEMORY = [
-    (3, 800, 800, False, "ok", ""),
-    (3, 799, 700, False, "failed", "set slots = 2 ("),
-    (1, 499, 400, False, "failed", "500 MiB"),
-    (3, 4000, 799, False, "warning", "ps -eo rss"),
-    (3, 4000, 799, True, "ok", ""),
+    (3, 1216, 1216, False, "ok", ""),
+    (3, 1215, 1000, False, "failed", "set slots = 2 ("),
+    (1, 703, 400, False, "failed", "704 MiB"),
+    (3, 4000, 1215, False, "warning", "ps -eo rss"),
+    (3, 4000, 1215, True, "ok", ""),
 ]
 
 
@@ -328,9 +330,25 @@ MEMORY = [
 def test_memory_is_compared_with_what_the_slots_take(
     *, slots: int, bound: int, available: int, serving: bool, state: str, cure: str
 ) -> None:
-    result = machine.enough(Settings(slots=slots), bound << 20, available << 20, serving=serving)
+    result = machine.enough(slots, Memory(bound << 20, available << 20), "elsewhere", serving=serving)
     assert result.state == state
     assert cure in (result.cure or "")
+
+
+NARROW = "import os; os.sched_setaffinity(0, {min(os.sched_getaffinity(0))}); print(flush=True); input()"
+
+
+@pytest.mark.parametrize(("source", "slots"), [("default", resources.slots(process=None)), ("the flag", 7)])
+def test_slots_are_those_of_the_server_and_not_what_this_shell_could_have(source: str, slots: int) -> None:
+    context = CheckContext(Loaded(Settings(slots=slots), {"slots": source}))
+    words = [sys.executable, "-c", NARROW]
+    with subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout
+        assert server.stdin
+        server.stdout.readline()
+        context.__dict__["server"] = server.pid
+        assert context.slots == (min(slots, 2) if source == "default" else slots)
+        server.stdin.write("\n")
 
 
 SETTINGS = [

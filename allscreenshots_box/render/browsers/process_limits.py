@@ -8,6 +8,7 @@ from collections.abc import Collection
 from contextlib import suppress
 from typing import NamedTuple
 
+from ... import resources
 from . import processes
 from .processes import GONE, STOPPED
 
@@ -23,7 +24,7 @@ RANKS = ((3.0, 10), (10.0, 19))
 LAST = RANKS[-1][1]
 # Who has more threads at work at a time than a page has for itself goes to the end at once: each would have a turn like
 # the one of a page that only draws. Sixty of them weigh less there than one anywhere else.
-THREADS = 4 + (os.cpu_count() or 1)  # what draws, and a pool of as many as there are cores
+THREADS = 4 + resources.threads()  # what draws, and a pool of as many as can run
 SOON_SECONDS = 0.3
 GREEDY_SECONDS = 1.5  # of processor time, while others waited, below which nobody is to blame for that
 # That one thing a page draws (a shader, say) may keep the thread waiting that draws for all: it is drawn again in a

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import os
 import tempfile
 from collections import Counter
 from collections.abc import AsyncIterator, Coroutine
@@ -11,7 +10,7 @@ from contextvars import Context
 from pathlib import Path
 from typing import Any, NoReturn
 
-from ... import logs
+from ... import logs, resources
 from ...egress.policy import Policy
 from ...egress.proxy import Proxy
 from ...errors import OperatorError
@@ -75,7 +74,7 @@ class Browser:
         self._page_memory = page_memory  # bytes that one page's process may take
         self._authorities = authorities
         self._memory = memory
-        self._cores = os.cpu_count() or 1
+        self._cores = resources.cores()
         self._process: BrowserProcess | None = None
         self._processes: set[BrowserProcess] = set()  # it, and those that are begun, seen out, or apart
         self._recycle_at = -math.inf  # not before
