@@ -2,14 +2,12 @@
 
 import ipaddress
 import re
-import socket
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Literal
-from urllib.parse import urlsplit
 
-import idna
+import ada_url
 
 from ..config import Settings
 from ..errors import InvalidUrl, TargetNotAllowed
@@ -48,7 +46,7 @@ _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # not 64:ff9b:1::/48, which netw
 _COMPATIBLE = ipaddress.IPv6Network("::/96")
 
 _LOWEST_PORT = 1024  # below it only the web's own ports
-_WEB_PORTS = {80, 443}
+_WEB_PORTS = {"http:": 80, "https:": 443}
 # Mail, remote shells, file shares and the like: a request that looks like their language does harm. Browsers refuse
 # them, too; listed so that the answer is a 403 and not a riddle.
 _ABUSABLE_PORTS = {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103}
@@ -58,7 +56,9 @@ _ABUSABLE_PORTS |= {1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 
 _ABUSABLE_PORTS |= set(range(6665, 6670))
 
 _FORBIDDEN = re.compile(r"[\x00-\x20\x7f\\]")  # what browsers drop or turn into something else
-_NUMBER = re.compile(r"0x[0-9a-f]*|[0-9]+")
+# Browsers also find a host after fewer or more slashes than two, and below percent signs.
+_ABSOLUTE = re.compile(r"https?://([^/?#]*@)?[^/?#@%]+([/?#].*)?", re.IGNORECASE)
+_NAME = re.compile(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*")
 
 _INTERFACES = Interfaces()
 
@@ -116,45 +116,25 @@ def parse(url: str) -> Target:
     """
     if len(url) > URL_LENGTH or _FORBIDDEN.search(url):
         raise _invalid(f"must be at most {URL_LENGTH} characters without spaces, control characters or backslashes")
+    if not _ABSOLUTE.fullmatch(url):
+        raise _invalid("must begin with http:// or https:// and a host, which is not percent-encoded")
+    found = _read(url)
+    host = found.hostname
+    if found.host_type == ada_url.HostType.IPV6:
+        host = str(ipaddress.IPv6Address(host[1:-1]))  # as addresses are written everywhere else
+    elif not _NAME.fullmatch(host):
+        raise _invalid("has a host name that does not exist in DNS")
+    return Target(found.href, host, int(found.port or _WEB_PORTS[found.protocol]))
+
+
+def _read(url: str) -> ada_url.URL:
+    """Return *url* as the browser reads it, without the dot that may end its host."""
     try:
-        parts = urlsplit(url)
-        port = parts.port
+        found = ada_url.URL(url)
+        found.hostname = found.hostname.removesuffix(".")
     except ValueError:
-        raise _invalid("is not a URL that a browser could open") from None
-    if parts.scheme not in {"http", "https"} or not url[len(parts.scheme) :].startswith("://"):
-        raise _invalid("must be an absolute address that begins with http:// or https://")
-    host = _canonical_host(parts.hostname or "")
-    shown = f"[{host}]" if ":" in host else host
-    userinfo, at, _ = parts.netloc.rpartition("@")
-    netloc = f"{userinfo}{at}{shown}" + (f":{port}" if port is not None else "")
-    port = port if port is not None else {"http": 80, "https": 443}[parts.scheme]
-    return Target(parts._replace(netloc=netloc).geturl(), host, port)
-
-
-def _canonical_host(host: str) -> str:
-    if ":" in host:
-        try:
-            return str(ipaddress.IPv6Address(host.replace("%", "/")))  # a zone is no part of a URL
-        except ValueError:
-            raise _invalid("has a bad IPv6 address") from None
-    try:
-        name = idna.encode(host, uts46=True).decode() if not host.isascii() else host.lower()
-    except idna.IDNAError:
-        raise _invalid("has a host name that does not exist in DNS") from None
-    name = name.removesuffix(".")
-    if _NUMBER.fullmatch(name.rpartition(".")[2]):
-        return _ipv4_of_numbers(name)
-    if not re.fullmatch(r"[a-z0-9_-]{1,63}(\.[a-z0-9_-]{1,63})*", name):
-        raise _invalid("needs a host name")
-    return name
-
-
-def _ipv4_of_numbers(name: str) -> str:
-    """Read 127.1, 0x7f000001 or 0177.0.0.1 as browsers do: a name that ends in a number is an address."""
-    try:
-        return str(ipaddress.IPv4Address(socket.inet_aton(name)))
-    except OSError:
-        raise _invalid("has a bad IPv4 address") from None
+        raise _invalid("has a host or a port that no browser could open") from None
+    return found
 
 
 def _invalid(problem: str) -> InvalidUrl:
@@ -214,7 +194,7 @@ def _require_port(target: Target, policy: Policy, *, own: bool) -> None:
         raise TargetNotAllowed(f"{target.host}:{target.port} is the box itself")
     if target.port in _ABUSABLE_PORTS:
         raise TargetNotAllowed(f"port {target.port} is one that can be abused")
-    web = target.port in _WEB_PORTS or target.port >= _LOWEST_PORT
+    web = target.port in _WEB_PORTS.values() or target.port >= _LOWEST_PORT
     if (web and not own) or any(place.is_endpoint(target.host, target.port) for place in policy.allow):
         return
     what = "this machine" if own else "no port that the web uses"
