@@ -10,8 +10,9 @@ import msgspec
 
 from ..egress import policy
 from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
-from .browsers.cdp import DETACHED, DROPPED, FLOODED, ConnectionLost, ProtocolError, Session
-from .browsers.messages import WEIGHED, decoded
+from . import scripts
+from .browsers.cdp import DETACHED, DROPPED, FLOODED, AnswerTooLarge, ConnectionLost, ProtocolError, Session
+from .browsers.messages import ORDINARY, WEIGHED, decoded
 from .browsers.tab_pool import Tab
 from .queue import LEAST_REST
 from .shot import Shot, Wait
@@ -25,7 +26,6 @@ BETWEEN_SECONDS = 0.05  # ... and has this long to arrive
 WORLD = "box"  # the name of ours
 QUIET_SECONDS = 0.5  # without a request: what networkidle means
 NO_BODIES = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1}  # 0 would be no bound
-PART = 1 << 17  # characters of a long text that come at once; with all of them escapes, still an ordinary message
 LONGEST_TEXT = 64 << 20  # characters of JSON that a page is read into
 BRIEF = 1 << 20  # characters that are decoded on the event loop, in some milliseconds
 MOST_FLOODS = 4  # of the pipe, by a page whose network is listened to
@@ -44,20 +44,10 @@ _MOVED_ON = (
 )
 _RESTLESS = "The page moved on again and again while it was waited for."
 _OPAQUE = "The page is not one that can be looked into."
+TALKATIVE = "What the page says of itself is too large: ask for a picture of a part of it."
 
-# Keeps a long answer in our own world of the page, and gives it away part by part, no character cut in two.
-_CUT = f"""place => {{
-  const kept = globalThis.kept;
-  if (typeof kept !== 'string') return null;
-  let end = Math.min(place + {PART}, kept.length);
-  const last = kept.charCodeAt(end - 1);
-  if (end < kept.length && last >= 0xd800 && last < 0xdc00) end -= 1;
-  return [kept.slice(place, end), end, end < kept.length];
-}}"""
-_KEEP = f"""async argument => {{
-  globalThis.kept = JSON.stringify(await (FUNCTION)(argument)) ?? 'null';
-  return ({_CUT})(0);
-}}"""
+_CUT = scripts.read("cut")
+_KEEP = scripts.read("keep", CUT=_CUT)
 
 
 class Page:
@@ -246,29 +236,33 @@ class Page:
 
     # --- JavaScript ---------------------------------------------------------------------------
 
-    async def run(self, function: str, argument: Any = None, shape: Any = Any) -> Any:
+    async def run(self, function: str, argument: Any = None, shape: Any = None, largest: int = WEIGHED) -> Any:
         """Call a JavaScript function beside the page's own, again if the page moves on meanwhile.
 
         In a world of its own: it sees the page's document, and none of what the page's scripts did to the language.
-        Raises PageCrashed if what comes back has not that *shape*, and PageTooLarge if it is long: see read.
+        Raises PageCrashed if what comes back has not that *shape*, and PageTooLarge if it comes in more than *largest*
+        bytes: for what may be long there is read.
         """
         call = {"expression": f"({function})({json.dumps(argument)})", "awaitPromise": True, "returnByValue": True}
 
         async def ask() -> dict[str, Any]:
-            return await self.session.send("Runtime.evaluate", contextId=await self._own_world(), **call)
+            return await self.session.send("Runtime.evaluate", largest, contextId=await self._own_world(), **call)
 
-        answer = await self._again(ask)
+        try:
+            answer = await self._again(ask)
+        except AnswerTooLarge as error:
+            raise PageTooLarge(TALKATIVE) from error
         if "exceptionDetails" in answer:
             raise PageCrashed(_OPAQUE)
         return _shaped(_value(answer), shape)
 
-    async def read(self, function: str, argument: Any = None, shape: Any = Any) -> Any:
+    async def read(self, function: str, argument: Any, shape: Any) -> Any:
         """As run, for an answer that may be long: it comes in parts, and other pages have their turns in between."""
-        keep = _KEEP.replace("FUNCTION", function)
+        keep = scripts.put(_KEEP, FUNCTION=function)
         for _ in range(NAVIGATIONS):
             parts: list[str] = []
             size, more = 0, True
-            part = await self.run(keep, argument, _PART_SHAPE)
+            part = await self.run(keep, argument, _PART_SHAPE, ORDINARY)
             while part is not None:
                 text, place, more = part
                 parts.append(text)
@@ -277,7 +271,7 @@ class Page:
                     raise PageTooLarge(f"The text of the page has more than {LONGEST_TEXT:,} characters.")
                 if not more:
                     return await _joined(parts, size, shape)
-                part = await self.run(_CUT, place, _PART_SHAPE)
+                part = await self.run(_CUT, place, _PART_SHAPE, ORDINARY)
         raise DeadlinePassed(_RESTLESS)
 
     async def command(self, method: str, **params: Any) -> dict[str, Any]:

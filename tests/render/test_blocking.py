@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from allscreenshots_box.errors import OperatorError, PageCrashed
+from allscreenshots_box.errors import OperatorError, PageCrashed, PageTooLarge
 from allscreenshots_box.render.blocking import filter_lists
 from allscreenshots_box.render.blocking.engine import NAMES_READ, BlockingEngine, Hosts
 from allscreenshots_box.render.pipeline import consent
@@ -397,9 +397,10 @@ async def test_a_rule_that_is_named_again_and_again_is_given_once() -> None:
     assert page.told[0].count(f'"{name}"') == 1
 
 
-async def test_a_page_that_cannot_be_looked_into_has_no_banner() -> None:
-    async def broken(function: str, argument: object, shape: Any) -> Any:
-        raise PageCrashed(f"{function} {argument} {shape}")
+@pytest.mark.parametrize("error", [PageCrashed("It is not one."), PageTooLarge("It says too much.")])
+async def test_a_page_that_cannot_be_looked_into_has_no_banner(error: Exception) -> None:
+    async def broken(*_: object) -> Any:
+        raise error
 
     assert not await consent.clear(broken, Page().tell, KNOWN, BlockOptions(), 1)
 

@@ -1,16 +1,17 @@
 """One page during one shot, and what it may have the browser tell of it."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from allscreenshots_box.egress.policy import AllowedTarget, Scope, Target
-from allscreenshots_box.errors import PageTooLarge
+from allscreenshots_box.errors import PageCrashed, PageTooLarge
 from allscreenshots_box.render.blocking.engine import BlockingEngine
 from allscreenshots_box.render.browsers.cdp import DROPPED, FLOODED
+from allscreenshots_box.render.browsers.messages import ORDINARY, WEIGHED
 from allscreenshots_box.render.browsers.tab_pool import Tab
 from allscreenshots_box.render.page import MOST_FLOODS, Page
 from allscreenshots_box.render.pipeline import capture
@@ -96,11 +97,58 @@ async def test_the_second_way_to_a_page_waits_until_the_browser_has_shown_that_t
     going.cancel()
 
 
+async def answered(wire: Wire, running: Awaitable[Any], result: dict[str, Any]) -> Any:
+    """Return what a script brings back that the browser gives this *result* for."""
+    task = asyncio.ensure_future(running)
+    world = await number_of(wire, "Page.createIsolatedWorld")
+    await wire.tell({"id": world, "sessionId": "P", "result": {"executionContextId": 1}})
+    call = await number_of(wire, "Runtime.evaluate")
+    await wire.tell({"id": call, "sessionId": "P", "result": result})
+    async with asyncio.timeout(10):
+        return await task
+
+
+@pytest.mark.parametrize(
+    ("value", "shape"),
+    [("yes", bool), (None, bool), ([[]], list[bool]), ({}, int), ("x" * 1000, int), ([1, 2], bool | None)],
+)
+async def test_what_has_not_the_shape_that_was_asked_for_is_no_answer(wire: Wire, value: Any, shape: Any) -> None:
+    with pytest.raises(PageCrashed):
+        await answered(wire, opened(wire).run("() => 0", None, shape), {"result": {"value": value}})
+
+
+async def test_a_script_that_nothing_was_asked_of_says_nothing(wire: Wire) -> None:
+    with pytest.raises(PageCrashed):
+        await answered(wire, opened(wire).run("() => 1"), {"result": {"value": 1}})
+
+
+async def test_a_script_that_says_nothing_has_said_nothing(wire: Wire) -> None:
+    assert await answered(wire, opened(wire).run("() => {}"), {"result": {"type": "undefined"}}) is None
+
+
+@pytest.mark.parametrize("largest", [WEIGHED, ORDINARY])
+async def test_an_answer_as_long_as_its_bound_is_one(wire: Wire, largest: int) -> None:
+    text = "x" * (largest - 100)  # the rest is around it
+    assert await answered(wire, opened(wire).run("f", None, str, largest), {"result": {"value": text}}) == text
+
+
+@pytest.mark.parametrize("bound", [(), (ORDINARY,)])
+async def test_an_answer_over_its_bound_is_too_large(wire: Wire, bound: tuple[int, ...]) -> None:
+    result = {"result": {"value": "x" * (bound[0] if bound else WEIGHED)}}
+    with pytest.raises(PageTooLarge):
+        await answered(wire, opened(wire).run("f", None, str, *bound), result)
+
+
 async def navigation(wire: Wire) -> int:
     """Return the number of the next command to go somewhere."""
+    return await number_of(wire, "Page.navigate")
+
+
+async def number_of(wire: Wire, method: str) -> int:
+    """Return the number of the next command of that name."""
     async with asyncio.timeout(10):
         while True:
             for asked in wire.asked():
-                if asked["method"] == "Page.navigate":
+                if asked["method"] == method:
                     return int(asked["id"])
             await asyncio.sleep(0)

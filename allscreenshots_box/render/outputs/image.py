@@ -9,6 +9,7 @@ from typing import Annotated, Any, TypedDict
 import msgspec
 
 from ...errors import PageTooLarge, SelectorNotFound
+from .. import scripts
 from ..page import Page
 from ..shot import ImageFormat, Picture, Product
 
@@ -29,126 +30,14 @@ BLANK_BYTES_PER_PIXEL = 0.02
 BLANK = {(255, 255, 255), (18, 18, 18)}  # what a window shows that nothing has been drawn in, light and dark
 SMALL_COMPRESSION = 6
 
-_BOX = """selector => {
-  const element = document.querySelector(selector);
-  if (!element) return null;
-  const {x, y, width, height} = element.getBoundingClientRect();
-  return {x: x + scrollX, y: y + scrollY, width, height};
-}"""
-
-_SIZE = """() => {
-  const root = document.scrollingElement || document.documentElement;
-  return {width: Math.max(root.scrollWidth, innerWidth), height: Math.max(root.scrollHeight, innerHeight),
-    window: innerHeight};
-}"""
-
-# Notes whether there ever was a script in the document, which may have removed itself. The browser runs this when the
-# document's own world is made: before any of it, or just as its first script begins.
-WATCH = """globalThis.scripted = document.querySelector('script') !== null;
-new MutationObserver((records, observer) => {
-  for (const {addedNodes} of records) for (const node of addedNodes)
-    if (node.nodeName.toLowerCase() === 'script' || node.querySelector && node.querySelector('script')) {
-      globalThis.scripted = true;
-      observer.disconnect();
-    }
-}).observe(document, {childList: true, subtree: true});"""
-
-# Whether the page cannot tell a scroll from none: no scripts, nothing that sticks to the window or is only drawn in
-# it. Then its pictures need no scrolling to be loaded, and it may be drawn in one piece. Tells what was late.
-_STAND_STILL = """async ({seconds, most, elements}) => {
-  const handlers = '[onload], [onscroll], [onwheel], [onanimationstart], [onanimationend], [ontransitionend]';
-  if (globalThis.scripted || document.querySelector(`script, iframe, object, embed, ${handlers}`))
-    return null;
-  const all = document.querySelectorAll('*');
-  if (all.length > elements || document.getAnimations().length) return null;
-  for (const element of all) {
-    const style = getComputedStyle(element);
-    if (style.position === 'fixed' || style.position === 'sticky' || style.contentVisibility === 'auto'
-        || style.backgroundAttachment === 'fixed' || element.shadowRoot) return null;
-  }
-  const wanted = [...document.images].filter(image => !image.complete && image.getBoundingClientRect().top < most);
-  const loaded = image => new Promise(done => image.onload = image.onerror = done);
-  const waiting = wanted.map(image => { image.loading = 'eager'; return image.complete || loaded(image) });
-  const late = Symbol();
-  const timer = new Promise(done => setTimeout(done, seconds * 1000, late));
-  return await Promise.race([Promise.all(waiting), timer]) === late;
-}"""
-
-# Goes to a section: scrolls, pauses, and waits for the images in view. Tells where it really is.
-_GO_TO = """async ({y, pause, loading}) => {
-  document.documentElement.style.setProperty('scroll-snap-type', 'none', 'important');
-  scrollTo({top: y, behavior: 'instant'});
-  const sleep = milliseconds => new Promise(done => setTimeout(done, milliseconds));
-  await sleep(pause * 1000);
-  const end = performance.now() + loading * 1000;
-  const late = () => [...document.images].some(image => {
-    if (image.complete) return false;
-    const box = image.getBoundingClientRect();
-    return box.bottom > 0 && box.top < innerHeight && box.width > 0;
-  });
-  while (late() && performance.now() < end) await sleep(25);
-  for (const animation of document.getAnimations()) try {
-    const timing = animation.effect && animation.effect.getComputedTiming();
-    if (timing && timing.endTime !== Infinity) animation.finish();
-  } catch {}
-  const root = document.scrollingElement || document.documentElement;
-  return {y: scrollY, height: Math.max(root.scrollHeight, innerHeight), late: late()};
-}"""
-
-# Fixed elements belong to the window, and the window is drawn many times: those at its bottom are shown in the last
-# section, the others in the first. Sticky ones are put where they stand in the text.
-_FREEZE = """({first, last}) => {
-  const kept = globalThis.frozen ||= new Map();
-  const walk = root => {
-    for (const element of root.querySelectorAll('*')) {
-      if (element.shadowRoot) walk(element.shadowRoot);
-      const style = getComputedStyle(element);
-      if (style.position === 'sticky') {
-        for (const [name, value] of [['position', 'relative'], ['inset', 'auto']])
-          element.style.setProperty(name, value, 'important');
-      } else if (style.position === 'fixed') {
-        const box = element.getBoundingClientRect();
-        if (!kept.has(element)) kept.set(element, {
-          bottom: box.height < innerHeight * .8 && box.top > innerHeight / 2,
-          visibility: element.style.visibility, transition: element.style.transition,
-        });
-      }
-    }
-  };
-  walk(document);
-  for (const [element, {bottom, visibility, transition}] of kept) {
-    element.style.setProperty('transition', 'none', 'important');
-    if (bottom ? last : first) element.style.visibility = visibility;
-    else element.style.setProperty('visibility', 'hidden', 'important');
-  }
-}"""
-
-_THAW = """() => {
-  for (const [element, {visibility, transition}] of globalThis.frozen || []) {
-    element.style.visibility = visibility;
-    element.style.transition = transition;
-  }
-  globalThis.frozen = undefined;
-  scrollTo({top: 0, behavior: 'instant'});
-}"""
-
-_WAKE = """async ({pause, seconds, bottom}) => {
-  const end = performance.now() + seconds * 1000;
-  const sleep = milliseconds => new Promise(done => setTimeout(done, milliseconds));
-  const root = document.scrollingElement || document.documentElement;
-  for (let y = 0; y < Math.min(root.scrollHeight, bottom) && performance.now() < end; y += innerHeight) {
-    scrollTo({top: y, behavior: 'instant'});
-    await sleep(pause * 1000);
-  }
-  scrollTo({top: 0, behavior: 'instant'});
-  const late = () => [...document.images].some(image => !image.complete && image.getBoundingClientRect().top < bottom);
-  while (late() && performance.now() < end) await sleep(25);
-  for (const animation of document.getAnimations()) try {
-    const timing = animation.effect && animation.effect.getComputedTiming();
-    if (timing && timing.endTime !== Infinity) animation.finish();
-  } catch {}
-  return late();
-}"""
+_REGION = scripts.read("region")
+_SIZE = scripts.read("page_size")
+WATCH = scripts.read("watch_scripts")
+_STAND_STILL = scripts.read("stand_still")
+_GO_TO = scripts.read("go_to_section")
+_FREEZE = scripts.read("freeze")
+_THAW = scripts.read("thaw")
+_WAKE = scripts.read("wake")
 
 
 @dataclass(frozen=True)
@@ -214,7 +103,7 @@ async def _window(page: Page, wanted: Picture, encoder: Encoder) -> bytes:
 
 
 async def _element(page: Page, wanted: Picture, encoder: Encoder) -> Product:
-    box = await page.run(_BOX, wanted.selector, _Region | None)
+    box = await page.run(_REGION, wanted.selector, _Region | None)
     if box is None:
         raise SelectorNotFound("The element of selector has gone from the page again.")
     if min(box.width, box.height) * page.scale < 1:
@@ -230,7 +119,7 @@ async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: _Size)
     if not shot.stitch:
         seconds = min(page.left(), size["height"] / size["window"] * (shot.scroll_interval + ROUND_TRIP_SECONDS))
         wake = {"pause": shot.scroll_interval, "seconds": seconds, "bottom": min(most, size["height"] * 2)}
-        if await page.run(_WAKE, wake):
+        if await page.run(_WAKE, wake, bool):
             page.miss("images")
         size = await page.run(_SIZE, None, _Size)
         region = _Region(0, 0, size["width"], min(size["height"], most))
@@ -244,7 +133,7 @@ async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: _Size)
 async def _still(page: Page, size: _Size, most: float) -> _Region | None:
     """Return the part of the page to draw, if it is one that scrolling does nothing to."""
     budget = {"seconds": min(STILL_SECONDS, page.left()), "most": min(most, size["height"]), "elements": MOST_ELEMENTS}
-    late = await page.run(_STAND_STILL, budget)
+    late = await page.run(_STAND_STILL, budget, bool | None)
     if late is None:
         return None
     if late:

@@ -4,6 +4,7 @@ import base64
 from typing import Any
 
 from ...errors import PageTooLarge, SelectorNotFound
+from .. import scripts
 from ..page import Page
 from ..shot import Pdf, Product
 
@@ -23,15 +24,7 @@ PAPER_INCHES = {
 PART = 1 << 19  # bytes that are read at once: in base64 an ordinary message
 LARGEST_PDF = 200_000_000  # bytes, as the browser sends it
 
-_ALONE = """selector => {
-  const wanted = document.querySelector(selector);
-  if (!wanted) return null;
-  const box = wanted.getBoundingClientRect();
-  for (let one = wanted; one && one !== document.documentElement; one = one.parentElement)
-    for (const other of one.parentElement.children)
-      if (other !== one && other !== document.head) other.style.setProperty('display', 'none', 'important');
-  return {width: box.width, height: box.height};
-}"""
+_ISOLATE = scripts.read("isolate")
 
 
 async def printed(page: Page, output: Pdf) -> Product:
@@ -40,7 +33,7 @@ async def printed(page: Page, output: Pdf) -> Product:
     order |= {"landscape": output.landscape, "printBackground": output.background}
     width, height = PAPER_INCHES[output.paper]
     order |= {"paperWidth": width, "paperHeight": height, "transferMode": "ReturnAsStream"}
-    if output.selector is not None and await page.run(_ALONE, output.selector) is None:
+    if output.selector is not None and not await page.run(_ISOLATE, output.selector, bool):
         raise SelectorNotFound("The element of selector has gone from the page again.")
     stream = (await page.session.send("Page.printToPDF", **order))["stream"]
     content = await _stream(page, stream)

@@ -7,10 +7,11 @@ because every pass is linear and both characters and elements are counted: what 
 
 import itertools
 import re
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ...errors import InvalidRequest, PageTooLarge
+from .. import scripts
 from ..browsers.messages import valid
 from ..shot import Field
 from . import html_tree, main_content
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from lxml.etree import _Element
 
 LARGEST_SOURCE = html_tree.LARGEST_TEXT
-MOST_LOOKS = 50_000  # elements whose style is asked for; a longer page is sent with what it hides
 MOST_CELLS = 500_000  # of all tables: a short row is filled up to the width of the longest
 DEEPEST_LIST = 16  # lists and quotations in each other: every line is indented by all of them
 
@@ -36,118 +36,19 @@ class Source:
     url: str
 
 
-# Both read through the prototypes: a form whose field is called "innerHTML" or "baseURI" would answer in their place.
-# What is not shown is left out of a copy, in a document where no script runs: the page itself must not notice. UNSEEN
-# are elements that no browser shows and a reader wants all the same. A page that shows no word keeps all of them.
-SOURCE = """
-({largest, onlyShown}) => {
-  const UNSEEN = new Set("area base body head link meta param rp source title track".split(" "));
-  const read = (node, type, name) => Reflect.get(type.prototype, name, node);
-  const write = (node) => XMLSerializer.prototype.serializeToString.call(new XMLSerializer(), node);
-  const root = read(document, Document, "documentElement"), doctype = read(document, Document, "doctype");
-  const find = (node) =>
-    (node instanceof Element ? Element : DocumentFragment).prototype.querySelectorAll.call(node, "*");
-  const styled = (element) => element instanceof HTMLElement || element instanceof SVGSVGElement;
-  const hidden = (element) => {
-    const name = read(element, Element, "localName");
-    if (name === "noscript") return true;
-    return styled(element) && !UNSEEN.has(name) && getComputedStyle(element).display === "none";
-  };
-  const everything = () => {
-    const roots = [], todo = [root];
-    while (todo.length) {
-      for (const element of find(todo.pop())) {
-        const shadow = read(element, Element, "shadowRoot");
-        if (!shadow) continue;
-        roots.push(shadow);
-        todo.push(shadow);
-      }
-    }
-    return Element.prototype.getHTML
-      ? Element.prototype.getHTML.call(root, {shadowRoots: roots}) : read(root, Element, "innerHTML");
-  };
-  const shown = () => {
-    const inert = read(document, Document, "implementation").createHTMLDocument("");
-    const copy = inert.importNode(root, true), todo = [[root, copy]];
-    let looks = MOST_LOOKS;
-    while (todo.length) {
-      const [from, to] = todo.pop(), elements = find(from), copies = find(to);
-      if ((looks -= elements.length) < 0) return null;
-      for (let place = 0; place < elements.length; place++) {
-        const element = elements[place], shadow = read(element, Element, "shadowRoot");
-        if (hidden(element)) {
-          Element.prototype.remove.call(copies[place]);
-          place += find(element).length;
-        } else if (shadow) {
-          const template = inert.createElement("template");
-          template.setAttribute("shadowrootmode", "open");
-          for (const child of read(shadow, Node, "childNodes")) template.content.append(inert.importNode(child, true));
-          Element.prototype.prepend.call(copies[place], template);
-          todo.push([shadow, template.content]);
-        }
-      }
-    }
-    const inner = read(copy, Element, "innerHTML");
-    return />\\s*[^<\\s]/.test(inner.slice(inner.indexOf("<body"))) ? inner : null;
-  };
-  let source = doctype ? write(doctype) + "\\n" : "";
-  if (root instanceof HTMLElement) {
-    const shell = read(Node.prototype.cloneNode.call(root, false), Element, "outerHTML"), end = "</html>";
-    const inner = (onlyShown ? shown() : null) ?? everything();
-    source += shell.endsWith(end) ? shell.slice(0, -end.length) + inner + end : read(root, Element, "outerHTML");
-  } else if (root) {
-    source += write(root);
-  }
-  return {
-    source: source.length > largest ? null : source,
-    url: read(document, Node, "baseURI").slice(0, LONGEST_BASE + 1),
-  };
-}
-""".replace("MOST_LOOKS", str(MOST_LOOKS)).replace("LONGEST_BASE", str(html_tree.LONGEST_BASE))
+SOURCE = scripts.read("source")
+EXTRACT = scripts.read("extract")
 
-EXTRACT = (
-    """
-(fields) => {
-  const most = MOST_MATCHES, longest = LONGEST_VALUE, largest = LARGEST_EXTRACT;
-  const links = new Set(["href", "src", "action", "formaction", "poster", "data", "cite", "background"]);
-  const read = (node, type, name) => Reflect.get(type.prototype, name, node);
-  const base = read(document, Node, "baseURI");
-  const spaces = (text) =>
-    text.replace(/[^\\S\\n]+/g, " ").replace(/ ?\\n ?/g, "\\n").replace(/\\n{3,}/g, "\\n\\n").trim();
-  const absolute = (value) => { try { return new URL(value, base).href; } catch { return value; } };
-  const take = (element, {taken, attribute}) => {
-    if (taken === "html") return read(element, Element, "innerHTML");
-    if (taken === "text") {
-      const rendered = element instanceof HTMLElement;
-      return spaces((rendered ? read(element, HTMLElement, "innerText") : read(element, Node, "textContent")) ?? "");
-    }
-    const value = Element.prototype.getAttribute.call(element, attribute);
-    return value !== null && links.has(attribute.toLowerCase()) ? absolute(value) : value;
-  };
-  let size = 0;
-  const values = [];
-  for (const field of fields) {
-    let found;
-    try {
-      found = field.multiple
-        ? [...Document.prototype.querySelectorAll.call(document, field.selector)].slice(0, most)
-        : [Document.prototype.querySelector.call(document, field.selector)].filter(Boolean);
-    } catch { return {invalid: field.name}; }
-    const list = [];
-    for (const element of found) {
-      const value = take(element, field)?.slice(0, longest) ?? null;
-      size += value?.length ?? 0;
-      if (size > largest) return {tooLarge: true};
-      list.push(value);
-    }
-    values.push(field.multiple ? list : list[0] ?? null);
-  }
-  return {values};
-}
-""".replace("MOST_MATCHES", str(MOST_MATCHES))
-    .replace("LONGEST_VALUE", str(LONGEST_VALUE))
-    .replace("LARGEST_EXTRACT", str(LARGEST_EXTRACT))
-)
+
+def source_order(*, only_shown: bool) -> dict[str, Any]:
+    """Return what SOURCE takes."""
+    return {"largest": LARGEST_SOURCE, "onlyShown": only_shown, "longestUrl": html_tree.LONGEST_BASE}
+
+
+def extract_order(fields: tuple[Field, ...]) -> dict[str, Any]:
+    """Return what EXTRACT takes."""
+    bounds = {"most": MOST_MATCHES, "longest": LONGEST_VALUE, "largest": LARGEST_EXTRACT}
+    return {"fields": [asdict(field) for field in fields]} | bounds
 
 
 def html(source: str, url: str, *, clean: bool, main: bool) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import ActionFailed, InvalidRequest
+from .. import scripts
 from ..browsers.cdp import ProtocolError
 from ..page import Page
 from ..shot import Action, Click, Hover, Press, Scroll, Select, Type, Wait
@@ -38,89 +39,10 @@ _SPELLED = {name.lower(): name for name in (*_NAMED_KEYS, *_MODIFIERS)} | {
     "up": "ArrowUp", "down": "ArrowDown",
 }  # fmt: skip
 
-# Finds the element, brings it into view, and waits until it stands still and nothing covers its middle.
-_LOCATE = """async ({selector, seconds, bare}) => {
-  const end = performance.now() + seconds * 1000;
-  const frame = () => new Promise(done => {
-    const timer = setTimeout(done, 100);
-    requestAnimationFrame(() => { clearTimeout(timer); done() });
-  });
-  let why = 'matched';
-  while (performance.now() < end) {
-    const element = document.querySelector(selector);
-    if (element) {
-      if (bare) return {};
-      const style = getComputedStyle(element);
-      const box = () => element.getBoundingClientRect();
-      const at = box();
-      if (at.top < 0 || at.left < 0 || at.bottom > innerHeight || at.right > innerWidth)
-        element.scrollIntoView({block: 'center', inline: 'center', behavior: 'instant'});
-      const before = box();
-      await frame();
-      const after = box();
-      const x = after.x + after.width / 2, y = after.y + after.height / 2;
-      if (!after.width || !after.height || style.visibility !== 'visible') why = 'became visible';
-      else if (before.x !== after.x || before.y !== after.y) why = 'stood still';
-      else if (element.disabled) why = 'was enabled';
-      else {
-        let top = document.elementFromPoint(x, y);
-        while (top && top.shadowRoot && top !== element) {
-          const inner = top.shadowRoot.elementFromPoint(x, y);
-          if (!inner || inner === top) break;
-          top = inner;
-        }
-        const label = top && top.closest('label');
-        if (top && (element.contains(top) || top.contains(element) && top === element.parentElement
-            && getComputedStyle(element).pointerEvents === 'none' || label && label.control === element))
-          return {x, y};
-        why = 'could be reached, something covers it';
-      }
-    }
-    await new Promise(done => setTimeout(done, 40));
-  }
-  return {why};
-}"""
-
-_FOCUS = """({selector, clear}) => {
-  const element = document.querySelector(selector);
-  if (!element) return false;
-  element.focus();
-  if (!clear) {
-    if (element.isContentEditable) getSelection().selectAllChildren(element), getSelection().collapseToEnd();
-    else try { element.setSelectionRange(element.value.length, element.value.length) } catch {}
-  } else if (element.isContentEditable) getSelection().selectAllChildren(element);
-  else if (element.select) element.select();
-  return element.isContentEditable || 'value' in element && !element.readOnly && !element.disabled;
-}"""
-
-_SELECT = """async ({selector, value, seconds}) => {
-  const end = performance.now() + seconds * 1000;
-  do {
-    const box = document.querySelector(selector);
-    const options = box ? [...(box.options || [])] : [];
-    const option = options.find(one => one.value === value) || options.find(one => one.label.trim() === value.trim());
-    if (option && !option.disabled && !box.disabled) {
-      if (!box.multiple) box.value = option.value;
-      option.selected = true;
-      box.dispatchEvent(new Event('input', {bubbles: true}));
-      box.dispatchEvent(new Event('change', {bubbles: true}));
-      return true;
-    }
-    await new Promise(done => setTimeout(done, 40));
-  } while (performance.now() < end);
-  return false;
-}"""
-
-_SCROLL = """async ({selector, y, toBottom}) => {
-  if (selector) {
-    const element = document.querySelector(selector);
-    if (!element) return false;
-    element.scrollIntoView({block: 'center', behavior: 'instant'});
-  } else if (toBottom) scrollTo({top: document.documentElement.scrollHeight, behavior: 'instant'});
-  else scrollBy({top: y, behavior: 'instant'});
-  await new Promise(done => { setTimeout(done, 100); requestAnimationFrame(() => requestAnimationFrame(done)) });
-  return true;
-}"""
+_LOCATE = scripts.read("locate")
+_FOCUS = scripts.read("focus")
+_SELECT = scripts.read("select")
+_SCROLL = scripts.read("scroll")
 
 
 @dataclass(frozen=True)
@@ -189,7 +111,7 @@ async def _do(page: Page, action: Action, seconds: float) -> None:
         case Press():
             await _press(page, action, seconds)
         case Select(selector=selector, value=value):
-            if not await page.run(_SELECT, {"selector": selector, "value": value, "seconds": seconds}):
+            if not await page.run(_SELECT, {"selector": selector, "value": value, "seconds": seconds}, bool):
                 raise _Failed("no select box with that option was there")
         case Scroll():
             await _scroll(page, action, seconds)
@@ -221,7 +143,7 @@ async def _click(page: Page, at: dict[str, float]) -> None:
 
 async def _type(page: Page, action: Type, seconds: float) -> None:
     await _locate(page, action.selector, seconds)
-    if not await page.run(_FOCUS, {"selector": action.selector, "clear": action.clear}):
+    if not await page.run(_FOCUS, {"selector": action.selector, "clear": action.clear}, bool):
         raise _Failed("its element takes no text")
     if action.clear:
         await _strike(page, "Backspace")
@@ -278,7 +200,7 @@ async def _scroll(page: Page, action: Scroll, seconds: float) -> None:
     if action.selector is not None:
         await _locate(page, action.selector, seconds, bare=True)
     order = {"selector": action.selector, "y": action.y or 0, "toBottom": action.to_bottom}
-    if not await page.run(_SCROLL, order):
+    if not await page.run(_SCROLL, order, bool):
         raise _Failed("no element matched its selector")
 
 

@@ -3,20 +3,22 @@
 import asyncio
 import time
 from collections.abc import Awaitable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
 
 import msgspec
 
 from ...errors import HttpError, InvalidRequest, PageTooLarge, SelectorNotFound
 from ...hosts import HostPattern
+from .. import scripts
 from ..blocking.engine import BlockingEngine
 from ..browsers.cdp import AnswerTooLarge
 from ..browsers.certificates import Inspector
+from ..browsers.messages import ORDINARY
 from ..outputs import text as texts
 from ..outputs.image import WATCH, Encoder, is_blank, picture
 from ..outputs.pdf import printed
-from ..page import NO_BODIES, WORLD, Page
+from ..page import NO_BODIES, TALKATIVE, WORLD, Page
 from ..shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 from . import consent, console
 from .actions import act, check_keys, selectors
@@ -33,10 +35,6 @@ IMAGE_SECONDS = 2.0  # for lazy images in the window, which the load event does 
 FRAME_SECONDS = 0.5
 BLANK_SECONDS = 2.0  # for a page that has drawn nothing yet
 MOST_NAMES = 2000  # classes and ids that are looked up among those of advertisements
-LONGEST_NAME = 100  # characters of one; those of advertisements are shorter
-LONGEST_NAMES = 10_000  # characters of an element's classes; with more it is passed over
-ALL_NAMES = 100_000  # characters of all that are looked up
-LONGEST_URL = 8192  # characters of where the page is; it may make of it what it likes
 CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
 GRACE_SECONDS = 0.1  # for an answer to come back from the page
@@ -45,114 +43,11 @@ SHOWN_SECONDS = 1.0  # until the browser shows its own page about an address tha
 AGAIN_SECONDS = (0.1, 0.5)  # until a page is opened again, when it was this machine that was in the way
 
 
-_CHECK = """selectors => {
-  const blank = document.createDocumentFragment();
-  return selectors.map(selector => { try { blank.querySelector(selector); return true } catch { return false } });
-}"""
-
-_WAIT_FOR = """async ({selector, seconds}) => {
-  const end = performance.now() + seconds * 1000;
-  while (!document.querySelector(selector)) {
-    if (performance.now() > end) return false;
-    await new Promise(done => setTimeout(done, 50));
-  }
-  return true;
-}"""
-
-# One by one: no selector can swallow what comes after it. Adopted: no policy of the page can refuse it.
-_STYLE = """const style = (hidden, css) => {
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(css);
-  for (const selector of hidden) try {
-    const rule = sheet.cssRules[sheet.insertRule('html { display: none !important }', sheet.cssRules.length)];
-    rule.selectorText = '#selector-to-come';
-    rule.selectorText = selector;
-  } catch {}
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-};"""
-
-_HIDE = f"""hidden => {{
-  {_STYLE}
-  style(hidden, '');
-}}"""
-
-# All that a simple page needs before its picture, in one round trip: the caller's style, what is still to come (each
-# for its budget), animations at their end and no caret. Tells where the page is, and the names that blocking asks for.
-_SETTLE = f"""async ({{whole, hidden, css, load, fonts, images, frames, names}}) => {{
-  {_STYLE}
-  const missed = [];
-  let moved = false;
-  const sleep = seconds => new Promise(done => setTimeout(done, seconds * 1000));
-  const within = async (promise, name, seconds) => {{
-    const late = Symbol();
-    if (await Promise.race([promise, sleep(seconds).then(() => late)]) === late) missed.push(name);
-  }};
-  const frame = () => new Promise(done => requestAnimationFrame(done));
-  const heard = (target, event) => new Promise(done => target.addEventListener(event, done, {{once: true}}));
-  const navigation = performance.getEntriesByType('navigation')[0];
-  if (whole && document.readyState === 'loading') {{
-    const told = heard(document, 'DOMContentLoaded');
-    // What was whole once has been written anew, and may never be said to be whole again.
-    if (navigation && navigation.domContentLoadedEventEnd) await within(told, 'load', load); else await told;
-  }}
-  if (hidden.length || css) style(hidden, css), moved = true;
-  if (document.readyState !== 'complete' && !missed.includes('load'))
-    await within(heard(window, 'load'), 'load', load);
-  if (document.fonts.status !== 'loaded') {{
-    await within(document.fonts.ready, 'fonts', fonts);
-    moved = true;
-  }}
-  const late = [...document.images].filter(image => {{
-    if (image.complete) return false;
-    const box = image.getBoundingClientRect();
-    return box.bottom > 0 && box.top < innerHeight && box.width > 0;
-  }});
-  if (late.length && !missed.includes('load')) {{
-    const loaded = image => new Promise(done => image.onload = image.onerror = done);
-    await within(Promise.all(late.map(image => image.complete || loaded(image))), 'images', images);
-    moved = true;
-  }}
-  const documents = [document];
-  for (const inner of document.querySelectorAll('iframe')) try {{
-    if (inner.contentDocument) documents.push(inner.contentDocument);
-  }} catch {{}}
-  for (const one of documents) {{
-    for (const animation of one.getAnimations()) try {{
-      const timing = animation.effect && animation.effect.getComputedTiming();
-      if (!timing || animation.playState === 'finished') continue;
-      if (timing.endTime === Infinity) animation.cancel(); else animation.finish();
-      moved = true;
-    }} catch {{}}
-    let focused = one.activeElement;
-    while (focused && focused.shadowRoot && focused.shadowRoot.activeElement)
-      focused = focused.shadowRoot.activeElement;
-    if (focused && focused !== one.body) focused.style.setProperty('caret-color', 'transparent', 'important');
-  }}
-  if (moved) await within(frame().then(frame), 'frames', frames);
-  const scripted = document.scripts.length > 0 || document.querySelector('iframe') !== null;
-  const told = {{
-    scripted, missed, status: navigation ? navigation.responseStatus : 0, url: location.href.slice(0, {LONGEST_URL}),
-  }};
-  if (names) {{
-    const classes = new Set(), ids = new Set();
-    let room = {ALL_NAMES};
-    const add = (found, name) => {{
-      if (!name || name.length > {LONGEST_NAME} || found.has(name) || (room -= name.length) < 0) return;
-      found.add(name);
-    }};
-    // A form answers for itself with fields of these names.
-    const read = (element, name) => Element.prototype.getAttribute.call(element, name);
-    for (const element of document.querySelectorAll('[class], [id]')) {{
-      if (classes.size + ids.size > names || room < 0) break;
-      add(ids, read(element, 'id'));
-      const text = read(element, 'class');
-      if (text && text.length <= {LONGEST_NAMES}) for (const name of text.split(/\\s+/)) add(classes, name);
-    }}
-    told.classes = [...classes].slice(0, names);
-    told.ids = [...ids].slice(0, names);
-  }}
-  return told;
-}}"""
+_CHECK = scripts.read("check_selectors")
+_WAIT_FOR = scripts.read("wait_for")
+_STYLE = scripts.read("style")
+_SETTLE = scripts.read("settle", STYLE=_STYLE)
+_WAIT_FOR_PAINT = scripts.read("wait_for_paint")
 
 
 class _Told(TypedDict):
@@ -164,21 +59,6 @@ class _Told(TypedDict):
     url: str
     classes: NotRequired[list[str]]
     ids: NotRequired[list[str]]
-
-
-_PAINTED = """async seconds => {
-  const painted = () => performance.getEntriesByName('first-contentful-paint').length > 0;
-  if (painted() || !document.scripts.length) return null;
-  const end = performance.now() + seconds * 1000;
-  while (performance.now() < end) {
-    await new Promise(done => setTimeout(done, 25));
-    if (painted()) {
-      await new Promise(done => { setTimeout(done, 100); requestAnimationFrame(() => requestAnimationFrame(done)) });
-      return true;
-    }
-  }
-  return false;
-}"""
 
 
 @dataclass(frozen=True)
@@ -205,7 +85,7 @@ async def capture(page: Page, kit: CaptureResources) -> Rendering:
             raise page.gone.result()
         return await steps
     except AnswerTooLarge as error:
-        raise PageTooLarge("What the page says of itself is too large: ask for a picture of a part of it.") from error
+        raise PageTooLarge(TALKATIVE) from error
     finally:
         steps.cancel()
         await asyncio.gather(steps, return_exceptions=True)
@@ -341,7 +221,7 @@ async def _need(page: Page, name: str, selector: str, seconds: float) -> None:
     seconds = max(0.1, seconds)
     try:
         async with asyncio.timeout(seconds + GRACE_SECONDS):
-            found = await page.run(_WAIT_FOR, {"selector": selector, "seconds": seconds})
+            found = await page.run(_WAIT_FOR, {"selector": selector, "seconds": seconds}, bool)
     except TimeoutError:
         found = False
     if not found:
@@ -377,7 +257,7 @@ async def settle(page: Page) -> _Told:
 
 async def _settled(page: Page, asked: dict[str, Any]) -> _Told:
     """Have the page settle; no longer as a whole once its document has ended in the middle."""
-    settling: asyncio.Future[_Told] = asyncio.ensure_future(page.run(_SETTLE, asked, _Told))
+    settling: asyncio.Future[_Told] = asyncio.ensure_future(page.run(_SETTLE, asked, _Told, ORDINARY))
     breaking = asyncio.ensure_future(page.until(page.deadline, lambda: page.broken))
     try:
         either: set[asyncio.Future[Any]] = {settling, breaking}
@@ -385,7 +265,8 @@ async def _settled(page: Page, asked: dict[str, Any]) -> _Told:
         if page.broken and not settling.done():
             page.miss("load")
             settling.cancel()
-            settling = asyncio.ensure_future(page.run(_SETTLE, asked | {"whole": False, "load": 0}, _Told))
+            broken = asked | {"whole": False, "load": 0}
+            settling = asyncio.ensure_future(page.run(_SETTLE, broken, _Told, ORDINARY))
         return await settling
     finally:
         settling.cancel()
@@ -419,7 +300,7 @@ async def hide_clutter(page: Page, blocking: BlockingEngine, told: _Told) -> Non
     blocked = page.shot.blocked
     hidden = blocking.hiding(told["url"], told["classes"], told["ids"], blocked)
     if hidden:
-        await page.run(_HIDE, hidden)
+        await page.run(_STYLE, {"hidden": hidden, "css": ""})
     seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
     await consent.clear(page.run, page.tell, seen, blocked, min(CONSENT_SECONDS, page.left()))
 
@@ -444,7 +325,7 @@ async def _painted(page: Page, output: Picture, encoder: Encoder) -> tuple[Produ
     """Take a picture; if it is blank and its page has yet to draw, once more when it has."""
     product, cut = await picture(page, output, encoder)
     if output.selector is None and await is_blank(product):
-        painted = await page.run(_PAINTED, min(BLANK_SECONDS, page.left()))
+        painted = await page.run(_WAIT_FOR_PAINT, min(BLANK_SECONDS, page.left()), bool | None)
         if painted is False:
             page.miss("blank")
         elif painted:
@@ -454,12 +335,12 @@ async def _painted(page: Page, output: Picture, encoder: Encoder) -> tuple[Produ
 
 async def _told_as_text(page: Page, output: Html | Markdown | Extract) -> Product:
     if isinstance(output, Extract):
-        found = await page.read(texts.EXTRACT, [asdict(one) for one in output.fields])
+        found = await page.read(texts.EXTRACT, texts.extract_order(output.fields), dict[str, Any])
         values = await asyncio.to_thread(texts.extracted, found, output.fields)
         content = await asyncio.to_thread(msgspec.json.encode, values)
         return Product(id=output.id, type="json", format="json", content=content, value=values)
     only_shown = not (isinstance(output, Html) and not output.clean)
-    told = await page.read(texts.SOURCE, {"largest": texts.LARGEST_SOURCE, "onlyShown": only_shown}, texts.Source)
+    told = await page.read(texts.SOURCE, texts.source_order(only_shown=only_shown), texts.Source)
     source, url = told.source, told.url
     if source is None:
         raise PageTooLarge(f"The source of the page is over {texts.LARGEST_SOURCE} characters: ask for a picture.")

@@ -6,23 +6,24 @@ import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import duckduckgo_autoconsent  # type: ignore[import-untyped] # it has no types
 
-from ...errors import PageCrashed
+from ...errors import PageCrashed, PageTooLarge
+from .. import scripts
 from ..blocking.engine import NAMES_READ
 from ..shot import BlockOptions
 
 Run = Callable[[str, Any, Any], Awaitable[Any]]
 Tell = Callable[[str], Awaitable[None]]
 
-ANSWERED = "box-answered"  # the event that tells of it
 MOST_BANNERS = 5  # that are answered; a page shows one, which two or three rules may know
 SHARE = 0.7  # of the budget is for the banner's own buttons; what it leaves is for hiding it
 
-_LOOK, _SAY_NO, _WAIT = (Path(__file__).parent / "consent.js").read_text("utf-8").split("// ---\n")
+_LOOK = scripts.read("consent_look")
+_SAY_NO = scripts.read("consent_say_no")
+_WAIT = scripts.read("consent_wait")
 _NEEDED = re.compile(r"([#.])((?:\\.|[\w-])+)")
 _BRACKETS = re.compile(r"\[[^\]]*\]|\([^()]*(?:\([^()]*\)[^()]*)*\)")
 
@@ -113,14 +114,14 @@ async def clear(run: Run, tell: Tell, seen: Seen, blocked: BlockOptions, seconds
     }
     try:
         async with asyncio.timeout(seconds):
-            looked: _Looked = await run(_plain(_LOOK.replace("ANSWERED", ANSWERED)), order, _Looked)
+            looked: _Looked = await run(_LOOK, order, _Looked)
             known = _known(looked.known, likely + possible)
             if not known:
                 return looked.gone > 0
             steps, banners = [rule.steps for rule in known], [rule.selector for rule in known]
             await tell(_call(_say_no(), steps, banners, seconds * 1000 * SHARE))
-            return bool(await run(_plain(_WAIT), seconds * 1000, bool))
-    except (TimeoutError, PageCrashed):  # if it really did, whoever holds the page hears of it
+            return bool(await run(_WAIT, seconds * 1000, bool))
+    except (TimeoutError, PageCrashed, PageTooLarge):  # if it really did, whoever holds the page hears of it
         return False
 
 
@@ -130,15 +131,7 @@ def _known(numbers: list[int], rules: Sequence[_Rule]) -> list[_Rule]:
 
 
 def _call(function: str, *arguments: Any) -> str:
-    """Return an expression that begins to call *function*, says nothing and never fails: _WAIT hears of the end."""
-    call = f"({_plain(function)})({','.join(json.dumps(argument) for argument in arguments)})"
-    return (
-        f"void (async () => {{ try {{ await {call} }} catch {{}} document.dispatchEvent(new Event('{ANSWERED}')) }})()"
-    )
-
-
-def _plain(source: str) -> str:
-    return re.sub(r"^//.*$", "", source, flags=re.MULTILINE).strip().rstrip(";")
+    return f"({function})({','.join(json.dumps(argument) for argument in arguments)})"
 
 
 @cache

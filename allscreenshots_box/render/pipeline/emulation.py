@@ -5,53 +5,13 @@ import json
 from typing import Any
 
 from ...errors import InvalidRequest
+from .. import scripts
 from ..browsers.cdp import ConnectionLost, ProtocolError
 from ..page import Page
 from ..shot import Cookie, Storage, Window
 
-_SEED = """({origin, local, session}) => {
-  if (location.origin !== origin) return;
-  for (const [area, values] of [[localStorage, local], [sessionStorage, session]])
-    for (const [key, value] of Object.entries(values)) if (area.getItem(key) === null) area.setItem(key, value);
-}"""
-
-# What automation leaves visible, made to look as in a window that somebody sits at.
-_STEALTH = """() => {
-  const define = (object, name, value) => Object.defineProperty(object, name, {get: () => value, configurable: true});
-  define(Navigator.prototype, 'webdriver', false);
-  define(Navigator.prototype, 'languages', Object.freeze(['en-US', 'en']));
-  if (!navigator.plugins.length) {
-    const names = ['PDF Viewer', 'Chrome PDF Viewer', 'Chromium PDF Viewer', 'Microsoft Edge PDF Viewer',
-      'WebKit built-in PDF'];
-    const plugins = names.map(name => Object.assign(Object.create(Plugin.prototype), {}));
-    plugins.forEach((plugin, number) => {
-      define(plugin, 'name', names[number]);
-      define(plugin, 'filename', 'internal-pdf-viewer');
-      define(plugin, 'description', 'Portable Document Format');
-      define(plugin, 'length', 0);
-    });
-    const list = Object.create(PluginArray.prototype);
-    plugins.forEach((plugin, number) => define(list, number, plugin));
-    define(list, 'length', plugins.length);
-    define(Navigator.prototype, 'plugins', list);
-    define(Navigator.prototype, 'pdfViewerEnabled', true);
-  }
-  if (!window.chrome) window.chrome = {app: {isInstalled: false}, runtime: {}, csi() {}, loadTimes() {}};
-  const query = Permissions.prototype.query;
-  Permissions.prototype.query = function (wanted) {
-    return wanted && wanted.name === 'notifications'
-      ? Promise.resolve(Object.setPrototypeOf({state: 'prompt', onchange: null}, PermissionStatus.prototype))
-      : query.call(this, wanted);
-  };
-  define(Notification, 'permission', 'default');
-  for (const kind of [globalThis.WebGLRenderingContext, globalThis.WebGL2RenderingContext]) if (kind) {
-    const read = kind.prototype.getParameter;
-    kind.prototype.getParameter = function (name) {
-      return name === 37445 ? 'Google Inc. (Intel)' : name === 37446
-        ? 'ANGLE (Intel, Mesa Intel(R) UHD Graphics 620 (KBL GT2), OpenGL 4.6)' : read.call(this, name);
-    };
-  }
-}"""
+_SEED = scripts.read("seed_storage")
+_STEALTH = scripts.read("stealth")
 
 
 async def emulate(page: Page, user_agent: str) -> None:

@@ -1,3 +1,7 @@
+// Looks for banners and pop-ups that no selector of the lists has hidden, and hides what it can.
+// Takes selectors of banners that are likely and possible on this page, those that are hidden already, whether to look
+// for banners and for pop-ups, and how many banners at most.
+// Returns the numbers of at most so many of these selectors that show, and how many boxes it has hidden.
 // What runs in a page against banners and pop-ups that no selector of the lists has hidden. Three functions: the first
 // looks, and deals with what it can; the second says no in a known banner, among the page's own scripts; the third waits
 // for that. Only what the first and the third say is listened to: they run beside the page's scripts. Read by consent.py.
@@ -7,8 +11,15 @@
   const COOKIE = /cookie|gdpr|dsgvo|rgpd|einwilligung|consentement|consentimiento|consenso|your (privacy|consent)/i;
   const ANSWER =
     /^\W*(accept|agree|allow|reject|decline|deny|refuse|consent|got it|ok(ay)?\b|i understand|akzept|ablehn|zustimm|einverst|alle[sn]? |nur |accepte|refus|tout |continuer sans|acept|rechaz|permit|accett|rifiut|rejeit|aceit|accepteer|weiger|akkoord|godk|afvis|avvisa|hyv[aä]ks|zgadz|akcept|odrzu|souhlas|odm[ií]t)/i;
-  const LETTER = /newsletter|subscribe|sign.?up|mailing list|% off|discount|join (us|our|the)|abonnieren|anmelden|inscri|suscr|iscriv/i;
-  const POINTS = [[0.5, 0.5], [0.5, 0.97], [0.5, 0.03], [0.1, 0.95], [0.9, 0.95]]; // of the window; the middle first
+  const LETTER =
+    /newsletter|subscribe|sign.?up|mailing list|% off|discount|join (us|our|the)|abonnieren|anmelden|inscri|suscr|iscriv/i;
+  const POINTS = [
+    [0.5, 0.5],
+    [0.5, 0.97],
+    [0.5, 0.03],
+    [0.1, 0.95],
+    [0.9, 0.95],
+  ]; // of the window; the middle first
   const shown = (element) => {
     const { width, height } = element.getBoundingClientRect();
     const style = getComputedStyle(element);
@@ -23,7 +34,7 @@
   const overlayAt = (x, y) => {
     let found = null;
     let element = document.elementFromPoint(x * innerWidth, y * innerHeight);
-    for (; element && element !== document.body && element !== document.documentElement; ) {
+    for (; element && element !== document.body && element !== document.documentElement;) {
       if (getComputedStyle(element).position === "fixed") found = element;
       element = element.parentElement ?? element.getRootNode().host;
     }
@@ -75,7 +86,9 @@
   const candidates = overlays.some(Boolean) ? [...likely, ...possible] : likely;
   const known = candidates.flatMap((selector, index) => (matches(selector).some(shown) ? [index] : [])).slice(0, most);
   if (known.length)
-    globalThis.answered = new Promise((done) => document.addEventListener("ANSWERED", () => done(true), { once: true }));
+    globalThis.answered = new Promise((done) =>
+      document.addEventListener("box-answered", () => done(true), { once: true }),
+    );
 
   let gone = 0;
   for (const [index, overlay] of known.length ? [] : overlays.entries()) {
@@ -102,44 +115,4 @@
     }
   }
   return { known, gone };
-}
-
-// ---
-
-async (rules, selectors, milliseconds) => {
-  const end = performance.now() + milliseconds;
-  const pause = (span) => new Promise((resolve) => setTimeout(resolve, span));
-  const answered = new Promise((resolve) => {
-    window.autoconsentSendMessage = (message) => {
-      if (message.type === "optOutResult") resolve(message.result);
-      if (message.type === "report" && message.state.lifecycle === "nothingDetected") resolve(false);
-    };
-  });
-  (() => {
-    AUTOCONSENT;
-  })();
-  const say = window.autoconsentReceiveMessage;
-  for (const name of ["SendMessage", "ReceiveMessage", "Heuristics"]) delete window[`autoconsent${name}`];
-  const logs = { lifecycle: false, rulesteps: false, detectionsteps: false, evals: false, errors: false };
-  const config = { isMainWorld: true, autoAction: "optOut", enablePrehide: false, detectRetries: 1, logs };
-  say({ type: "initResp", config, rules: { autoconsent: rules } });
-  const done = await Promise.race([answered, pause(milliseconds).then(() => false)]);
-  const left = () =>
-    selectors.flatMap((selector) => [...document.querySelectorAll(selector)]).filter((element) => element.offsetHeight);
-  for (; done && left().length && performance.now() < end; ) await pause(50);
-  const outermost = (element) => {
-    let found = element;
-    for (let above = element; above && above !== document.body; above = above.parentElement) {
-      const fixed = getComputedStyle(above).position === "fixed";
-      if (fixed && !above.querySelector("nav, main, article")) found = above;
-    }
-    return found;
-  };
-  const stayed = left();
-  for (const element of stayed) outermost(element).style.setProperty("display", "none", "important");
-}
-
-// ---
-
-(milliseconds) =>
-  Promise.race([globalThis.answered, new Promise((done) => setTimeout(done, milliseconds, false))]).then(Boolean)
+};

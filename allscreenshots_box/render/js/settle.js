@@ -1,0 +1,97 @@
+// All that a simple page needs before its picture, in one round trip: the caller's style, what is still to come (each
+// for its budget), animations at their end and no caret. STYLE is style.js.
+// Takes whether to wait for the document as a whole, what to hide, a text of CSS, the seconds for load, fonts, images
+// and frames, and how many names blocking asks for.
+// Returns whether the page has scripts or frames, which of the four were missed, the status of its answer, the first
+// LONGEST_URL characters of its address and, if asked, its classes and its ids: as many names of each as asked, none
+// longer than LONGEST_NAME, ALL_NAMES characters of them all.
+async ({ whole, hidden, css, load, fonts, images, frames, names }) => {
+  const LONGEST_NAME = 100; // characters; those of advertisements are shorter
+  const LONGEST_NAMES = 10_000; // characters of an element's classes; with more it is passed over
+  const ALL_NAMES = 100_000; // characters
+  const LONGEST_URL = 8192; // characters; the page may make of its address what it likes
+  const style = STYLE;
+  const missed = [];
+  let moved = false;
+  const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+  const within = async (promise, name, seconds) => {
+    const late = Symbol("late");
+    if ((await Promise.race([promise, sleep(seconds).then(() => late)])) === late) missed.push(name);
+  };
+  const frame = () => new Promise((done) => requestAnimationFrame(done));
+  const heard = (target, event) => new Promise((done) => target.addEventListener(event, done, { once: true }));
+  const navigation = performance.getEntriesByType("navigation")[0];
+  if (whole && document.readyState === "loading") {
+    const told = heard(document, "DOMContentLoaded");
+    // What was whole once has been written anew, and may never be said to be whole again.
+    if (navigation && navigation.domContentLoadedEventEnd) await within(told, "load", load);
+    else await told;
+  }
+  if (hidden.length || css) {
+    style({ hidden, css });
+    moved = true;
+  }
+  if (document.readyState !== "complete" && !missed.includes("load")) await within(heard(window, "load"), "load", load);
+  if (document.fonts.status !== "loaded") {
+    await within(document.fonts.ready, "fonts", fonts);
+    moved = true;
+  }
+  const late = [...document.images].filter((image) => {
+    if (image.complete) return false;
+    const box = image.getBoundingClientRect();
+    return box.bottom > 0 && box.top < innerHeight && box.width > 0;
+  });
+  if (late.length && !missed.includes("load")) {
+    const loaded = (image) => new Promise((done) => (image.onload = image.onerror = done));
+    await within(Promise.all(late.map((image) => image.complete || loaded(image))), "images", images);
+    moved = true;
+  }
+  const documents = [document];
+  for (const inner of document.querySelectorAll("iframe"))
+    try {
+      if (inner.contentDocument) documents.push(inner.contentDocument);
+    } catch {}
+  for (const one of documents) {
+    for (const animation of one.getAnimations())
+      try {
+        const timing = animation.effect && animation.effect.getComputedTiming();
+        if (!timing || animation.playState === "finished") continue;
+        if (timing.endTime === Infinity) animation.cancel();
+        else animation.finish();
+        moved = true;
+      } catch {}
+    let focused = one.activeElement;
+    while (focused && focused.shadowRoot && focused.shadowRoot.activeElement)
+      focused = focused.shadowRoot.activeElement;
+    if (focused && focused !== one.body) focused.style.setProperty("caret-color", "transparent", "important");
+  }
+  if (moved) await within(frame().then(frame), "frames", frames);
+  const scripted = document.scripts.length > 0 || document.querySelector("iframe") !== null;
+  const told = {
+    scripted,
+    missed,
+    status: navigation ? navigation.responseStatus : 0,
+    url: location.href.slice(0, LONGEST_URL),
+  };
+  if (names) {
+    const classes = new Set();
+    const ids = new Set();
+    let room = ALL_NAMES;
+    const add = (found, name) => {
+      if (!name || name.length > LONGEST_NAME || found.has(name)) return;
+      room -= name.length;
+      if (room >= 0) found.add(name);
+    };
+    // A form answers for itself with fields of these names.
+    const read = (element, name) => Element.prototype.getAttribute.call(element, name);
+    for (const element of document.querySelectorAll("[class], [id]")) {
+      if (classes.size + ids.size > names || room < 0) break;
+      add(ids, read(element, "id"));
+      const text = read(element, "class");
+      if (text && text.length <= LONGEST_NAMES) for (const name of text.split(/\s+/)) add(classes, name);
+    }
+    told.classes = [...classes].slice(0, names);
+    told.ids = [...ids].slice(0, names);
+  }
+  return told;
+};
