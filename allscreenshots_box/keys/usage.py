@@ -22,7 +22,7 @@ from .usage_store import DAY, Counts, Holder, Period, Tally, moment, period_of
 
 WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
 PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
-KEYS_AT_ONCE = 200  # that are read in one go: some milliseconds
+KEYS_AT_ONCE = 50  # that are read in one go, with all their months: some milliseconds
 CANCELLED = "cancelled"  # counted among the error codes: the caller hung up, or the box stopped
 
 Clock = Callable[[], datetime]

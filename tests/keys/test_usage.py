@@ -753,3 +753,15 @@ def test_what_was_counted_before_there_were_these_sums_is_summed(
 def test_no_question_of_a_request_reads_all_keys(db: sqlite_utils.Database, question: str) -> None:
     plan = [row[-1] for row in db.execute(f"explain query plan {question}")]
     assert not [step for step in plan if step.startswith("SCAN") and "json_each" not in step]
+
+
+def test_a_list_of_keys_reads_no_row_of_a_secret(db: sqlite_utils.Database, hasher: PasswordHasher) -> None:
+    made(db, hasher, "svc")
+    asked: list[str] = []
+    db.conn.set_trace_callback(asked.append)
+    usage_store.stretch(db, "default", 0, usage.KEYS_AT_ONCE, "2026-11")
+    db.conn.set_trace_callback(None)
+    steps = [row[-1] for question in asked for row in db.execute(f"explain query plan {question}")]
+    assert [step.partition(" (")[0] for step in steps if " secrets " in step] == [
+        "SEARCH secrets USING COVERING INDEX secrets_by_key"
+    ]

@@ -559,7 +559,15 @@ def test_a_backup_of_an_older_version_is_brought_up_to_date(store: Store) -> Non
     with closing(sqlite_utils.Database(store.backup)) as db:
         migrations.apply(db, stop_before="m004_usage")
     store.create("svc")
-    steps = ["m004_usage", "m005_operators", "m006_captures", "m007_days", "m008_stopped", "m009_sums"]
+    steps = [
+        "m004_usage",
+        "m005_operators",
+        "m006_captures",
+        "m007_days",
+        "m008_stopped",
+        "m009_sums",
+        "m010_best_secrets",
+    ]
     assert store.restore().changes == steps
     assert store.states() == {}
 
