@@ -9,6 +9,7 @@ from typing import Any
 import sqlite_utils
 
 from ..keys import SCHEME, usage_store
+from ..keys.states import STATE, WORKING
 from ..keys.usage_store import Period
 from ..timestamps import stamp
 from . import formatting
@@ -40,20 +41,16 @@ _HEADS = """
     ), known as (
         select keys.*, heads.prefix, heads.secret_at, heads.retires_at,
             (select max(last_used_at) from secrets where key_id = keys.id) as last_used_at,
-            case when revoked_at is not null then 'revoked'
-                when expires_at <= :now then 'expired'
-                when retires_at is null then 'active'
-                when retires_at > :now then 'retiring'
-                else 'retired' end as state
+            {state} as state
         from keys join heads on heads.key_id = keys.id
     )
 """
 _AMONG = "where key_id in (select value from json_each(:ids))"
-_KNOWN, _FEW = _HEADS.format(among=""), _HEADS.format(among=_AMONG)
+_KNOWN, _FEW = _HEADS.format(among="", state=STATE), _HEADS.format(among=_AMONG, state=STATE)
 _WANTED = f"""
     {_KNOWN}, wanted as (
         select * from known
-        where (:everything or state in ('active', 'retiring'))
+        where (:everything or state in {WORKING})
             and (:plan = '' or plan = :plan)
             and (:search = '' or has(name, :search) or has(environment, :search) or has(plan, :search)
                 or length(:cased) >= {LEAST} and id in (
@@ -96,7 +93,7 @@ class KeyRow:
     @property
     def is_live(self) -> bool:
         """Whether requests with it are let in."""
-        return self.state in {"active", "retiring"}
+        return self.state in WORKING
 
     def is_unused(self, now: datetime) -> bool:
         """Say whether it works, and nobody has used it for long."""
@@ -164,15 +161,15 @@ def _entries(db: sqlite_utils.Database, ids: list[int], this: Period, moment: st
         used[row["key_id"]][row["day"]] = row["screenshots"]
     retiring: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
     for row in db.query(
-        f"select key_id, prefix, retires_at from secrets {_AMONG} and revoked_at is null and retires_at > :now"
-        " order by retires_at",
+        f"select key_id, prefix, retires_at from secrets join keys on keys.id = key_id {_AMONG}"
+        f" and {STATE} = 'retiring' order by retires_at",
         values,
     ):
         retiring[row["key_id"]].append((row["prefix"], row["retires_at"]))
     days = days_of(this)
     return [
         KeyRow(
-            retiring=[] if row["state"] == "expired" else retiring[row["id"]],
+            retiring=retiring[row["id"]],
             screenshots=sum(used[row["id"]].values()),
             days=[(day, used[row["id"]].get(day, 0)) for day in days],
             **{name: row[name] for name in KeyRow.__dataclass_fields__ if name in row},
@@ -198,7 +195,7 @@ def environments(db: sqlite_utils.Database) -> list[str]:
 def on_plans(db: sqlite_utils.Database, now: datetime) -> dict[str, tuple[int, int]]:
     """Return how many keys are on each plan that has any: those that work, and all."""
     rows = db.query(
-        f"{_KNOWN} select plan, sum(state in ('active', 'retiring')) as live, count(*) as number from known group by 1",
+        f"{_KNOWN} select plan, sum(state in {WORKING}) as live, count(*) as number from known group by 1",
         {"now": stamp(now)},
     )
     return {row["plan"]: (row["live"], row["number"]) for row in rows}

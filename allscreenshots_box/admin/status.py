@@ -13,6 +13,7 @@ import sqlite_utils
 
 from .. import resources
 from ..config import Settings
+from ..keys.states import WORKS
 from ..keys.usage_store import Counts
 from ..render.browsers import processes
 from ..services import Services
@@ -92,14 +93,12 @@ class Neglected:
 def neglected(db: sqlite_utils.Database, now: datetime) -> Neglected:
     """Count the live keys, however many secrets each has, that nobody uses, and those whose newest secret is old."""
     (row,) = db.query(
-        """
+        f"""
         select count(*) as live, coalesce(sum(seen < :unused), 0) as unused, coalesce(sum(made < :old), 0) as old
         from (
             select max(coalesce(secrets.last_used_at, secrets.created_at)) as seen, max(secrets.created_at) as made
             from secrets join keys on keys.id = secrets.key_id
-            where secrets.revoked_at is null and coalesce(secrets.retires_at, '9') > :now
-                and coalesce(keys.expires_at, '9') > :now
-            group by keys.id
+            where {WORKS} group by keys.id
         )
         """,
         {"now": stamp(now), "unused": stamp(now - UNUSED_AFTER), "old": stamp(now - ROTATE_AFTER)},

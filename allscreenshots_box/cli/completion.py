@@ -10,7 +10,9 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
+from .. import timestamps
 from ..escapes import escaped
+from ..keys.states import WORKS
 from ..process.command_hint import PROGRAM
 from .terminal import load
 
@@ -22,11 +24,7 @@ BUSY_MILLISECONDS = 50  # somebody waits with a finger on the key
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 _WORD = re.compile(r"[\w.@:+-]+")  # what a shell takes for one word as it is
-_LIVE = """
-    select secrets.prefix, keys.name from secrets join keys on keys.id = secrets.key_id
-    where revoked_at is null and coalesce(retires_at, '~') > strftime('%Y-%m-%dT%H:%M:%fZ')
-        and coalesce(expires_at, '~') > strftime('%Y-%m-%dT%H:%M:%fZ')
-"""
+_LIVE = f"select secrets.prefix, keys.name from secrets join keys on keys.id = secrets.key_id where {WORKS}"
 
 
 @click.command("completion")
@@ -86,7 +84,7 @@ def _asked(context: click.Context, query: str) -> list[Any]:
         path = load(context, {}).settings.database_path
         with closing(sqlite3.connect(_without_a_trace(path), uri=True)) as connection:
             connection.execute(f"pragma busy_timeout = {BUSY_MILLISECONDS}")
-            return connection.execute(f"{query} limit {MOST}").fetchall()
+            return connection.execute(f"{query} limit {MOST}", {"now": timestamps.now()}).fetchall()
     return []
 
 

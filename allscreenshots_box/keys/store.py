@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any
 
 import sqlite_utils
 from argon2 import PasswordHasher, extract_parameters
@@ -28,6 +28,7 @@ from ..storage.audit import COMMAND_LINE, Actor, record
 from ..storage.database import acting, writing
 from ..timestamps import stamp
 from .plans import Plan, no_plan, plans
+from .states import WORKING, State, state_of
 
 SCHEME = "ask_"
 PUBLIC_LENGTH = 8
@@ -46,7 +47,6 @@ _SHAPE = re.compile(rf"ask_[0-9A-Za-z]{{{KEY_LENGTH - len(SCHEME)}}}")
 _PREFIX = re.compile(rf"ask_[0-9A-Za-z]{{{PUBLIC_LENGTH}}}")
 
 Deliver = Callable[["KeySecret", str], None]
-State = Literal["active", "retiring", "retired", "expired", "revoked"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,20 +74,12 @@ class KeySecret:
 
     def state(self, now: datetime) -> State:
         """Return where in its life this secret stands."""
-        moment = stamp(now)
-        if (
-            self.revoked_at is not None
-        ):  # stopped by an act, whatever the clock says since; by a rotation, both are equal
-            return "retired" if self.revoked_at == self.retires_at else "revoked"
-        if self.expires_at is not None and self.expires_at <= moment:
-            return "expired"
-        if self.retires_at is None:
-            return "active"
-        return "retiring" if self.retires_at > moment else "retired"
+        ends = {"revoked_at": self.revoked_at, "retires_at": self.retires_at, "expires_at": self.expires_at}
+        return state_of(stamp(now), **ends)
 
     def is_live(self, now: datetime) -> bool:
         """Say whether requests with this secret are let in."""
-        return self.state(now) in {"active", "retiring"}
+        return self.state(now) in WORKING
 
     def __repr__(self) -> str:
         return f"Key({self.prefix!r}, {self.name!r})"  # never the hash

@@ -14,6 +14,7 @@ import sqlite_utils
 
 from .. import keys, timestamps
 from ..errors import OperatorError
+from ..keys.states import works
 from ..storage import backup as snapshot
 from ..storage import database
 from ..storage.audit import COMMAND_LINE, record
@@ -217,9 +218,8 @@ def _end(db: sqlite_utils.Database, prefix: str, end: dict[str, Any]) -> None:
 
 def _is_lost(db: sqlite_utils.Database, prefix: str, end: dict[str, Any]) -> bool:
     """Say whether a secret works in the database that is replaced, and is none in the backup."""
-    now = timestamps.now()
-    works = end["revoked_at"] is None and all((end[name] or "~") > now for name in ("retires_at", "expires_at"))
-    return works and keys.by_prefix(db, prefix) is None
+    ends = {name: end[name] for name in ("revoked_at", "retires_at", "expires_at")}
+    return works(timestamps.now(), **ends) and keys.by_prefix(db, prefix) is None
 
 
 def _carry_audit(db: sqlite_utils.Database, entries: list[dict[str, Any]]) -> None:
