@@ -126,15 +126,15 @@ class UsageResponse(WireModel):
     totals: TotalsResponse
 
 
-class CaptureUsageCounts(WireModel):
-    """What one key used in some time."""
+class CaptureUsageCounts(WireModel, gc=False):
+    """What one key used in some time. Nothing to the garbage collector, which else stops all for 100,000 of them."""
 
     screenshots_count: int
     bandwidth_bytes: int
 
 
-class ApiKeyUsageDetail(WireModel):
-    """What one key used this month, and in all."""
+class ApiKeyUsageDetail(WireModel, gc=False):
+    """What one key used this month, and in all. As CaptureUsageCounts, nothing to the garbage collector."""
 
     api_key_id: str
     key_prefix: str

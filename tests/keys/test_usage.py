@@ -1,4 +1,5 @@
 import asyncio
+import gc
 import logging
 import sqlite3
 import threading
@@ -765,3 +766,12 @@ def test_a_list_of_keys_reads_no_row_of_a_secret(db: sqlite_utils.Database, hash
     assert [step.partition(" (")[0] for step in steps if " secrets " in step] == [
         "SEARCH secrets USING COVERING INDEX secrets_by_key"
     ]
+
+
+def test_the_garbage_collector_has_no_work_with_a_list_of_keys() -> None:
+    counts = statements.CaptureUsageCounts(screenshots_count=1, bandwidth_bytes=2)
+    told = statements.ApiKeyUsageDetail(
+        api_key_id="1", key_prefix="ask_12345678", name="svc", current_period=counts, totals=counts
+    )
+    assert not gc.is_tracked(counts)
+    assert not gc.is_tracked(told)
