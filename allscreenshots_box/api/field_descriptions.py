@@ -262,6 +262,8 @@ FIELDS: dict[str, dict[str, str]] = {
         "monthlyBandwidthFormatted": "`bandwidth.limitFormatted`, as older clients call it.",
         "screenshotsLimit": "`screenshots.limit`, as older clients call it.",
         "bandwidthLimitBytes": "`bandwidth.limitBytes`, as older clients call it.",
+        "bandwidthLimit": "`bandwidth.limitBytes`, as another one calls it.",
+        "bandwidthFormatted": "`bandwidth.limitFormatted`, as that one calls it.",
     },
     "QuotaDetailResponse": {
         "limit": "What the key may use in a month; 2147483647 without a quota.",

@@ -70,6 +70,8 @@ class QuotaResponse(WireModel):
     monthly_bandwidth_formatted: str
     screenshots_limit: int
     bandwidth_limit_bytes: int
+    bandwidth_limit: int
+    bandwidth_formatted: str
 
 
 class QuotaStatusResponse(WireModel):
@@ -325,6 +327,8 @@ def _quota(key: KeySecret, used: Counts) -> QuotaResponse:
         monthly_bandwidth_formatted=bandwidth.limit_formatted,
         screenshots_limit=screenshots.limit,
         bandwidth_limit_bytes=bandwidth.limit_bytes,
+        bandwidth_limit=bandwidth.limit_bytes,
+        bandwidth_formatted=bandwidth.limit_formatted,
     )
 
 
