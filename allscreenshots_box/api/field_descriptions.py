@@ -214,6 +214,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "requestId": "The name of the request in the box's log.",
         "statusCode": "The status of the answer.",
         "errorCode": "The error code, in upper case.",
+        "code": "The same as `errorCode`.",
         "errors": "What is wrong with each field, by its path; with a 400 that is about fields.",
         "validationErrors": "The same as `errors`.",
         "retryAfter": "Seconds to wait before you try again; with 429.",

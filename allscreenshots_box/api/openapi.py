@@ -56,6 +56,7 @@ _FLAT = {
     "requestId": "0865674f04595cb9",
     "statusCode": 400,
     "errorCode": "INVALID_REQUEST",
+    "code": "INVALID_REQUEST",
     "validationErrors": _WRONG,
     "errors": _WRONG,
 }

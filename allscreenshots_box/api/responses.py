@@ -33,6 +33,7 @@ class FlatErrorResponse(WireModel):
     request_id: str
     status_code: int
     error_code: str
+    code: str
     errors: dict[str, str] | UnsetType = UNSET
     validation_errors: dict[str, str] | UnsetType = UNSET
     retry_after: int | UnsetType = UNSET

@@ -30,12 +30,14 @@ def error_body(error: BoxError, request_id: str, user_agent: str) -> dict[str, A
 
 def _flat(error: BoxError, request_id: str) -> dict[str, Any]:
     """Return the body whose `error` is a string: some clients lose everything when it is an object."""
+    code = error.code.upper()
     body = {
         "error": error.code,
         "message": error.message,
         "requestId": request_id,
         "statusCode": error.status,
-        "errorCode": error.code.upper(),
+        "errorCode": code,
+        "code": code,  # as other clients call it
     }
     if isinstance(error, InvalidRequest) and error.problems:
         body |= {"validationErrors": error.problems, "errors": error.problems}  # two clients, two names

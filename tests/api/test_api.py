@@ -459,6 +459,7 @@ def test_errors_are_flat_for_most_clients(
     told = answer.json()
     assert answer.status_code == told["statusCode"] == failure.status
     assert told["error"] == failure.code == told["errorCode"].lower()
+    assert told["code"] == told["errorCode"]  # two clients read this one
     assert told["message"] == failure.message
     assert told["requestId"] == answer.headers["x-request-id"]
 
