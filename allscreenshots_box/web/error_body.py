@@ -3,7 +3,7 @@
 import re
 from typing import Any
 
-from ..errors import BoxError, InvalidRequest, Unauthorized
+from ..errors import BoxError, InvalidRequest, RateLimited, Unauthorized
 
 _GENERATED = re.compile(r"OpenAPI-Generator/", re.IGNORECASE)
 _SWIFT_1 = re.compile(r"AllScreenshotsSDK-Swift/1\b", re.IGNORECASE)
@@ -30,7 +30,8 @@ def error_body(error: BoxError, request_id: str, user_agent: str) -> dict[str, A
 
 def _flat(error: BoxError, request_id: str) -> dict[str, Any]:
     """Return the body whose `error` is a string: some clients lose everything when it is an object."""
-    code = error.code.upper()
+    # The first libraries know a rate limit by this name; one of them tries again after no other 429.
+    code = "RATE_LIMIT_EXCEEDED" if isinstance(error, RateLimited) else error.code.upper()
     body = {
         "error": error.code,
         "message": error.message,

@@ -369,6 +369,22 @@ def test_over_the_burst_is_429_with_the_wait(api: Api, small: dict[str, str]) ->
     assert told.headers["x-ratelimit-remaining"] == "0"
 
 
+@pytest.mark.parametrize(
+    ("failure", "said"),
+    [
+        (errors.RateLimited("slow down", 1), "RATE_LIMIT_EXCEEDED"),
+        (errors.OverShare("full", 3), "RATE_LIMIT_EXCEEDED"),
+        (errors.QuotaExceeded("used up", "2026-12-01T00:00:00Z"), "QUOTA_EXCEEDED"),
+    ],
+)
+def test_a_rate_limit_has_the_code_after_which_clients_try_again(
+    api: Api, as_key: dict[str, str], renderer: StandIn, failure: BoxError, said: str
+) -> None:
+    renderer.failure = failure
+    told = api.post("/v1/screenshots", json=SHOT, headers=as_key).json()
+    assert (told["error"], told["errorCode"], told["code"]) == (failure.code, said, said)
+
+
 def test_every_answer_to_a_proven_key_tells_where_its_bucket_stands(api: Api, small: dict[str, str]) -> None:
     shot = api.post("/v1/screenshots", json=SHOT, headers=small).headers
     other = api.get("/v1/nothing", headers=small).headers
