@@ -1,5 +1,6 @@
 """JSON bodies as checked types: every problem at once, by its wire path, and what was ignored."""
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from functools import cache
@@ -58,7 +59,7 @@ class Ignored(list[str]):
 def read(shape: type[T], raw: bytes) -> tuple[T, Ignored]:
     """Return *raw* as a *shape*, and the unknown fields in it. Raises InvalidRequest with all its problems."""
     try:
-        value = msgspec.json.decode(raw or b"{}")
+        value = msgspec.json.decode(raw.removeprefix(codecs.BOM_UTF8) or b"{}")  # some write it before all their JSON
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body is not JSON: {error}.") from None
     if value == []:  # what an empty object becomes in PHP

@@ -38,6 +38,17 @@ from allscreenshots_box.render.shot import (
 URL = "https://example.com"
 
 
+@pytest.mark.parametrize("raw", ['{"url": "https://example.com"}', ' {"url": "https://example.com"}\r\n'])
+def test_a_byte_order_mark_before_the_body_is_no_part_of_it(raw: str) -> None:
+    assert validation.read(ScreenshotRequest, raw.encode("utf-8-sig"))[0].url == URL
+
+
+@pytest.mark.parametrize("raw", ["", "[]"])
+def test_a_byte_order_mark_alone_is_as_good_as_nothing(raw: str) -> None:
+    with pytest.raises(InvalidRequest, match=r"^url is required\.$"):
+        validation.read(ScreenshotRequest, raw.encode("utf-8-sig"))
+
+
 def ordered(**fields: Any) -> Shot:
     request, ignored = validation.read(ScreenshotRequest, json.dumps({"url": URL, **fields}).encode())
     assert ignored == []
