@@ -70,14 +70,12 @@ ERRORS: dict[str, Advice] = {
         "Check the variable that holds it; ask the operator for the state of its first 12 characters.",
     ),
     "target_not_allowed": Advice(
-        (
-            "The box does not open this address, or the page leads to one that it does not open for this page; or your"
-            " key is made for other hosts."
-        ),
-        (
-            "If the answer has `setting`, the operator can change it there: `allow`, `deny`, or for your key `allow-"
-            "host`. Otherwise nobody can."
-        ),
+        ("The box does not open this address, or the page leads to one that it does not open for this page."),
+        "If the answer has `setting`, the operator can change it there: `allow` or `deny`. Otherwise nobody can.",
+    ),
+    "forbidden": Advice(
+        "Your key is made for other hosts than this address, or the page leads to another one.",
+        "Use another key; or the operator names the host in this one's `allow-host`.",
     ),
     "not_found": Advice(
         "Nothing has this path.",

@@ -8,7 +8,8 @@ BoxError                        answered over HTTP
  ├─ Unauthorized                401  unauthorized
  ├─ NotSignedIn                 401  not_signed_in
  ├─ CrossSite                   403  cross_site
- ├─ TargetNotAllowed            403  target_not_allowed
+ ├─ TargetNotAllowed            422  target_not_allowed
+ │   └─ TargetNotForKey         403  forbidden
  ├─ NotFound                    404  not_found
  ├─ MethodNotAllowed            405  method_not_allowed
  ├─ RequestTimeout              408  request_timeout
@@ -122,14 +123,29 @@ class CrossSite(BoxError):
 
 
 class TargetNotAllowed(BoxError):
-    """The box does not go there. *reason* is for the log; the client hears only the setting's name."""
+    """The box does not go there. *reason* is for the log; the client hears only the setting's name.
 
-    status = 403
+    Not 403, which several clients tell as a bad key.
+    """
+
+    status = 422
     code = "target_not_allowed"
+    said: ClassVar[str] = "This address is not allowed."
 
     def __init__(self, reason: str, setting: str | None = None) -> None:
-        super().__init__("This address is not allowed.", setting=setting)
+        super().__init__(self.said, setting=setting)
         self.reason = reason
+
+
+class TargetNotForKey(TargetNotAllowed):
+    """The box may go there, and this key is made for other hosts: here it is the key that does not fit."""
+
+    status = 403
+    code = "forbidden"
+    said = "This key is made for other hosts."
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason, setting="allow-host")
 
 
 class NotFound(BoxError):

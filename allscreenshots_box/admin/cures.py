@@ -7,7 +7,8 @@ CURES = {
     "key_in_query": "Rotate that key: it stood in a URL, which logs on the way have kept.",
     "unauthorized": "Look for the key's first 12 characters in API Keys: it may be revoked or expired.",
     "target_not_allowed": "The log has the reason under the request id. If the box should go there, name the "
-    "host in the setting allow, or in the key's allowed hosts; some ports and networks stay closed.",
+    "host in the setting allow; some ports and networks stay closed.",
+    "forbidden": "The key is made for other hosts: name this one among its allowed hosts, or give the caller another.",
     "not_signed_in": "Sign in again, and do it once more.",
     "cross_site": "The form came from another address than this page has: look at the reverse proxy's Host.",
     "not_found": "The caller asked for a path that does not exist: look at its base URL.",

@@ -219,7 +219,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "validationErrors": "The same as `errors`.",
         "retryAfter": "Seconds to wait before you try again; with `rate_limited`.",
         "resetsAt": "When the next month begins; with `quota_exceeded`.",
-        "setting": "What the operator can change to allow it; with some 403.",
+        "setting": "What the operator can change to allow it; with `target_not_allowed` and `forbidden`.",
     },
     "UnauthorizedResponse": {
         "error": "Always `unauthorized`.",

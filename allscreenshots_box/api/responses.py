@@ -89,7 +89,7 @@ class MultiOutputResponse(WireModel):
 _MEANINGS = {
     400: "Bad request",
     401: "Key missing or wrong",
-    403: "Not allowed",
+    403: "Not with this key",
     404: "Not found",
     409: "Conflict",
     413: "Body too large",

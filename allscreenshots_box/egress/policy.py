@@ -10,7 +10,7 @@ from typing import Literal
 import ada_url
 
 from ..config import Settings
-from ..errors import InvalidUrl, TargetNotAllowed
+from ..errors import InvalidUrl, TargetNotAllowed, TargetNotForKey
 from ..hosts import Address, HostPattern, Network, any_has
 from .interfaces import Interfaces
 
@@ -48,7 +48,7 @@ _COMPATIBLE = ipaddress.IPv6Network("::/96")
 _LOWEST_PORT = 1024  # below it only the web's own ports
 _WEB_PORTS = {"http:": 80, "https:": 443}
 # Mail, remote shells, file shares and the like: a request that looks like their language does harm. Browsers refuse
-# them, too; listed so that the answer is a 403 and not a riddle.
+# them, too; listed so that the answer says so and is no riddle.
 _ABUSABLE_PORTS = {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95, 101, 102, 103}
 _ABUSABLE_PORTS |= {104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 138, 139, 143, 161, 179, 389, 427, 445, 465}
 _ABUSABLE_PORTS |= {512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601, 636, 989, 990, 993, 995}
@@ -166,7 +166,7 @@ def decide(target: Target, addresses: Sequence[Address], policy: Policy, scope: 
         if found == "never":
             raise TargetNotAllowed(f"{target.host} is {address}, which is never allowed")
     if scope.hosts and not all(_is_meant(target, address, scope.hosts) for address in addresses):
-        raise TargetNotAllowed(f"{target.host}:{target.port} is not what this key is made for", setting="allow-host")
+        raise TargetNotForKey(f"{target.host}:{target.port} is not what this key is made for")
     own = "own" in standings.values()
     _require_port(target, policy, own=own)
     if scope.space is None:

@@ -96,7 +96,7 @@ def test_a_wrong_field_is_marked(
     ("failure", "status", "field", "told"),
     [
         (errors.SelectorNotFound("No element matches."), 422, "selector", "No element matches."),
-        (errors.TargetNotAllowed("loopback", "allow"), 403, "url", "This address is not allowed: loopback."),
+        (errors.TargetNotAllowed("loopback", "allow"), 422, "url", "This address is not allowed: loopback."),
         (errors.UrlUnreachable("No such host."), 422, "url", "No such host."),
         (errors.Overloaded("Too busy.", 3), 503, None, "Too busy."),
     ],

@@ -412,6 +412,7 @@ def test_every_answer_to_a_proven_key_tells_where_its_bucket_stands(api: Api, sm
         (errors.ServiceUnavailable("stopping", 5), 0, 0),
         (errors.OverShare("full", 3), 0, 0),
         (errors.TargetNotAllowed("metadata", "allow"), 1, 1),
+        (errors.TargetNotForKey("elsewhere"), 1, 1),
         (errors.UrlUnreachable("dead"), 1, 1),
         (errors.DeadlinePassed("slow"), 1, 1),
         (errors.PageCrashed("gone"), 1, 1),
@@ -451,6 +452,7 @@ EVERY_ERROR: list[BoxError] = [
     errors.InvalidUrl("bad", {"url": "is bad"}),
     errors.InvalidDevice("bad", {"device": "is bad"}),
     errors.TargetNotAllowed("169.254.169.254 is metadata", "allow"),
+    errors.TargetNotForKey("example.com:443 is not what this key is made for"),
     errors.NotFound("gone"),
     errors.UrlUnreachable("dead"),
     errors.DeadlinePassed("slow"),
@@ -495,14 +497,20 @@ def test_errors_are_nested_for_generated_clients(
     assert details is None or all(isinstance(value, dict) for value in details.values())
 
 
+@pytest.mark.parametrize(
+    ("failure", "status", "message", "setting"),
+    [
+        (errors.TargetNotAllowed("10.0.0.5 is here", "allow"), 422, "This address is not allowed.", "allow"),
+        (errors.TargetNotForKey("10.0.0.5 is elsewhere"), 403, "This key is made for other hosts.", "allow-host"),
+    ],
+)
 def test_a_refused_target_tells_the_setting_and_not_the_address(
-    api: Api, as_key: dict[str, str], renderer: StandIn
+    api: Api, as_key: dict[str, str], renderer: StandIn, failure: BoxError, status: int, message: str, setting: str
 ) -> None:
-    renderer.failure = errors.TargetNotAllowed("10.0.0.5 is this machine", setting="allow")
+    renderer.failure = failure
     answer = api.post("/v1/screenshots", json=SHOT, headers=as_key)
-    assert answer.status_code == 403
-    assert answer.json()["message"] == "This address is not allowed."
-    assert answer.json()["setting"] == "allow"
+    assert answer.status_code == status  # 403 reads as a bad key in several clients
+    assert (answer.json()["message"], answer.json()["setting"]) == (message, setting)
     assert "10.0.0.5" not in answer.text
 
 

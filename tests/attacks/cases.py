@@ -56,7 +56,7 @@ class Case:
     space: Literal["public", "private", "own"] = "public"  # of its page; what is above is forbidden
     port: int = 0  # that may get nothing, if not the one of its number
     options: dict[str, Any] = field(default_factory=dict)  # of the request
-    hears: frozenset[int] = frozenset({200})
+    hears: frozenset[int | str] = frozenset({200})  # one of these statuses or error codes
     runs: bool = True  # its page tells that it ran
     stays: bool = True  # its page does not go elsewhere
     held: str = ""  # what else holds it: why it reaches nothing even without the wall

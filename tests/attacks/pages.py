@@ -2,8 +2,8 @@
 
 from tests.attacks.cases import Case
 
-REFUSED = frozenset({403})
-SETTLED = frozenset({200, 403})  # the page may still be there, or have gone where it may not
+# The page may still be there, or have gone where it may not.
+SETTLED: frozenset[int | str] = frozenset({200, "target_not_allowed"})
 
 _STUN = """<script>
 const peer = new RTCPeerConnection({iceServers: [%s]});

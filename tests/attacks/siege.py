@@ -51,6 +51,7 @@ class Outcome:
     """What the caller heard, whether the page ran, and which packets went where none may."""
 
     status: int
+    code: str  # of an error
     text: str
     ran: bool
     reached: frozenset[Packet]
@@ -114,7 +115,11 @@ class Attacked:
         packets = siege.network.packets - before
         return {
             one.case.name: Outcome(
-                answer.status_code, answer.text[:500], one.path in siege.stage.ran, hits(one, packets)
+                answer.status_code,
+                "" if answer.is_success else answer.json()["error"],
+                answer.text[:500],
+                one.path in siege.stage.ran,
+                hits(one, packets),
             )
             for one, answer in zip(staged, answers, strict=True)
         }

@@ -8,7 +8,7 @@ from allscreenshots_box import hosts as places
 from allscreenshots_box.config import Settings
 from allscreenshots_box.egress import policy as outbound
 from allscreenshots_box.egress.policy import AllowedTarget, Policy, Scope, Space
-from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed
+from allscreenshots_box.errors import InvalidUrl, TargetNotAllowed, TargetNotForKey
 from allscreenshots_box.hosts import Address
 
 OWN = ipaddress.ip_address("10.0.0.5")
@@ -282,15 +282,15 @@ def test_a_key_reaches_only_what_it_is_made_for(
     if may:
         decide(url, address, hosts=hosts, space=space)
         return
-    with pytest.raises(TargetNotAllowed) as caught:
+    with pytest.raises(TargetNotForKey) as caught:
         decide(url, address, hosts=hosts, space=space)
-    assert caught.value.extra == {"setting": "allow-host"}
+    assert (caught.value.status, caught.value.extra) == (403, {"setting": "allow-host"})
 
 
 def test_a_keys_hosts_do_not_lift_the_boxs_own_rules() -> None:
     with pytest.raises(TargetNotAllowed) as caught:
         decide("http://127.0.0.1:3000/", hosts=["127.0.0.1:3000"])
-    assert caught.value.extra == {"setting": "allow"}
+    assert (caught.value.status, caught.value.extra) == (422, {"setting": "allow"})
 
 
 @pytest.mark.parametrize(

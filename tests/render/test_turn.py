@@ -106,5 +106,5 @@ def test_shots_that_wait_go_by_what_their_keys_may_when_their_turn_comes(data_di
             assert box.run("keys", "edit", "bound", "--allow-host", "elsewhere.example").returncode == 0
             answers = [one.result() for one in (held, *waiting)]
     told = [(answer.status_code, answer.json()["error"]) for answer in answers]
-    assert told == [(422, "selector_not_found"), (401, "unauthorized"), (403, "target_not_allowed")]
+    assert told == [(422, "selector_not_found"), (401, "unauthorized"), (403, "forbidden")]
     assert not any("waiting" in request.path for request in site.requests)
