@@ -15,6 +15,7 @@ from ..errors import OperatorError
 from ..process import privileges
 from ..render.blocking import filter_lists as lists
 from ..storage import database
+from ..storage.migrations import migrations
 from .context import SERVICE, CheckContext
 from .result import CheckResult, Skipped, failed, ok, warning
 
@@ -91,8 +92,8 @@ def _soundness(db: sqlite_utils.Database, path: Path) -> CheckResult:
     if problems != ["ok"]:
         return failed(f"{path} is damaged ({problems[0]})", _restoring(path))
     with closing(sqlite_utils.Database(memory=True)) as empty:
-        known = {migration.name for migration in database.migrations.pending(empty)}
-    applied = {migration.name for migration in database.migrations.applied(db)}
+        known = {migration.name for migration in migrations.pending(empty)}
+    applied = {migration.name for migration in migrations.applied(db)}
     if unknown := sorted(applied - known):
         cure = f"install that version again, or restore the backup from before the upgrade: {_restoring(path)}"
         return failed(f"{path} was made by a newer {SERVICE} (it has {', '.join(unknown)})", cure)

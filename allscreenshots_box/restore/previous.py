@@ -12,7 +12,7 @@ import sqlite_utils
 
 from .. import timestamps
 from ..storage import backup as snapshot
-from ..storage.database import migrations
+from ..storage.migrations import migrations
 
 REVOKE_PRUNED, REVIVE = "revoke pruned key", "revive key"  # what a restore does, as the audit has it
 PRUNED = frozenset({"forget key", REVOKE_PRUNED})

@@ -18,7 +18,7 @@ from ..keys.states import works
 from ..storage import backup as snapshot
 from ..storage import database
 from ..storage.audit import COMMAND_LINE, record
-from ..storage.database import migrations
+from ..storage.migrations import migrations
 from . import previous, row_checks
 from .previous import Predecessor
 

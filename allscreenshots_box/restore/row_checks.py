@@ -9,7 +9,7 @@ import sqlite_utils
 from .. import hosts, keys
 from ..errors import OperatorError
 from ..keys import plans
-from ..storage.database import migrations
+from ..storage.migrations import migrations
 
 LONGEST = 1000  # characters of what is only shown: acts, subjects, targets
 LARGEST_ID = 2**53  # rows that come later have larger ones: there must be some

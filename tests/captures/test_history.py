@@ -20,6 +20,7 @@ from allscreenshots_box.config import Settings
 from allscreenshots_box.keys import usage_store
 from allscreenshots_box.keys.usage_store import Counts
 from allscreenshots_box.storage import database
+from allscreenshots_box.storage.migrations import migrations
 from tests.conftest import StandIn, standing_in
 
 
@@ -191,5 +192,5 @@ def test_days_counted_before_there_were_sums_are_summed(db: sqlite_utils.Databas
     db.executescript(
         "drop table usage_by_day; drop table failures_by_day; delete from _sqlite_migrations where name = 'm007_days'"
     )
-    database.migrations.apply(db)
+    migrations.apply(db)
     assert usage_store.all_days(db, "")["2026-11-25"] == Counts(3, 15)

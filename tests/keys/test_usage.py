@@ -25,6 +25,7 @@ from allscreenshots_box.keys.usage import Usage
 from allscreenshots_box.keys.usage_store import MONTH, Counts
 from allscreenshots_box.render.queue import QueueTimes
 from allscreenshots_box.storage import database
+from allscreenshots_box.storage.migrations import migrations
 from tests.conftest import StandIn
 
 Api = TestClient[Litestar]
@@ -738,7 +739,7 @@ def test_what_was_counted_before_there_were_these_sums_is_summed(
         delete from _sqlite_migrations where name = 'm009_sums';
         """
     )
-    database.migrations.apply(db)
+    migrations.apply(db)
     assert [list(db.query(f"select * from {name} order by 1, 2")) for name in tables] == kept
     assert [len(rows) for rows in kept] == [8, 6, 6]
 

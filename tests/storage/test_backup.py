@@ -28,7 +28,8 @@ from allscreenshots_box.restore import restore as restoration
 from allscreenshots_box.restore.restore import Restored
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage import backup as snapshot
-from allscreenshots_box.storage.database import migrations, open_database, writing
+from allscreenshots_box.storage.database import open_database, writing
+from allscreenshots_box.storage.migrations import migrations
 from tests.box import PROGRAM, command, environment
 
 pytestmark = pytest.mark.long

@@ -13,6 +13,7 @@ from allscreenshots_box import keys
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.storage import backup, database
+from allscreenshots_box.storage.migrations import migrations
 
 
 def test_the_file_is_its_owners_alone(db: sqlite_utils.Database, settings: Settings) -> None:
@@ -109,7 +110,7 @@ def test_a_key_needs_a_plan_that_exists(db: sqlite_utils.Database) -> None:
 def older(path: Path) -> None:
     """Make a database as an older version left it."""
     with closing(sqlite_utils.Database(path)) as db:
-        database.migrations.apply(db, stop_before="m004_usage")
+        migrations.apply(db, stop_before="m004_usage")
         db.execute("insert into keys (name, plan, organization, created_at) values ('svc', 'default', 'o', '')")
         db.conn.commit()
 
@@ -122,7 +123,7 @@ def test_a_database_of_an_older_version_is_copied_before_it_is_changed(tmp_path:
     [(changes, path)] = told
     assert (changes[0], path, copy.stat().st_mode & 0o777) == ("m004_usage", copy, 0o600)
     with closing(sqlite_utils.Database(copy)) as db:
-        assert [migration.name for migration in database.migrations.applied(db)][-1] == "m003_weight"
+        assert [migration.name for migration in migrations.applied(db)][-1] == "m003_weight"
         assert next(db.query("select name from keys"))["name"] == "svc"
 
 
@@ -131,7 +132,7 @@ def test_what_a_rotation_ended_before_is_stopped_for_good_by_the_upgrade(tmp_pat
     moments = {"ask_past0000": past, "ask_future00": future, "ask_none0000": None}
     secret = "insert into secrets (prefix, key_id, hash, created_at, retires_at) values (?, 1, '', '', ?)"
     with closing(sqlite_utils.Database(tmp_path / "box.db")) as db:
-        database.migrations.apply(db, stop_before="m008_stopped")
+        migrations.apply(db, stop_before="m008_stopped")
         db.execute("insert into keys (name, plan, organization, created_at) values ('svc', 'default', 'o', '')")
         for prefix, moment in moments.items():
             db.execute(secret, [prefix, moment])
@@ -170,4 +171,4 @@ def test_without_room_for_the_copy_nothing_is_changed(tmp_path: Path, monkeypatc
         with pytest.raises(OperatorError, match="free the disk"):
             database.open_database(tmp_path / "box.db")
     with closing(sqlite_utils.Database(tmp_path / "box.db")) as db:
-        assert len(database.migrations.applied(db)) == 3
+        assert len(migrations.applied(db)) == 3
