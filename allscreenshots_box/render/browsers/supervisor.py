@@ -22,7 +22,7 @@ from .certificates import Authorities
 from .chromium import Chromium, find_executable
 from .process_limits import Killed, ProcessLimits
 from .progress import answer
-from .tab_pool import DIED, BrowserGone, BrowserProcess, Tab
+from .tab_pool import DIED, ENDED, BrowserGone, BrowserProcess, Tab, has_failed
 from .watch import LOOK_SECONDS, Watch
 
 # How long nobody may be at work on an answer; see progress.py for what that means.
@@ -44,7 +44,6 @@ PROCESSES_A_SHOT = 32  # that it may have on average: headless shell makes one, 
 APART_NICENESS = (
     5  # of the browser for a shot that may be to blame for the last one's end: a third of the weight of others
 )
-ENDED = "The browser was ended while it started."
 
 
 class Browser:
@@ -151,7 +150,7 @@ class Browser:
         """Return a warm tab, or one that is being opened; those that came to nothing meanwhile are let go."""
         while process.warm:
             opening = process.warm.popleft()
-            if not _has_failed(opening):
+            if not has_failed(opening):
                 return opening
             self._in_background(self._put_away(process, opening))
         return self._in_background(self._open(process))
@@ -291,7 +290,7 @@ class Browser:
                 self._begin(process, profile, 1 if apart else self._warm), seconds, process.progress()
             )
             evidence = await sandbox.prove(limits.pages) if self._sandbox else "OFF"
-            _require_alive(process)  # else a dead one would be put into service
+            process.require_alive()  # else a dead one would be put into service
         except BaseException as error:
             lost = process.dead
             await self._end(process)
@@ -315,7 +314,7 @@ class Browser:
         try:
             await asyncio.gather(*process.warm)
         except asyncio.CancelledError:
-            _require_alive(process)  # if its own end has cancelled them
+            process.require_alive()  # if its own end has cancelled them
             raise
         process.limits.ailment()  # to know from the start what is missed if it ends
         return process.limits
@@ -379,7 +378,7 @@ class Browser:
         if process is not self._process or process.retiring or process.limits is None:
             return
         now = asyncio.get_running_loop().time()
-        size, age = _memory_of(process), now - process.begun
+        size, age = process.memory, now - process.begun
         worn = process.shots >= self._recycle_after or size > self._recycle_memory or age > self._recycle_age
         if worn and now > self._recycle_at:
             many, large = process.shots >= self._recycle_after, size > self._recycle_memory
@@ -389,7 +388,7 @@ class Browser:
         process.retiring = True
         age = asyncio.get_running_loop().time() - process.begun
         self.restarts[reason] += 1
-        logs.event("browser_recycled", reason=reason, shots=process.shots, memory=_memory_of(process), age=round(age))
+        logs.event("browser_recycled", reason=reason, shots=process.shots, memory=process.memory, age=round(age))
         self._in_background(self._succeed(process))
 
     async def _succeed(self, process: BrowserProcess) -> None:
@@ -442,20 +441,6 @@ class Browser:
         self._ending.discard(task)
         if not task.cancelled():
             task.exception()  # whoever awaits the task hears of it; a tab nobody waits for may fail quietly
-
-
-def _memory_of(process: BrowserProcess) -> int:
-    return process.limits.memory() if process.limits is not None else 0
-
-
-def _require_alive(process: BrowserProcess) -> None:
-    if process.dead:
-        raise ConnectionLost(ENDED)
-
-
-def _has_failed(opening: asyncio.Task[Tab]) -> bool:
-    """Say whether a tab could not be opened, or its renderer has died since."""
-    return opening.done() and (opening.cancelled() or opening.exception() is not None or opening.result().crashed)
 
 
 def _absolve(error: Exception) -> None:

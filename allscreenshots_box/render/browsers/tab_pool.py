@@ -18,6 +18,7 @@ from .chromium import Chromium
 from .process_limits import AILMENTS, ProcessLimits
 from .progress import Progress
 
+ENDED = "The browser was ended while it started."
 NO_PROXY_FOR_NOTHING = "<-loopback>"  # Chromium would go to loopback past the proxy by itself
 SETTLED_SECONDS = 10.0  # after a shot left, what becomes of the browser may still be that one's doing
 MISSED_SECONDS = 15.0  # after a process that all pages need has ended, what hangs is to be put down to that
@@ -120,6 +121,16 @@ class BrowserProcess:
     def _workers(self) -> set[int]:
         return self.limits.workers() if self.limits is not None else self.chromium.processes()
 
+    @property
+    def memory(self) -> int:
+        """Bytes that the browser's own process holds."""
+        return self.limits.memory() if self.limits is not None else 0
+
+    def require_alive(self) -> None:
+        """Raise ConnectionLost if it has ended while it started."""
+        if self.dead:
+            raise ConnectionLost(ENDED)
+
     def spoil(self, reason: str) -> None:
         """End the shots inside: a process of the browser was ended that drew for all of them."""
         blamed = PagesBlamed(reason, alone=self.is_lonely)
@@ -217,6 +228,11 @@ class BrowserProcess:
         finally:
             drawing.cancel()
             crashing.cancel()
+
+
+def has_failed(opening: asyncio.Task[Tab]) -> bool:
+    """Say whether a tab could not be opened, or its renderer has died since."""
+    return opening.done() and (opening.cancelled() or opening.exception() is not None or opening.result().crashed)
 
 
 async def _draw(tab: Tab) -> None:
