@@ -425,6 +425,7 @@ async def test_a_page_that_never_answers_costs_the_budget_and_no_more() -> None:
         (consent.Seen(PAGE, ["cookies-consent"], []), False),
         (consent.Seen(PAGE, ["cookies-consent", "cookies-inner"], []), True),
         (consent.Seen(PAGE, [f"c{number}" for number in range(NAMES_READ)], []), True),  # more than were read
+        (consent.Seen(PAGE, *([f"n{number}" for number in range(NAMES_READ // 2)],) * 2), True),  # or of both together
     ],
 )
 def test_only_banners_that_can_be_there_are_looked_for(seen: consent.Seen, *, maybe: bool) -> None:

@@ -82,7 +82,7 @@ def _needed(selector: str) -> tuple[frozenset[str], ...]:
 def _candidates(seen: Seen) -> tuple[list[_Rule], list[_Rule]]:
     """Return the rules whose banner is likely on the page, and those of which its names tell nothing."""
     there = {f".{name}" for name in seen.classes} | {f"#{name}" for name in seen.ids}
-    unsure = max(len(seen.classes), len(seen.ids)) >= NAMES_READ  # there may be more than were read
+    unsure = len(seen.classes) + len(seen.ids) >= NAMES_READ  # there may be more than were read
     likely, possible = [], []
     for rule in _rules():
         if rule.where and not rule.where.search(seen.url):
