@@ -2,6 +2,7 @@
 
 import ast
 import importlib
+import json
 import re
 import shlex
 import subprocess
@@ -24,6 +25,7 @@ from allscreenshots_box.cli import terminal
 from allscreenshots_box.errors import BoxError
 from allscreenshots_box.metrics import Metrics, Sample, Served
 from allscreenshots_box.render import devices
+from allscreenshots_box.web.error_body import error_body
 
 ROOT = Path(__file__).parent.parent
 DOCS = [ROOT / "README.md", ROOT / "CHANGELOG.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -571,6 +573,27 @@ def test_no_table_says_two_things_of_one(page: str) -> None:
     for section in re.split(r"^#+ ", PAGES[page], flags=re.MULTILINE):
         names = re.findall(r"^(\| `[^|]+) \|", section, re.MULTILINE)
         assert [name for name in set(names) if names.count(name) > 1] == []
+
+
+# What a proxy may say in the box's place.
+BESIDE = {"rate_limited": errors.RateLimited, "service_unavailable": errors.ServiceUnavailable}
+
+
+def test_what_the_example_has_nginx_answer_by_itself_is_what_the_box_would() -> None:
+    (example,) = (block for _, block in FENCE.findall(PAGES["docs/reverse-proxy.md"]) if "proxy_pass" in block)
+    places = dict(re.findall(r"^location (@\w+) \{\n(.*?)^\}", example, re.DOTALL | re.MULTILINE))
+    sent = {place: status for status, place in re.findall(r"error_page [^;]*?(\d+) (@\w+);", example)}
+    assert set(sent) == set(places) != set()
+    assert re.findall(r"limit_conn_status (\d+);", example) == ["429"] * len(re.findall(r"limit_conn \w+", example))
+    for name, place in places.items():
+        ((status, text),) = re.findall(r"return (\d+) '(.+)';", place)
+        told = json.loads(text)
+        error = BESIDE[told["error"]]("-", int(told["retryAfter"]))
+        as_the_box = error_body(error, "-", "") | {"message": told["message"], "retryAfter": told["retryAfter"]}
+        assert told | {"requestId": "-"} == as_the_box
+        assert int(status) == int(sent[name]) == error.status  # nginx sends the first of them
+        assert f"add_header Retry-After {told['retryAfter']} always;" in place
+        assert "default_type application/json;" in place
 
 
 def fates() -> Iterator[tuple[type[BoxError], str]]:
