@@ -17,7 +17,8 @@ from litestar.types import ASGIApp
 
 from . import __version__, keys, logs
 from .admin.area import AdminArea
-from .admin.authentication import ROOT, AdminAuthentication
+from .admin.authentication import AdminAuthentication
+from .admin.path_prefix import ROOT
 from .admin.routes import router
 from .api import reference, screenshots
 from .api import usage as usage_api

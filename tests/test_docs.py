@@ -580,7 +580,7 @@ BESIDE = {"rate_limited": errors.RateLimited, "service_unavailable": errors.Serv
 
 
 def test_what_the_example_has_nginx_answer_by_itself_is_what_the_box_would() -> None:
-    (example,) = (block for _, block in FENCE.findall(PAGES["docs/reverse-proxy.md"]) if "proxy_pass" in block)
+    (example,) = (block for _, block in FENCE.findall(PAGES["docs/reverse-proxy.md"]) if "error_page" in block)
     places = dict(re.findall(r"^location (@\w+) \{\n(.*?)^\}", example, re.DOTALL | re.MULTILINE))
     sent = {place: status for status, place in re.findall(r"error_page [^;]*?(\d+) (@\w+);", example)}
     assert set(sent) == set(places) != set()

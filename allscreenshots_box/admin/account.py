@@ -6,8 +6,9 @@ from litestar import Request, Response, get, post
 from litestar.di import NamedDependency
 
 from ..errors import OperatorError
-from .authentication import ROOT, AdminAuthentication
+from .authentication import AdminAuthentication
 from .operators import SHORTEST_PASSWORD
+from .path_prefix import ROOT
 from .sign_in import arrived, chosen, client_of, elsewhere, session_of
 from .templating import page
 

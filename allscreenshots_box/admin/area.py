@@ -13,9 +13,10 @@ from ..hosts import Network
 from ..storage import database
 from ..web.areas import Side
 from ..web.context import RequestContext
-from .authentication import ROOT, AdminAuthentication
+from .authentication import AdminAuthentication
 from .error_page import refusal
 from .forms import LARGEST_FORM
+from .path_prefix import ROOT
 
 BUSY_SECONDS = 2  # until somebody who found the database busy may try again
 

@@ -24,8 +24,8 @@ from ..storage.database import Database
 from . import csrf, operators
 from .login_throttle import LoginThrottle
 from .operators import OperatorSession
+from .path_prefix import ROOT, forwarded_prefix
 
-ROOT = "/admin"
 OPEN = {"open": True}  # the option of a handler that answers strangers
 TOLD_EVERY = timedelta(minutes=1)  # failures, to the audit: a flood must not push all else out of it; so ...
 TOLD_DAILY = timedelta(days=1)  # ... the span doubles, up to this one, until ...
@@ -72,6 +72,7 @@ class AdminAuthentication:
         """
         path, state, headers = scope["path"], scope["state"], list(scope["headers"])
         state["origin"] = csrf.own(scope["scheme"], peer, headers, trusted)
+        state["prefix"] = forwarded_prefix(peer, headers, trusted)
         state["client"] = client
         if _STATIC.fullmatch(path):
             return

@@ -23,9 +23,9 @@ def own(scheme: str, peer: str, headers: Headers, trusted: Sequence[Network]) ->
     """
     hosts = _values(headers, b"host")
     if is_trusted(peer, trusted):
-        forwarded = _first(headers, b"x-forwarded-proto").lower()
+        forwarded = first(headers, b"x-forwarded-proto").lower()
         scheme = forwarded if forwarded in _DEFAULT_PORTS else scheme
-        hosts = [_first(headers, b"x-forwarded-host")] if _first(headers, b"x-forwarded-host") else hosts
+        hosts = [first(headers, b"x-forwarded-host")] if first(headers, b"x-forwarded-host") else hosts
     host = hosts[0].lower() if len(hosts) == 1 else ""
     return f"{scheme}://{host.removesuffix(_DEFAULT_PORTS[scheme])}" if _HOST.fullmatch(host) else ""
 
@@ -60,8 +60,8 @@ def _of(address: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def _first(headers: Headers, name: bytes) -> str:
-    """Return what the outermost proxy wrote: those behind it may append."""
+def first(headers: Headers, name: bytes) -> str:
+    """Return what the outermost proxy wrote into a header: those behind it may append."""
     return ",".join(_values(headers, name)).partition(",")[0].strip()
 
 

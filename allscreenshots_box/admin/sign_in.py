@@ -13,8 +13,9 @@ from .. import logs
 from ..errors import OperatorError
 from ..process import command_hint
 from ..storage.database import trouble
-from .authentication import OPEN, ROOT, AdminAuthentication, cookie_name, destination, is_secure
+from .authentication import OPEN, AdminAuthentication, cookie_name, destination, is_secure
 from .operators import SHORTEST_PASSWORD, OperatorSession
+from .path_prefix import ROOT
 from .templating import moved, page
 
 AnyRequest = Request[Any, Any, Any]

@@ -12,6 +12,7 @@ from ..config import Settings
 from ..escapes import escaped_lines
 from ..storage.audit import Actor
 from . import charts, formatting
+from .path_prefix import PrefixedResponse
 
 SECTIONS = {
     "overview": ("Overview", "/admin"),
@@ -55,12 +56,12 @@ _TEMPLATES.filters.update(day=formatting.day, full=formatting.full, ago=formatti
 def page(template: str, *, section: str = "", status: int = 200, **shown: Any) -> Response[str]:
     """Return the page that *template* makes of what is *shown*; *section* is the one that the sidebar marks."""
     html = _TEMPLATES.get_template(template).render(section=section, **shown)
-    return Response(html, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
+    return PrefixedResponse(html, status_code=status, media_type=MediaType.HTML, headers=HEADERS)
 
 
 def moved(to: str) -> Response[str]:
     """Send the browser on to a path of the page, which it then GETs."""
-    return Response("", status_code=303, media_type=MediaType.TEXT, headers=HEADERS | {"Location": to})
+    return PrefixedResponse("", status_code=303, media_type=MediaType.TEXT, headers=HEADERS | {"Location": to})
 
 
 def actor_of(request: Request[Any, Any, Any]) -> Actor:
@@ -72,7 +73,7 @@ def base_of(request: Request[Any, Any, Any]) -> str:
     """Return where callers reach the API: where this browser has the page, unless that has an address of its own."""
     origin, settings = str(request.scope["state"]["origin"]), cast("Settings", request.app.state.services.settings)
     if settings.admin_address is None:
-        return origin or "http://localhost"
+        return (origin or "http://localhost") + str(request.scope["state"].get("prefix", ""))
     host = (urlsplit(origin).hostname or "localhost") if settings.host in EVERYWHERE else settings.host
     scheme = "https" if settings.tls_cert else "http"
     return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.port}"

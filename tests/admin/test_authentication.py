@@ -41,6 +41,7 @@ from allscreenshots_box.admin.login_throttle import (
     LoginThrottle,
     near,
 )
+from allscreenshots_box.admin.path_prefix import LONGEST
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
@@ -545,6 +546,47 @@ def test_behind_a_trusted_proxy_the_page_is_where_the_browser_sees_it(
         assert answer.headers["set-cookie"].startswith("__Secure-allscreenshots-box=asks_")
         assert "Secure" in answer.headers["set-cookie"].split("; ")
         assert operators.sessions(db, now=NOW)[0].address == "192.0.2.7"
+
+
+PROXIED = {"Host": "shots.example", "X-Test-Address": "10.0.0.1", "X-Forwarded-For": "192.0.2.7"}
+NO_PREFIX = ["", "/", "//evil.example", "/a/../b", '/a"onclick="x', "/a b", "a", "/a?b", "/" + "a" * LONGEST, "/ü"]
+
+
+@pytest.fixture
+def proxied(settings: Settings, clock: Clock, db: sqlite_utils.Database, hasher: PasswordHasher) -> Iterator[Client]:
+    """Yield the page behind a proxy at http://shots.example that is trusted."""
+    app = create_app(replace(settings, trusted_proxy=(ip_network("10.0.0.1"),)), standing_in(StandIn()))
+    with TestClient(app) as api:
+        page = browser(api, clock, db, hasher)
+        page.headers.update(PROXIED)
+        yield page
+
+
+def test_below_a_prefix_all_that_leads_to_the_page_has_it(proxied: Client) -> None:
+    there = {"X-Forwarded-Prefix": "/tools/shots/"}
+    away = proxied.get("/admin/keys", headers=there)
+    assert away.headers["location"] == "/tools/shots/admin/sign-in?next=/admin/keys"
+    answer = sign_in(proxied, Origin="http://shots.example", **there)
+    assert answer.headers["location"] == "/tools/shots/admin"
+    assert "path=/tools/shots/admin" in answer.headers["set-cookie"].lower()
+    cookie = {"Cookie": answer.headers["set-cookie"].partition(";")[0]}
+    for path in ("/admin", "/admin/keys", "/admin/keys/new", "/admin/plans", "/admin/playground", "/admin/activity"):
+        shown = proxied.get(path, headers=there | cookie)
+        led = re.findall(r'(?:href|src|action)="(/[^"]*)"', shown.text)
+        assert [one for one in led if not one.startswith("/tools/shots/admin")] == []
+        assert shown.status_code == 200
+        assert led != []
+
+
+@pytest.mark.parametrize("prefix", NO_PREFIX)
+def test_what_is_no_path_is_no_prefix(proxied: Client, prefix: str) -> None:
+    away = proxied.get("/admin/keys", headers=[(b"X-Forwarded-Prefix", prefix.encode())])
+    assert away.headers["location"] == "/admin/sign-in?next=/admin/keys"
+
+
+def test_a_prefix_is_believed_of_nobody_else(page: Client) -> None:
+    away = page.get("/admin/keys", headers={"X-Forwarded-Prefix": "/evil"})
+    assert away.headers["location"] == "/admin/sign-in?next=/admin/keys"
 
 
 def test_the_cookie_is_for_nobody_but_the_page(page: Client) -> None:
