@@ -168,6 +168,10 @@ ERRORS: dict[str, Advice] = {
         "A fault of the box.",
         "Give the operator the request id.",
     ),
+    "not_implemented": Advice(
+        "An operation of the AllScreenshots API that this version of the box does not have.",
+        "Take the picture with `POST /v1/screenshots`, and do not try again.",
+    ),
     "service_unavailable": Advice(
         (
             "The box is stopping, its browser was lost twice, its network changed again and again, it has too few "

@@ -7,12 +7,11 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
 
-from litestar import HttpMethod, Litestar, Router, route
+from litestar import Litestar, Router
 from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
-from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from . import __version__, keys, logs
@@ -20,7 +19,7 @@ from .admin.area import AdminArea
 from .admin.authentication import AdminAuthentication
 from .admin.path_prefix import ROOT
 from .admin.routes import router
-from .api import reference, screenshots
+from .api import reference, screenshots, unserved
 from .api import usage as usage_api
 from .api.area import ROOT as API_ROOT
 from .api.area import ApiArea
@@ -30,7 +29,6 @@ from .captures.capturer import Capturer
 from .captures.history import CaptureHistory
 from .config import Settings
 from .egress import policy
-from .errors import NotFound
 from .keys import usage
 from .keys.authentication import Authenticator
 from .keys.plans import Buckets
@@ -81,7 +79,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
             *probes.routes,
             *reference.routes,
             *([] if settings.no_admin else [router()]),
-            Router(API_ROOT, route_handlers=[*screenshots.routes, *usage_api.routes, nothing]),
+            Router(API_ROOT, route_handlers=[*screenshots.routes, *usage_api.routes, *unserved.routes]),
         ],
         lifespan=[lifespan],
         dependencies={
@@ -219,9 +217,3 @@ def provide_authentication(state: State) -> AdminAuthentication:
 def provide_readiness(state: State) -> Readiness:
     """Hand over what knows whether the box is ready."""
     return provide_services(state).readiness
-
-
-@route("/{path:path}", http_method=list(HttpMethod), include_in_schema=False, status_code=404)
-async def nothing(path: FromPath[str]) -> None:  # noqa: ARG001 - not repeated: some people put secrets there
-    """Answer for every path under /v1 that is nothing else: behind authentication, like all of them."""
-    raise NotFound("There is nothing here; /schema/openapi.json lists what there is.")

@@ -30,6 +30,7 @@ BoxError                        answered over HTTP
  ├─ ClientGone                  499  client_gone
  ├─ QuotaExceeded               429  quota_exceeded
  ├─ InternalError               500  internal_error
+ ├─ NotImplementedHere          501  not_implemented
  ├─ ServiceUnavailable          503  service_unavailable
  └─ Overloaded                  503  overloaded
 OperatorError                   one sentence on stderr, exit code 1
@@ -286,6 +287,17 @@ class QuotaExceeded(BoxError):
 class InternalError(BoxError):
     """A fault of ours; the log has it under the request id."""
 
+    returns_token = True
+
+
+class NotImplementedHere(BoxError):
+    """An operation of the AllScreenshots API that this version of the box does not have.
+
+    Not 404, which several clients tell as an unknown job. Three of them try 5xx again, so it costs nothing.
+    """
+
+    status = 501
+    code = "not_implemented"
     returns_token = True
 
 

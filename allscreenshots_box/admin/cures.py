@@ -30,6 +30,7 @@ CURES = {
     "client_gone": "The caller hung up first: its own time limit may be under the box's 55 s.",
     "cancelled": "The box stopped while the capture ran.",
     "internal_error": "A fault of the box: its log has the reason under the request id.",
+    "not_implemented": "The caller uses a part of the API that this version does not have: jobs, bulk, schedules, ...",
     "service_unavailable": "The box was stopping, or its browser was lost: look at the restarts, and at the log.",
     "overloaded": "More was asked for than the box can do: fewer callers at once, more slots, or a larger machine.",
 }

@@ -1,5 +1,6 @@
 """What the box serves, held against the contract that clients were made from."""
 
+import re
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
@@ -133,6 +134,31 @@ def test_only_paths_of_the_contract_are_described(served: dict[str, Any]) -> Non
     ours = {"/v1/screenshots", "/v1/usage", "/v1/usage/quota", "/v1/usage/keys", "/v1/usage/activity"}
     assert set(served["paths"]) == ours
     assert ours <= set(CONTRACT["paths"])
+
+
+def test_what_the_contract_has_and_the_box_has_not_is_no_unknown_job(
+    api: TestClient[Litestar], served: dict[str, Any], as_key: dict[str, str]
+) -> None:
+    lacking = [
+        (method, re.sub(r"\{\w+\}", "h7Ks92mQpX", path) + end)
+        for path, operations in CONTRACT["paths"].items()
+        if path not in served["paths"]
+        for method in operations
+        for end in ("", "/")
+    ]
+    lacking += [("POST", "/v1/webhooks"), ("DELETE", "/v1/webhooks/1")]  # one client's, and in no contract
+    answers = {one: api.request(*one, headers=as_key) for one in lacking}
+    heard = {one: (answer.status_code, answer.json()["code"]) for one, answer in answers.items()}
+    assert heard == dict.fromkeys(lacking, (501, "NOT_IMPLEMENTED"))
+
+
+@pytest.mark.parametrize("path", ["/v1", "/v1/nothing", "/v1/screenshots/jobsworth", "/v1/crawl", "/v1/x/crawls"])
+def test_what_no_contract_has_is_not_found(api: TestClient[Litestar], as_key: dict[str, str], path: str) -> None:
+    assert api.get(path, headers=as_key).status_code == 404
+
+
+def test_nobody_hears_without_a_key_what_the_box_has_not(api: TestClient[Litestar]) -> None:
+    assert api.get("/v1/screenshots/jobs").status_code == 401
 
 
 def test_the_key_is_declared_as_the_contract_has_it(served: dict[str, Any]) -> None:

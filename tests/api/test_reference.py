@@ -163,6 +163,7 @@ def test_every_error_that_a_capture_may_meet_is_declared(served: dict[str, Any],
     responses = served["paths"]["/v1/screenshots"]["post"]["responses"]
     never = {
         "not_found",
+        "not_implemented",
         "method_not_allowed",
         "client_gone",
         "not_signed_in",
