@@ -26,6 +26,7 @@ LINE = {
     "X-Render-Time-Ms": "How many milliseconds its turn took; 0 if it got none.",
 }
 RESULT = {
+    "Content-Disposition": "With a file: show it, and save it by the name of its host, `example.com.png`.",
     "X-Fetched-Bytes": (
         "Bytes that the page and all it loads took from the network, as they came: compressed, and encrypted under "
         "https."

@@ -24,6 +24,7 @@ from ..services import Services
 from ..validation import WireModel
 from ..web.context import context_of
 from .area import key_of
+from .file_name import disposition
 from .responses import ERRORS, TOO_SLOW, MultiOutputResponse, OutputResponse, ScreenshotJsonResponse
 
 # A thread that encodes holds all the others up between two stretches only. A multiple of three: base64 needs that.
@@ -70,7 +71,10 @@ async def take_screenshot(
         receive=request.receive,
     )
     content, media_type = await _content(data, shot, rendering)
-    return Response(content, media_type=media_type, headers=_headers(rendering))
+    headers = _headers(rendering)
+    if media_type != MEDIA_TYPES["json"]:
+        headers["Content-Disposition"] = disposition(shot.url, rendering.products[0].format)
+    return Response(content, media_type=media_type, headers=headers)
 
 
 def _caller(key: KeySecret, authenticator: Authenticator) -> Caller:

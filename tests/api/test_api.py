@@ -51,6 +51,40 @@ def test_a_file_has_its_content_type(api: Api, as_key: dict[str, str], format: s
     assert answer.headers["content-type"] == kind
 
 
+@pytest.mark.parametrize(
+    ("url", "name"),
+    [
+        ("https://example.com", "example.com.png"),
+        ("http://WWW.Example.com.:8080/a/b.html?c=d#e", "www.example.com.png"),
+        ("http://user:secret@example.com/", "example.com.png"),
+        ("http://b\u00fccher.example/", "xn--bcher-kva.example.png"),
+        ("http://a_b.example/", "a-b.example.png"),
+        ("http://127.1/", "127.0.0.1.png"),
+        ("http://[2001:db8::1]/", "2001-db8-1.png"),
+        ("http://[::1]/", "1.png"),
+        ("http://--/", "screenshot.png"),
+        (f"http://{'a' * 63}.{'b' * 63}.example/", f"{'a' * 63}.png"),
+    ],
+)
+def test_a_file_is_saved_by_the_name_of_its_host(api: Api, as_key: dict[str, str], url: str, name: str) -> None:
+    answer = api.post("/v1/screenshots", json={"url": url}, headers=as_key)
+    assert answer.headers["content-disposition"] == f'inline; filename="{name}"'
+
+
+@pytest.mark.parametrize(
+    ("body", "told"),
+    [
+        ({"format": "jpg"}, 'inline; filename="example.com.jpeg"'),
+        ({"format": "webp"}, 'inline; filename="example.com.webp"'),
+        ({"format": "pdf"}, 'inline; filename="example.com.pdf"'),
+        ({"responseType": "BASE64"}, None),
+        ({"outputs": [{"type": "markdown"}]}, None),
+    ],
+)
+def test_only_a_file_has_a_name(api: Api, as_key: dict[str, str], body: dict[str, Any], told: str | None) -> None:
+    assert api.post("/v1/screenshots", json=SHOT | body, headers=as_key).headers.get("content-disposition") == told
+
+
 def test_base64_is_the_picture_in_json(api: Api, as_key: dict[str, str], renderer: StandIn) -> None:
     renderer.rendering = replace(renderer.rendering, render_seconds=1.2345)
     body = {**SHOT, "responseType": "base64", "format": "jpg", "viewport": {"width": 640, "height": 480}}
