@@ -18,6 +18,7 @@ FIELDS: dict[str, dict[str, str]] = {
             "characters; encode them."
         ),
         "viewport": "The window, in CSS pixels.",
+        "deviceScaleFactor": "`viewport.deviceScaleFactor`, as some callers write it; stronger than that.",
         "device": "A device by name; stronger than `viewport`.",
         "format": (
             "Kind of file; `jpg` is `jpeg`. `pdf` is the whole page as a printer gets it, on upright A4 without "
@@ -48,6 +49,7 @@ FIELDS: dict[str, dict[str, str]] = {
         "blockPopups": "No pop-ups, newsletter boxes and chat windows.",
         "blockLevel": "How many hosts are refused altogether.",
         "stealthMode": "Look less like an automated browser.",
+        "stealth": "`stealthMode`, as some callers write it; either is enough.",
         "actions": "What to do on the page before the picture.",
         "session": "Cookies, headers and storage that the page finds.",
         "outputs": "Several results of one load of the page.",

@@ -19,6 +19,7 @@ MOST_JSON_FIELDS = 100
 Text100 = Annotated[str, Meta(max_length=100)]
 Selector = Annotated[str, Meta(max_length=500)]
 RequiredSelector = Annotated[str, Meta(min_length=1, max_length=500)]
+Scale = Annotated[int, Meta(ge=1, le=3)]
 Quality = Annotated[int, Meta(ge=1, le=100)]
 OutputId = Annotated[str, spelled("^[A-Za-z0-9_-]*$", "letters, digits, _ and -", most=64)]
 
@@ -28,7 +29,7 @@ class ViewportConfig(WireModel):
 
     width: Annotated[int, Meta(ge=100, le=LARGEST_VIEWPORT)] = Window.width
     height: Annotated[int, Meta(ge=100, le=LARGEST_VIEWPORT)] = Window.height
-    device_scale_factor: Annotated[int, Meta(ge=1, le=3)] = 1
+    device_scale_factor: Scale = 1
 
 
 # --- actions ------------------------------------------------------------------------------------
@@ -243,6 +244,7 @@ class ScreenshotRequest(WireModel):
 
     url: Annotated[str, Meta(min_length=1)]
     viewport: ViewportConfig | None = None
+    device_scale_factor: Scale | None = None
     device: Text100 | None = None
     format: Annotated[str, choice("png", "jpeg", "jpg", "webp", "pdf")] = "png"
     quality: Quality = 80
@@ -265,6 +267,7 @@ class ScreenshotRequest(WireModel):
     block_popups: bool = True
     block_level: Annotated[str, choice("none", "light", "normal", "pro", "pro_plus", "ultimate")] = "none"
     stealth_mode: bool = False
+    stealth: bool = False
     actions: Annotated[list[AnyAction], Meta(max_length=MOST_ACTIONS)] | None = None
     session: BrowserSessionRequest | None = None
     outputs: Annotated[list[AnyOutput], Meta(max_length=MOST_OUTPUTS)] | None = None
@@ -312,7 +315,7 @@ def shot_of(request: ScreenshotRequest) -> Shot:
         delay=request.delay / 1000,
         timeout=request.timeout / 1000,
         blocked=blocked,
-        stealth=request.stealth_mode,
+        stealth=request.stealth_mode or request.stealth,
         actions=tuple(action.step() for action in request.actions or ()),
         session=request.session.session() if request.session else BrowserSession(),
         fail_on_http_error=request.fail_on_http_error,
@@ -328,7 +331,8 @@ def _window(request: ScreenshotRequest) -> Window:
             raise InvalidDevice(f"device {problem}.", {"device": problem})
         return window
     size = request.viewport or ViewportConfig()
-    return Window(width=size.width, height=size.height, scale=size.device_scale_factor)
+    scale = request.device_scale_factor or size.device_scale_factor
+    return Window(width=size.width, height=size.height, scale=scale)
 
 
 def _outputs(request: ScreenshotRequest) -> tuple[Output, ...]:

@@ -13,6 +13,7 @@ from . import completion
 
 # What is said otherwise, or has no meaning without a server.
 NO_FLAG = frozenset({"url", "response_type", "share_rendering", "webhook_url", "webhook_secret"})
+NO_FLAG |= {"device_scale_factor", "stealth"}  # other names of --viewport's and of --stealth-mode
 WORDS_FOR_TEXTS = ("html", "markdown")  # formats that the API has as outputs only
 SECRET = frozenset({"session", "cookie", "cookies", "header", "headers", "storage", "webhook-secret"})
 NESTED = frozenset({"actions", "action", "outputs", "output"})

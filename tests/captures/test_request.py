@@ -38,6 +38,25 @@ from allscreenshots_box.render.shot import (
 URL = "https://example.com"
 
 
+@pytest.mark.parametrize(
+    ("fields", "scale"),
+    [
+        ({"deviceScaleFactor": 3}, 3),
+        ({"deviceScaleFactor": 3, "viewport": {"width": 640}}, 3),
+        ({"deviceScaleFactor": 3, "viewport": {"deviceScaleFactor": 1}}, 3),
+        ({"deviceScaleFactor": None, "viewport": {"deviceScaleFactor": 2}}, 2),
+        ({"deviceScaleFactor": 1, "device": "iPhone 14"}, 3),  # a device is stronger than both
+    ],
+)
+def test_the_scale_may_stand_outside_of_the_viewport(fields: dict[str, Any], scale: int) -> None:
+    assert ordered(**fields).window.scale == scale
+
+
+@pytest.mark.parametrize("fields", [{"stealth": True}, {"stealth": True, "stealthMode": False}, {"stealthMode": True}])
+def test_stealth_has_two_names(fields: dict[str, bool]) -> None:
+    assert ordered(**fields).stealth
+
+
 @pytest.mark.parametrize("raw", ['{"url": "https://example.com"}', ' {"url": "https://example.com"}\r\n'])
 def test_a_byte_order_mark_before_the_body_is_no_part_of_it(raw: str) -> None:
     assert validation.read(ScreenshotRequest, raw.encode("utf-8-sig"))[0].url == URL
@@ -130,6 +149,7 @@ NUMBERS = {  # bounds of every number there is
     "viewport.width": (100, 4_096),
     "viewport.height": (100, 4_096),
     "viewport.deviceScaleFactor": (1, 3),
+    "deviceScaleFactor": (1, 3),
     "session.cookies[0].expires": (-1, 253_402_300_799),
     "actions[0]:scroll.y": (-1_000_000, 1_000_000),
     "actions[0]:wait.ms": (0, 30_000),
@@ -155,6 +175,7 @@ FLAGS = [
     "blockCookieBanners",
     "blockPopups",
     "stealthMode",
+    "stealth",
     "failOnHttpError",
     "shareRendering",
     "session.cookies[0].httpOnly",
@@ -458,6 +479,7 @@ def test_unknown_fields_are_ignored_by_their_paths() -> None:
 
 DEFAULTS: dict[str, Any] = {
     "viewport": {"width": 1920, "height": 1080, "deviceScaleFactor": 1},
+    "deviceScaleFactor": None,
     "device": None,
     "format": "png",
     "quality": 80,
@@ -480,6 +502,7 @@ DEFAULTS: dict[str, Any] = {
     "blockPopups": True,
     "blockLevel": "none",
     "stealthMode": False,
+    "stealth": False,
     "actions": None,
     "session": None,
     "outputs": None,
