@@ -31,6 +31,7 @@ from .config import Settings
 from .egress import policy
 from .keys import usage
 from .keys.authentication import Authenticator
+from .keys.hashing import Hasher
 from .keys.plans import Buckets
 from .keys.usage import Usage
 from .metrics import Metrics, Sample
@@ -72,6 +73,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
             services.readiness.close()
             await services.authenticator.close()
             await authentication.close()
+            services.hasher.close()
 
     answer = answering(partial(area_of, areas))
     app = Litestar(
@@ -107,7 +109,7 @@ async def _not_started(*_: Any) -> None:
 def _services(  # noqa: PLR0913, PLR0917 - what was opened for it
     settings: Settings, db: Database, counted: Usage, noted: CaptureHistory, renderer: Renderer, metrics: Metrics
 ) -> Services:
-    hasher, buckets = keys.hasher_of(settings.argon2_memory, settings.argon2_passes), Buckets()
+    hasher, buckets = Hasher(keys.hasher_of(settings.argon2_memory, settings.argon2_passes)), Buckets()
     return Services(
         settings=settings,
         begun=datetime.now(UTC),

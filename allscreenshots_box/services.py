@@ -2,12 +2,11 @@
 
 from datetime import datetime
 
-from argon2 import PasswordHasher
-
 from .captures.capturer import Capturer
 from .captures.history import CaptureHistory
 from .config import Settings
 from .keys.authentication import Authenticator
+from .keys.hashing import Hasher
 from .keys.plans import Buckets
 from .keys.usage import Usage
 from .render.renderer import Renderer
@@ -26,7 +25,7 @@ class Services:
         database: Database,
         renderer: Renderer,
         readiness: Readiness,
-        hasher: PasswordHasher,
+        hasher: Hasher,
         buckets: Buckets,
         authenticator: Authenticator,
         usage: Usage,

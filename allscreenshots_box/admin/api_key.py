@@ -1,6 +1,5 @@
 """One key on the page: all its secrets, what it used, and what can be done to it."""
 
-import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -107,7 +106,7 @@ async def rotate(key_id: FromPath[int], request: AnyRequest, services: NamedDepe
     try:
         grace = _grace(form)
         _require_newest(key, form.values.get("prefix", ""))  # here too, before any slow work
-        generated = await asyncio.to_thread(keys.generated, services.hasher)
+        generated = await services.hasher.generated()
         new, secret = await services.database.run(_rotate, generated, key, grace, actor_of(request))
     except OperatorError as error:
         form.refuse(error)

@@ -1,6 +1,5 @@
 """Keys on the page: listed, searched and made."""
 
-import asyncio
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlencode
@@ -81,7 +80,7 @@ async def create(
         return await _asked(services.database, form, form_tokens)
     try:
         facts = _facts(form)
-        generated = await asyncio.to_thread(keys.generated, services.hasher)
+        generated = await services.hasher.generated()
         key, secret = await services.database.run(keys.create, generated, by=actor_of(request), **facts)
     except OperatorError as error:
         form.refuse(error)

@@ -1,6 +1,5 @@
 """The way into the page: who is let in, and what a stranger may see."""
 
-import asyncio
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
@@ -9,7 +8,6 @@ from sqlite3 import DatabaseError
 from typing import Any
 from urllib.parse import quote
 
-from argon2 import PasswordHasher
 from litestar.connection import ASGIConnection
 from litestar.handlers import BaseRouteHandler
 from litestar.types import Scope
@@ -18,6 +16,7 @@ from .. import logs
 from ..errors import NotSignedIn
 from ..hosts import Network
 from ..keys.authentication import Headers, network_of
+from ..keys.hashing import Hasher
 from ..keys.plans import Buckets
 from ..storage.audit import Actor
 from ..storage.database import Database
@@ -52,7 +51,7 @@ class AdminAuthentication:
     def __init__(
         self,
         database: Database,
-        hasher: PasswordHasher,
+        hasher: Hasher,
         buckets: Buckets,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
@@ -112,7 +111,7 @@ class AdminAuthentication:
         proven = await self._proven(old, client)
         if proven is None:
             return None
-        hashed = await asyncio.to_thread(self._hasher.hash, new)
+        hashed = await self._hasher.hash(new)
         by = Actor(_OPERATOR, client)
         session = await self._database.run(operators.change_password, proven, hashed, by=by, now=self.now())
         if session is not None:
@@ -130,7 +129,7 @@ class AdminAuthentication:
         """
         if not await self.link_works(token):  # a stranger costs no argon2
             return None
-        hashed = await asyncio.to_thread(self._hasher.hash, operators.readable(password))
+        hashed = await self._hasher.hash(operators.readable(password))
         by = Actor(_OPERATOR, client)
         session = await self._database.run(operators.use_link, token, hashed, by=by, now=self.now())
         if session is not None:
@@ -156,7 +155,7 @@ class AdminAuthentication:
 
     async def close(self) -> None:
         """Let what is being proven and written come to its end."""
-        self._throttle.close()
+        await self._throttle.close()
         await self._tell_failures()
 
     async def _proven(self, password: str, client: str) -> str | None:
@@ -164,11 +163,11 @@ class AdminAuthentication:
         hashed = await self._database.run(operators.password_hash)
         if hashed is None or len(password.encode()) > operators.LARGEST_PASSWORD:
             return None
-        proof = partial(operators.matches, hashed, self._hasher, password)
+        proof = partial(self._hasher.matches, hashed, operators.spelled(password))
         if not await self._throttle.check(proof, client, known=await self._is_known(client, hashed)):
             await self._note_failure(client)
             return None
-        if operators.is_outdated(hashed, self._hasher):
+        if self._hasher.is_outdated(hashed):
             hashed = await self._rehashed(hashed, password)
         self._throttle.remember(client, hashed, self.now())
         return hashed
@@ -180,7 +179,7 @@ class AdminAuthentication:
         return network_of(client) in {network_of(session.address) for session in await self.sessions()}
 
     async def _rehashed(self, proven: str, password: str) -> str:
-        new = await asyncio.to_thread(self._hasher.hash, operators.readable(password))
+        new = await self._hasher.hash(operators.readable(password))
         try:
             await self._database.run(operators.rehash, proven, new)
         except DatabaseError as error:

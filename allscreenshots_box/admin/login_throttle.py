@@ -4,8 +4,7 @@ import asyncio
 import ipaddress
 import math
 from collections import OrderedDict
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -28,11 +27,13 @@ OF_ADDRESS = _tries(10, 120)  # wrong passwords of one address, for IPv6 of one 
 OF_NEAR = _tries(30, 300)  # ... of all that one customer of a network may have: a /24, for IPv6 a /48
 OF_ALL = _tries(120, 1200)  # ... of all strangers
 IPV4_NEAR, IPV6_NEAR = 24, 48  # bits
-MOST_PROOFS = 16  # that wait or run, each for another address; one runs at a time, beside those of keys
+MOST_PROOFS = 16  # that wait or run, each for another address; one at a time waits for argon2 with those of keys
 MOST_NEAR = 4  # of these, for addresses near each other
 PROOF_SECONDS = 10.0
 KNOWN_FOR = timedelta(days=30)  # since the last good sign-in, and as long as this process lives
 MOST_KNOWN = 100  # addresses; the one that signed in the longest ago goes first
+
+Proof = Callable[[], Awaitable[bool]]
 
 _LINK = "use a one-time link: sudo allscreenshots-box admin link, on the machine itself, prints one"
 
@@ -55,7 +56,8 @@ class LoginThrottle:
         self._buckets = buckets
         self._proving: dict[str, _Guess] = {}  # by address
         self._known: OrderedDict[str, tuple[str, datetime]] = OrderedDict()
-        self._threads = {known: ThreadPoolExecutor(1, thread_name_prefix="password") for known in (False, True)}
+        self._lines = {known: asyncio.Lock() for known in (False, True)}
+        self._tasks: set[asyncio.Task[bool]] = set()
 
     def knows(self, client: str, hashed: str, now: datetime) -> bool:
         """Say whether somebody proved the hash *hashed* from *client* not long ago."""
@@ -70,7 +72,7 @@ class LoginThrottle:
         if len(self._known) > MOST_KNOWN:
             self._known.popitem(last=False)
 
-    async def check(self, proof: Callable[[], bool], client: str, *, known: bool) -> bool:
+    async def check(self, proof: Proof, client: str, *, known: bool) -> bool:
         """Return what *proof* says, which is slow, of a password from *client*; a right one costs no try.
 
         Raises RateLimited and ServiceUnavailable.
@@ -86,10 +88,9 @@ class LoginThrottle:
                 self._buckets.give_back(name, "general", bound)
         return right
 
-    def close(self) -> None:
+    async def close(self) -> None:
         """Let what is being proven come to its end."""
-        for thread in self._threads.values():
-            thread.shutdown()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _charge(self, guess: _Guess) -> None:
         """Count a try, in every bound that holds for it, or in none."""
@@ -109,16 +110,22 @@ class LoginThrottle:
         if len(line) >= MOST_PROOFS:
             raise _busy()
 
-    async def _run(self, proof: Callable[[], bool], guess: _Guess) -> bool:
-        running = asyncio.get_running_loop().run_in_executor(self._threads[guess.known], proof)
+    async def _run(self, proof: Proof, guess: _Guess) -> bool:
+        running = asyncio.create_task(self._prove(proof, guess))
         self._proving[guess.address] = guess
+        self._tasks.add(running)
         # It goes on when the client hangs up: that frees nothing early.
         running.add_done_callback(lambda _: self._proving.pop(guess.address))
+        running.add_done_callback(self._tasks.discard)
         try:
             async with asyncio.timeout(PROOF_SECONDS):
                 return await asyncio.shield(running)
         except TimeoutError:
             raise _busy() from None
+
+    async def _prove(self, proof: Proof, guess: _Guess) -> bool:
+        async with self._lines[guess.known]:
+            return await proof()
 
 
 def near(client: str) -> str:

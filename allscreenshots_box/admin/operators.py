@@ -14,8 +14,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import sqlite_utils
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import VerifyMismatchError
 
 from ..errors import OperatorError
 from ..storage.audit import COMMAND_LINE, Actor, record
@@ -52,7 +50,7 @@ class OperatorSession:
 
 def readable(text: str) -> str:
     """Return *text* as a password in its one spelling, however the keyboard made its accents. Raises OperatorError."""
-    password = unicodedata.normalize("NFC", text)
+    password = spelled(text)
     if len(password) < SHORTEST_PASSWORD or len(password.encode("utf-8", "surrogatepass")) > LARGEST_PASSWORD:
         raise OperatorError(
             f"The password must have at least {SHORTEST_PASSWORD} characters, and at most {LARGEST_PASSWORD} bytes."
@@ -62,18 +60,9 @@ def readable(text: str) -> str:
     return password
 
 
-def matches(hashed: str, hasher: PasswordHasher, text: str) -> bool:
-    """Say whether *text* is the password of *hashed*. Slow on purpose: run it in a thread."""
-    try:
-        return hasher.verify(hashed, unicodedata.normalize("NFC", text))
-    except VerifyMismatchError:
-        return False
-
-
-def is_outdated(hashed: str, hasher: PasswordHasher) -> bool:
-    """Say whether a hash was made at a lower cost than *hasher*'s."""
-    made = extract_parameters(hashed)
-    return made.memory_cost < hasher.memory_cost or made.time_cost < hasher.time_cost
+def spelled(text: str) -> str:
+    """Return *text* in the one spelling of passwords."""
+    return unicodedata.normalize("NFC", text)
 
 
 def password_hash(db: sqlite_utils.Database) -> str | None:

@@ -1,17 +1,27 @@
 """API keys: what they are, who may use them, how much, and what was used."""
 
-from .store import (
+from .hashing import (
+    GeneratedKey,
+    generated,
+    hasher_of,
+    is_outdated,
+)
+from .secrets import (
     CHECKSUM_LENGTH,
-    DEFAULT_ORGANIZATION,
     KEY_LENGTH,
-    MOST_HOSTS,
-    NAME_LENGTH,
     PATTERN,
     PREFIX_LENGTH,
     PUBLIC_LENGTH,
     SCHEME,
     SECRET_LENGTH,
-    GeneratedKey,
+    generate,
+    is_prefix,
+    is_well_formed,
+)
+from .store import (
+    DEFAULT_ORGANIZATION,
+    MOST_HOSTS,
+    NAME_LENGTH,
     KeySecret,
     by_prefix,
     create,
@@ -19,14 +29,8 @@ from .store import (
     edit,
     every,
     find,
-    generate,
-    generated,
-    hasher_of,
     is_label,
-    is_outdated,
-    is_well_formed,
     live,
-    matches,
     prune,
     rehash,
     revoke,
@@ -60,9 +64,9 @@ __all__ = [
     "hasher_of",
     "is_label",
     "is_outdated",
+    "is_prefix",
     "is_well_formed",
     "live",
-    "matches",
     "prune",
     "rehash",
     "revoke",

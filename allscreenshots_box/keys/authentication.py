@@ -10,23 +10,21 @@ import secrets
 import time
 from collections import Counter, OrderedDict
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from sqlite3 import DatabaseError
 from urllib.parse import unquote_plus
-
-from argon2 import PasswordHasher
 
 from .. import logs
 from ..errors import KeyInQuery, RateLimited, ServiceUnavailable, Unauthorized
 from ..hosts import HostPattern, Network
 from ..storage.database import Database
 from . import store
+from .hashing import AT_ONCE, Hasher
 from .plans import Buckets, BucketState, Kind, Plan
+from .secrets import PREFIX_LENGTH, SCHEME, is_well_formed
 from .store import KeySecret
 
-PROOFS_AT_ONCE = 2  # argon2 takes a core and 19 MiB each
 PROOF_WAIT_SECONDS = 3.0
 PROOF_RETRY_SECONDS = 1
 LAST_USED_SECONDS = 30.0  # never a write a request
@@ -55,9 +53,8 @@ class AuthenticatedRequest:
 class Authenticator:
     """Turns the headers of a request into the key it was made with."""
 
-    def __init__(self, database: Database, hasher: PasswordHasher, buckets: Buckets) -> None:
+    def __init__(self, database: Database, hasher: Hasher, buckets: Buckets) -> None:
         self._database = database
-        self._hasher = hasher
         self._buckets = buckets
         self._prover = _Prover(database, hasher)
         self._used: dict[str, float] = {}  # prefix -> when its last use was written
@@ -78,10 +75,10 @@ class Authenticator:
     async def recognize(self, headers: Headers, client: str) -> KeySecret:
         """Return the live key that *headers* carry, charged for nothing."""
         secret = presented(headers)
-        if secret is None or not store.is_well_formed(secret):
+        if secret is None or not is_well_formed(secret):
             raise Unauthorized
         # Read on every request: a key that was rotated or revoked beside us stops working at once.
-        key = await self._database.run(store.by_prefix, secret[: store.PREFIX_LENGTH])
+        key = await self._database.run(store.by_prefix, secret[:PREFIX_LENGTH])
         if key is None or not key.is_live(datetime.now(UTC)):
             raise Unauthorized
         if not await self._prover.proves(key, secret, network_of(client)):
@@ -110,7 +107,6 @@ class Authenticator:
     async def close(self) -> None:
         """Let what is being written be written."""
         await asyncio.gather(*self._tasks)
-        self._prover.close()
 
     def _note_use(self, key: KeySecret) -> None:
         now = time.monotonic()
@@ -150,7 +146,7 @@ class _Prover:
     once known, also tells every wrong one without argon2.
     """
 
-    def __init__(self, database: Database, hasher: PasswordHasher) -> None:
+    def __init__(self, database: Database, hasher: Hasher) -> None:
         self._database = database
         self._hasher = hasher
         self._salt = secrets.token_bytes(32)
@@ -158,8 +154,7 @@ class _Prover:
         self._running: dict[str, asyncio.Task[bool]] = {}  # hash -> the one proof that runs for it
         self._failures = _Failures()
         self.proofs: Counter[str] = Counter({"good": 0, "bad": 0})
-        self._permits = asyncio.Semaphore(PROOFS_AT_ONCE)
-        self._threads = ThreadPoolExecutor(PROOFS_AT_ONCE, thread_name_prefix="argon2")
+        self._line = asyncio.Semaphore(AT_ONCE)  # all others wait here: a crowd of keys keeps no password waiting
 
     async def proves(self, key: KeySecret, secret: str, network: str) -> bool:
         """Say whether *secret* is *key*'s; asks argon2 only for what is not known."""
@@ -178,9 +173,6 @@ class _Prover:
             raise ServiceUnavailable("Too many keys are being checked; try again.", PROOF_RETRY_SECONDS) from None
         return hmac.compare_digest(known, digest)
 
-    def close(self) -> None:
-        self._threads.shutdown()
-
     def _start(self, key: KeySecret, secret: str, digest: bytes) -> asyncio.Task[bool]:
         """Begin a proof that goes on when the client who asked for it hangs up: that frees nothing early."""
         task = asyncio.create_task(self._prove(key, secret, digest))
@@ -189,15 +181,14 @@ class _Prover:
         return task
 
     async def _prove(self, key: KeySecret, secret: str, digest: bytes) -> bool:
-        loop = asyncio.get_running_loop()
-        async with self._permits:
-            if not await loop.run_in_executor(self._threads, store.matches, key, self._hasher, secret):
+        async with self._line:
+            if not await self._hasher.matches(key.hash, secret):
                 self.proofs["bad"] += 1
                 return False
             self.proofs["good"] += 1
             self._remember(key.hash, digest)
-            if store.is_outdated(key, self._hasher):
-                new_hash = await loop.run_in_executor(self._threads, self._hasher.hash, secret)
+            if self._hasher.is_outdated(key.hash):
+                new_hash = await self._hasher.hash(secret)
                 self._remember(new_hash, digest)
                 try:
                     await self._database.run(store.rehash, key, new_hash)
@@ -242,7 +233,7 @@ def presented(headers: Headers) -> str | None:
     direct = {_text(value) for name, value in headers if name == b"x-api-key"} - {""}
     bearer = {_bearer(value) for name, value in headers if name == b"authorization"} - {""}
     if direct:  # a bearer token beside the header that is no key of ours may be the reverse proxy's
-        bearer = {token for token in bearer if token.startswith(store.SCHEME)}
+        bearer = {token for token in bearer if token.startswith(SCHEME)}
     found = direct | bearer
     return found.pop() if len(found) == 1 else None
 

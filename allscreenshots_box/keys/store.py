@@ -5,21 +5,15 @@ is synchronous and takes the open database first: the command line calls it dire
 `Database.run`.
 """
 
-import hashlib
-import re
-import secrets
-import string
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
 import sqlite_utils
-from argon2 import PasswordHasher, extract_parameters
-from argon2.exceptions import VerifyMismatchError
+from argon2 import PasswordHasher
 
 from .. import hosts as places
 from ..errors import OperatorError
@@ -27,24 +21,15 @@ from ..hosts import HostPattern
 from ..storage.audit import COMMAND_LINE, Actor, record
 from ..storage.database import acting, writing
 from ..timestamps import stamp
+from .hashing import GeneratedKey, generated
 from .plans import Plan, no_plan, plans
+from .secrets import PREFIX_LENGTH, SCHEME, is_prefix
 from .states import WORKING, State, state_of
 
-SCHEME = "ask_"
-PUBLIC_LENGTH = 8
-SECRET_LENGTH = 30  # 178 bits; the public part tells 47 of them, which leaves more than 128
-CHECKSUM_LENGTH = 6  # CRC32 in base 62
-PREFIX_LENGTH = len(SCHEME) + PUBLIC_LENGTH  # shown to people, finds the row, proves nothing
-KEY_LENGTH = PREFIX_LENGTH + SECRET_LENGTH + CHECKSUM_LENGTH
-PATTERN = rf"\bask_[0-9A-Za-z]{{{KEY_LENGTH - len(SCHEME)}}}\b"  # for secret scanners
 DEFAULT_ORGANIZATION = "default"
 NAME_LENGTH = 100
 MOST_HOSTS = 100
 TOUCH_PATIENCE = 50  # milliseconds
-
-_BASE62 = string.digits + string.ascii_uppercase + string.ascii_lowercase
-_SHAPE = re.compile(rf"ask_[0-9A-Za-z]{{{KEY_LENGTH - len(SCHEME)}}}")
-_PREFIX = re.compile(rf"ask_[0-9A-Za-z]{{{PUBLIC_LENGTH}}}")
 
 Deliver = Callable[["KeySecret", str], None]
 
@@ -90,73 +75,6 @@ def describe(key: KeySecret, now: datetime) -> dict[str, Any]:
     shown = vars(key) | {"plan": key.plan.name, "state": key.state(now)}
     del shown["hash"]
     return shown
-
-
-# --- the shape of a key -------------------------------------------------------------------------
-
-
-def generate() -> str:
-    """Return a new key: scheme, public part, secret part, checksum."""
-    secret = "".join(secrets.choice(_BASE62) for _ in range(SECRET_LENGTH))
-    body = SCHEME + _public_part(secret) + secret
-    return body + _checksum(body)
-
-
-def is_well_formed(text: str) -> bool:
-    """Say whether *text* could be a key, without asking the database or argon2.
-
-    The public part is a digest of the secret part, so a guessed secret under a known prefix already fails
-    here: only a key that was really generated can cost an argon2 proof.
-    """
-    if not _SHAPE.fullmatch(text):
-        return False
-    body, checksum = text[:-CHECKSUM_LENGTH], text[-CHECKSUM_LENGTH:]
-    return _checksum(body) == checksum and _public_part(body[PREFIX_LENGTH:]) == body[len(SCHEME) : PREFIX_LENGTH]
-
-
-def _public_part(secret: str) -> str:
-    digest = hashlib.blake2b(secret.encode(), digest_size=16, person=b"ask public part").digest()
-    return _base62(int.from_bytes(digest), PUBLIC_LENGTH)
-
-
-def _checksum(body: str) -> str:
-    return _base62(zlib.crc32(body.encode()), CHECKSUM_LENGTH)
-
-
-def _base62(number: int, length: int) -> str:
-    digits = []
-    for _ in range(length):
-        number, digit = divmod(number, len(_BASE62))
-        digits.append(_BASE62[digit])
-    return "".join(reversed(digits))
-
-
-# --- proving ------------------------------------------------------------------------------------
-
-
-def hasher_of(memory_mib: int, passes: int) -> PasswordHasher:
-    """Return the argon2id hasher for a cost: OWASP's minimum is 19 MiB and 2 passes."""
-    return PasswordHasher(time_cost=passes, memory_cost=memory_mib * 1024, parallelism=1)
-
-
-def matches(key: KeySecret, hasher: PasswordHasher, secret: str) -> bool:
-    """Say whether *secret* is this key's. Slow on purpose: run it in a thread."""
-    try:
-        return hasher.verify(key.hash, secret)
-    except VerifyMismatchError:
-        return False
-
-
-def is_outdated(key: KeySecret, hasher: PasswordHasher) -> bool:
-    """Say whether the hash was made at a lower cost than *hasher*'s."""
-    made = extract_parameters(key.hash)
-    return made.memory_cost < hasher.memory_cost or made.time_cost < hasher.time_cost
-
-
-def rehash(db: sqlite_utils.Database, key: KeySecret, new_hash: str) -> None:
-    """Replace the stored hash, unless it has changed since *key* was read."""
-    with writing(db):
-        db.execute("update secrets set hash = ? where prefix = ? and hash = ?", [new_hash, key.prefix, key.hash])
 
 
 # --- reading ------------------------------------------------------------------------------------
@@ -213,7 +131,7 @@ def find(db: sqlite_utils.Database, wanted: str | int) -> KeySecret:
             f"That is more of a key than anyone may see, and the shell's history now has it: "
             f"name a key by its first {PREFIX_LENGTH} characters, and rotate this one."
         )
-    if _PREFIX.fullmatch(wanted) and (key := by_prefix(db, wanted)):
+    if is_prefix(wanted) and (key := by_prefix(db, wanted)):
         return key
     named = _live_named(db, wanted)
     if not named:
@@ -235,22 +153,6 @@ def _key(row: dict[str, Any]) -> KeySecret:
 
 
 # --- changing -----------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class GeneratedKey:
-    """A secret that no key has yet, and its hash."""
-
-    secret: str = field(repr=False)
-    hash: str = field(repr=False)
-
-
-def generated(hasher: PasswordHasher | GeneratedKey) -> GeneratedKey:
-    """Generate a secret, unless that was done. Slow on purpose: the server does it in a thread, ahead of `create`."""
-    if isinstance(hasher, GeneratedKey):
-        return hasher
-    secret = generate()
-    return GeneratedKey(secret, hasher.hash(secret))
 
 
 def create(  # noqa: PLR0913 - each is one option of the command
@@ -417,6 +319,12 @@ def prune(db: sqlite_utils.Database, *, older_than: timedelta, by: Actor = COMMA
             record(db, by, "forget key", _named(key))
         db.execute("delete from keys where id not in (select key_id from secrets)")
     return dead
+
+
+def rehash(db: sqlite_utils.Database, key: KeySecret, new_hash: str) -> None:
+    """Replace the stored hash, unless it has changed since *key* was read."""
+    with writing(db):
+        db.execute("update secrets set hash = ? where prefix = ? and hash = ?", [new_hash, key.prefix, key.hash])
 
 
 def touch(db: sqlite_utils.Database, prefix: str, moment: datetime) -> None:

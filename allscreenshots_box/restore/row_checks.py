@@ -58,7 +58,6 @@ _RULES = {
     },
     "sqlite_sequence": {"seq": f"{{}} between 0 and {LARGEST_ID}"},
 }
-_PREFIX = re.compile(r"ask_[0-9A-Za-z]{8}")
 _HASH = re.compile(r"\$argon2id\$[\w$+/=,]{1,200}", re.ASCII)
 
 
@@ -97,7 +96,7 @@ def _define(connection: sqlite3.Connection) -> None:
         connection.create_function(name, 1, holds, deterministic=True)  # type: ignore[arg-type]
 
     define("is_label", lambda text: text is None or keys.is_label(text))
-    define("is_prefix", lambda text: text is None or _PREFIX.fullmatch(text) is not None)
+    define("is_prefix", lambda text: text is None or keys.is_prefix(text))
     define("is_hash", lambda text: text is None or _HASH.fullmatch(text) is not None)
     define("are_hosts", lambda text: text is None or _are_hosts(text))
 

@@ -98,7 +98,8 @@ def stranger(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
 
 def browser(api: Client, clock: Clock, db: sqlite_utils.Database, hasher: PasswordHasher) -> Client:
     authentication, inner = api.app.state.authentication, api.app.asgi_handler
-    authentication.now, authentication._hasher, authentication._throttle._buckets._now = clock, hasher, clock.seconds
+    authentication.now, authentication._throttle._buckets._now = clock, clock.seconds
+    authentication._hasher._argon2 = hasher
 
     async def at_address(scope: Scope, receive: Receive, send: Send) -> None:
         if given := dict(scope.get("headers", [])).get(b"x-test-address"):
@@ -353,7 +354,7 @@ def test_a_proof_of_an_old_password_opens_nothing(db: sqlite_utils.Database) -> 
 
 
 def test_a_hash_of_a_lower_cost_is_made_anew(page: Client, db: sqlite_utils.Database) -> None:
-    page.app.state.authentication._hasher = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
+    page.app.state.authentication._hasher._argon2 = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
     before = operators.password_hash(db)
     assert sign_in(page).status_code == 303
     assert operators.password_hash(db) != before
@@ -712,7 +713,7 @@ def wrong_from(page: Client, address: str) -> int:
 @contextmanager
 def line_of(page: Client, addresses: list[str]) -> Iterator[None]:
     """Keep a wrong password from each of *addresses* in the line."""
-    page.app.state.authentication._hasher = hasher = SlowHasher()
+    page.app.state.authentication._hasher._argon2 = hasher = SlowHasher()
     proving = page.app.state.authentication._throttle._proving
     with ThreadPoolExecutor(len(addresses)) as pool:
         running = [pool.submit(wrong_from, page, address) for address in addresses]

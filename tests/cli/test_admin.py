@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from allscreenshots_box import config
 from allscreenshots_box.admin import operators
 from allscreenshots_box.cli import main
+from allscreenshots_box.keys import hashing
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.database import open_database
 from tests.box import PROGRAM, environment, found
@@ -57,7 +58,7 @@ def is_password(data_dir: Path, text: str) -> bool:
     db = open_database(data_dir / "box.db")
     hashed = operators.password_hash(db)
     db.close()
-    return hashed is not None and operators.matches(hashed, PasswordHasher(), text)
+    return hashed is not None and hashing.matches(PasswordHasher(), hashed, text)
 
 
 @pytest.mark.parametrize(

@@ -13,8 +13,9 @@ from argon2 import PasswordHasher, profiles
 from allscreenshots_box import keys
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import KeyInQuery, ServiceUnavailable, Unauthorized
-from allscreenshots_box.keys import authentication, store
+from allscreenshots_box.keys import authentication
 from allscreenshots_box.keys.authentication import Authenticator
+from allscreenshots_box.keys.hashing import Hasher
 from allscreenshots_box.keys.plans import Buckets
 from allscreenshots_box.storage import database
 
@@ -59,9 +60,11 @@ def at_the_gate(
     @asynccontextmanager
     async def opened() -> AsyncIterator[Authenticator]:
         async with database.connected(settings.database_path) as db:
-            authenticator = Authenticator(db, counting, Buckets())
+            hasher = Hasher(counting)
+            authenticator = Authenticator(db, hasher, Buckets())
             yield authenticator
             await authenticator.close()
+            hasher.close()
 
     def play(scene: Callable[[Authenticator], Coroutine[Any, Any, None]]) -> None:
         async def run() -> None:
@@ -82,7 +85,7 @@ def carrying(secret: str) -> list[tuple[bytes, bytes]]:
 
 def forged(secret: str, monkeypatch: pytest.MonkeyPatch) -> str:
     """Return a wrong secret that gets as far as argon2: what costs an attacker 2^47 digests to find."""
-    monkeypatch.setattr(store, "is_well_formed", lambda _: True)
+    monkeypatch.setattr(authentication, "is_well_formed", lambda _: True)
     return secret[:-1] + ("x" if secret[-1] != "x" else "y")
 
 
@@ -344,13 +347,15 @@ def test_a_hash_is_made_anew_when_the_cost_rises(settings: Settings, db: sqlite_
 
     async def run() -> None:
         async with database.connected(settings.database_path) as opened:
-            authenticator = Authenticator(opened, dearer, Buckets())
+            hasher = Hasher(dearer)
+            authenticator = Authenticator(opened, hasher, Buckets())
             await authenticator.recognize(carrying(secret), "192.0.2.1")
             renewed = keys.find(db, key.prefix)
             assert renewed.hash != key.hash
-            assert not keys.is_outdated(renewed, dearer)
+            assert not hasher.is_outdated(renewed.hash)
             await authenticator.recognize(carrying(secret), "192.0.2.1")
             await authenticator.close()
+            hasher.close()
 
     asyncio.run(run())
 
