@@ -32,7 +32,7 @@ from .egress import policy
 from .keys import usage
 from .keys.authentication import Authenticator
 from .keys.hashing import Hasher
-from .keys.plans import Buckets
+from .keys.rate_limits import TokenBuckets
 from .keys.usage import Usage
 from .metrics import Metrics, Sample
 from .render.browsers import processes
@@ -64,7 +64,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
         connected = database.connected(settings.database_path)
         async with connected as db, usage.counting(db) as counted, history.noting(db) as noted, opened as renderer:
             services = _services(settings, db, counted, noted, renderer, metrics)
-            authentication = AdminAuthentication(db, services.hasher, Buckets())
+            authentication = AdminAuthentication(db, services.hasher, TokenBuckets())
             areas[:] = _areas(services, authentication)
             metrics.watch(lambda: _sample(services), _memory)
             app.state.update({"services": services, "authentication": authentication})
@@ -109,7 +109,7 @@ async def _not_started(*_: Any) -> None:
 def _services(  # noqa: PLR0913, PLR0917 - what was opened for it
     settings: Settings, db: Database, counted: Usage, noted: CaptureHistory, renderer: Renderer, metrics: Metrics
 ) -> Services:
-    hasher, buckets = Hasher(keys.hasher_of(settings.argon2_memory, settings.argon2_passes)), Buckets()
+    hasher, buckets = Hasher(keys.hasher_of(settings.argon2_memory, settings.argon2_passes)), TokenBuckets()
     return Services(
         settings=settings,
         begun=datetime.now(UTC),

@@ -7,7 +7,7 @@ from .captures.history import CaptureHistory
 from .config import Settings
 from .keys.authentication import Authenticator
 from .keys.hashing import Hasher
-from .keys.plans import Buckets
+from .keys.rate_limits import TokenBuckets
 from .keys.usage import Usage
 from .render.renderer import Renderer
 from .storage.database import Database
@@ -26,7 +26,7 @@ class Services:
         renderer: Renderer,
         readiness: Readiness,
         hasher: Hasher,
-        buckets: Buckets,
+        buckets: TokenBuckets,
         authenticator: Authenticator,
         usage: Usage,
         history: CaptureHistory,

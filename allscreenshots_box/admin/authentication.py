@@ -17,7 +17,7 @@ from ..errors import NotSignedIn
 from ..hosts import Network
 from ..keys.authentication import Headers, network_of
 from ..keys.hashing import Hasher
-from ..keys.plans import Buckets
+from ..keys.rate_limits import TokenBuckets
 from ..storage.audit import Actor
 from ..storage.database import Database
 from . import csrf, operators
@@ -52,7 +52,7 @@ class AdminAuthentication:
         self,
         database: Database,
         hasher: Hasher,
-        buckets: Buckets,
+        buckets: TokenBuckets,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._database = database

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from ..errors import BoxError, RateLimited, ServiceUnavailable
 from ..keys.authentication import network_of
-from ..keys.plans import Buckets, Plan
+from ..keys.plans import Plan
+from ..keys.rate_limits import TokenBuckets
 
 
 def _tries(at_once: int, an_hour: int) -> Plan:
@@ -52,7 +53,7 @@ class LoginThrottle:
     known, who have only the bound of their own address.
     """
 
-    def __init__(self, buckets: Buckets) -> None:
+    def __init__(self, buckets: TokenBuckets) -> None:
         self._buckets = buckets
         self._proving: dict[str, _Guess] = {}  # by address
         self._known: OrderedDict[str, tuple[str, datetime]] = OrderedDict()

@@ -18,7 +18,8 @@ from ..captures.capturer import Caller
 from ..captures.request import ScreenshotRequest, ViewportConfig, shot_of
 from ..errors import BoxError, InvalidRequest, NotSignedIn, RateLimited, TargetNotAllowed
 from ..hosts import HostPattern
-from ..keys.plans import Buckets, Plan
+from ..keys.plans import Plan
+from ..keys.rate_limits import TokenBuckets
 from ..render import devices
 from ..render.queue import QueueTimes
 from ..render.shot import Product, Rendering
@@ -127,7 +128,7 @@ async def take(request: AnyRequest, services: NamedDependency[Services]) -> Resp
     return await asyncio.to_thread(_page, form, picture=shown, lines=snippets(base_of(request), body))
 
 
-def _charge(buckets: Buckets) -> None:
+def _charge(buckets: TokenBuckets) -> None:
     standing = buckets.take(CALLER, "screenshot", PLAN)
     if standing.wait:
         seconds = math.ceil(standing.wait)

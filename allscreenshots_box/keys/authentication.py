@@ -21,7 +21,8 @@ from ..hosts import HostPattern, Network
 from ..storage.database import Database
 from . import store
 from .hashing import AT_ONCE, Hasher
-from .plans import Buckets, BucketState, Kind, Plan
+from .plans import Kind, Plan
+from .rate_limits import BucketState, TokenBuckets
 from .secrets import PREFIX_LENGTH, SCHEME, is_well_formed
 from .store import KeySecret
 
@@ -53,7 +54,7 @@ class AuthenticatedRequest:
 class Authenticator:
     """Turns the headers of a request into the key it was made with."""
 
-    def __init__(self, database: Database, hasher: Hasher, buckets: Buckets) -> None:
+    def __init__(self, database: Database, hasher: Hasher, buckets: TokenBuckets) -> None:
         self._database = database
         self._buckets = buckets
         self._prover = _Prover(database, hasher)

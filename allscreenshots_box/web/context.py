@@ -7,7 +7,7 @@ from litestar.types import Scope
 
 from ..errors import BoxError
 from ..keys.authentication import AuthenticatedRequest
-from ..keys.plans import BucketState
+from ..keys.rate_limits import BucketState
 from ..render.queue import QueueTimes
 from ..render.shot import Rendering
 from ..validation import Ignored

@@ -45,7 +45,7 @@ from allscreenshots_box.admin.path_prefix import LONGEST
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.keys.plans import Buckets
+from allscreenshots_box.keys.rate_limits import TokenBuckets
 from allscreenshots_box.storage import audit
 from allscreenshots_box.storage.audit import Actor
 from allscreenshots_box.storage.database import open_database, writing
@@ -812,7 +812,7 @@ def test_a_refused_try_is_counted_nowhere(page: Client) -> None:
 
 
 def test_known_addresses_are_bounded() -> None:
-    guesses = LoginThrottle(Buckets())
+    guesses = LoginThrottle(TokenBuckets())
     for number in range(MOST_KNOWN + 1):
         guesses.remember(f"192.0.2.{number}", "hash", NOW)
     assert [guesses.knows(f"192.0.2.{number}", "hash", NOW) for number in (0, 1, MOST_KNOWN)] == [False, True, True]

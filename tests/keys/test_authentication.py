@@ -16,7 +16,7 @@ from allscreenshots_box.errors import KeyInQuery, ServiceUnavailable, Unauthoriz
 from allscreenshots_box.keys import authentication
 from allscreenshots_box.keys.authentication import Authenticator
 from allscreenshots_box.keys.hashing import Hasher
-from allscreenshots_box.keys.plans import Buckets
+from allscreenshots_box.keys.rate_limits import TokenBuckets
 from allscreenshots_box.storage import database
 
 
@@ -61,7 +61,7 @@ def at_the_gate(
     async def opened() -> AsyncIterator[Authenticator]:
         async with database.connected(settings.database_path) as db:
             hasher = Hasher(counting)
-            authenticator = Authenticator(db, hasher, Buckets())
+            authenticator = Authenticator(db, hasher, TokenBuckets())
             yield authenticator
             await authenticator.close()
             hasher.close()
@@ -348,7 +348,7 @@ def test_a_hash_is_made_anew_when_the_cost_rises(settings: Settings, db: sqlite_
     async def run() -> None:
         async with database.connected(settings.database_path) as opened:
             hasher = Hasher(dearer)
-            authenticator = Authenticator(opened, hasher, Buckets())
+            authenticator = Authenticator(opened, hasher, TokenBuckets())
             await authenticator.recognize(carrying(secret), "192.0.2.1")
             renewed = keys.find(db, key.prefix)
             assert renewed.hash != key.hash

@@ -13,7 +13,7 @@ from allscreenshots_box.admin.authentication import AdminAuthentication
 from allscreenshots_box.config import Settings
 from allscreenshots_box.keys.authentication import Authenticator
 from allscreenshots_box.keys.hashing import AT_ONCE, Hasher
-from allscreenshots_box.keys.plans import Buckets
+from allscreenshots_box.keys.rate_limits import TokenBuckets
 from allscreenshots_box.storage import database
 from tests.keys.test_authentication import CountingHasher, carrying
 
@@ -51,8 +51,8 @@ def test_a_crowd_of_keys_and_a_password_share_the_bound_and_the_password_does_no
     async def scene() -> None:
         async with database.connected(settings.database_path) as connected:
             hasher = Hasher(noting)
-            authenticator = Authenticator(connected, hasher, Buckets())
-            authentication = AdminAuthentication(connected, hasher, Buckets())
+            authenticator = Authenticator(connected, hasher, TokenBuckets())
+            authentication = AdminAuthentication(connected, hasher, TokenBuckets())
             crowd = [asyncio.create_task(authenticator.recognize(carrying(one), "192.0.2.1")) for one in secrets]
             await begun(noting, AT_ONCE)
             signing_in = asyncio.create_task(authentication.sign_in(PASSWORD, "192.0.2.7", None))

@@ -7,8 +7,9 @@ from sqlite_utils import Database
 
 from allscreenshots_box import keys
 from allscreenshots_box.errors import OperatorError
-from allscreenshots_box.keys import plans
-from allscreenshots_box.keys.plans import Buckets, Plan
+from allscreenshots_box.keys import plans, rate_limits
+from allscreenshots_box.keys.plans import Plan
+from allscreenshots_box.keys.rate_limits import TokenBuckets
 
 PLAN = Plan(name="p", screenshots_per_hour=3600, screenshots_burst=3, requests_per_hour=7200, requests_burst=5)
 
@@ -29,47 +30,47 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def buckets(clock: Clock) -> Buckets:
-    return Buckets(clock)
+def buckets(clock: Clock) -> TokenBuckets:
+    return TokenBuckets(clock)
 
 
-def test_a_burst_is_let_through_and_then_no_more(buckets: Buckets) -> None:
+def test_a_burst_is_let_through_and_then_no_more(buckets: TokenBuckets) -> None:
     waits = [buckets.take(1, "screenshot", PLAN).wait for _ in range(4)]
     assert waits == [0, 0, 0, 1]
 
 
-def test_tokens_come_back_at_the_plans_rate(buckets: Buckets, clock: Clock) -> None:
+def test_tokens_come_back_at_the_plans_rate(buckets: TokenBuckets, clock: Clock) -> None:
     for _ in range(3):
         buckets.take(1, "screenshot", PLAN)
     clock.time += 2
     assert [buckets.take(1, "screenshot", PLAN).wait for _ in range(3)] == [0, 0, 1]
 
 
-def test_a_bucket_never_holds_more_than_its_burst(buckets: Buckets, clock: Clock) -> None:
+def test_a_bucket_never_holds_more_than_its_burst(buckets: TokenBuckets, clock: Clock) -> None:
     buckets.take(1, "screenshot", PLAN)
     clock.time += 1_000_000
     assert buckets.take(1, "screenshot", PLAN).remaining == 2
 
 
-def test_keys_and_kinds_have_buckets_of_their_own(buckets: Buckets) -> None:
+def test_keys_and_kinds_have_buckets_of_their_own(buckets: TokenBuckets) -> None:
     for _ in range(3):
         buckets.take(1, "screenshot", PLAN)
     assert buckets.take(1, "general", PLAN).remaining == 4
     assert buckets.take(2, "screenshot", PLAN).remaining == 2
 
 
-def test_a_token_given_back_can_be_taken_again(buckets: Buckets) -> None:
+def test_a_token_given_back_can_be_taken_again(buckets: TokenBuckets) -> None:
     for _ in range(3):
         buckets.take(1, "screenshot", PLAN)
     assert buckets.give_back(1, "screenshot", PLAN).remaining == 1
     assert buckets.take(1, "screenshot", PLAN).wait == 0
 
 
-def test_giving_back_overfills_nothing(buckets: Buckets) -> None:
+def test_giving_back_overfills_nothing(buckets: TokenBuckets) -> None:
     assert buckets.give_back(1, "screenshot", PLAN).remaining == 3
 
 
-def test_a_smaller_plan_binds_from_the_next_request(buckets: Buckets) -> None:
+def test_a_smaller_plan_binds_from_the_next_request(buckets: TokenBuckets) -> None:
     buckets.take(1, "screenshot", PLAN)
     small = Plan(name="s", screenshots_per_hour=1, screenshots_burst=1, requests_per_hour=1, requests_burst=1)
     assert buckets.take(1, "screenshot", small).remaining == 0
@@ -77,8 +78,8 @@ def test_a_smaller_plan_binds_from_the_next_request(buckets: Buckets) -> None:
 
 
 def test_full_buckets_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(plans, "SWEEP_AT", 10)
-    buckets = Buckets(clock)
+    monkeypatch.setattr(rate_limits, "SWEEP_AT", 10)
+    buckets = TokenBuckets(clock)
     for key_id in range(10):
         buckets.take(key_id, "screenshot", PLAN)
     clock.time += 100
@@ -86,7 +87,7 @@ def test_full_buckets_are_forgotten(clock: Clock, monkeypatch: pytest.MonkeyPatc
     assert len(buckets._buckets) == 1
 
 
-def test_both_families_of_headers_tell_the_same(buckets: Buckets) -> None:
+def test_both_families_of_headers_tell_the_same(buckets: TokenBuckets) -> None:
     headers = buckets.take(1, "screenshot", PLAN).headers(now=5000.25)
     assert headers["X-RateLimit-Limit"] == "3"
     assert headers["X-RateLimit-Remaining"] == "2"
