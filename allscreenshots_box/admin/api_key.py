@@ -15,6 +15,7 @@ from ..keys import GeneratedKey, KeySecret, plans, usage_store
 from ..keys.usage_store import Counts
 from ..services import Services
 from ..storage.audit import Actor
+from ..storage.database import typed
 from . import expiry, formatting, forms, key_list
 from .api_keys import hosts_in, shown_once
 from .forms import Form, Outdated
@@ -189,6 +190,7 @@ def _told(db: sqlite_utils.Database, key_id: int, now: datetime) -> dict[str, An
         "key": key,
         "state": key.state(now),
         "live": live,
+        "prune": typed(db, "keys prune"),
         "secrets": [(secret, secret.state(now)) for secret in found],
         "used": used,
         "made": made,

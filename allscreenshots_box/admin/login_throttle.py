@@ -36,7 +36,7 @@ MOST_KNOWN = 100  # addresses; the one that signed in the longest ago goes first
 
 Proof = Callable[[], Awaitable[bool]]
 
-_LINK = "use a one-time link: sudo allscreenshots-box admin link, on the machine itself, prints one"
+_LINK = "use a one-time link: the page to sign in on names the command that prints one"
 
 
 @dataclass(frozen=True)

@@ -59,7 +59,7 @@ def _half_out(request: AnyRequest, error: DatabaseError, forgotten: Cookie) -> R
     """Take the session from this browser at least, and say what is left of it."""
     logs.fault("session_not_ended", error)
     why = trouble(error, request.app.state.services.settings.database_path)
-    answer = page("half-out.html", status=503, why=why)
+    answer = page("half-out.html", status=503, why=why, command=_command(request, "admin sign-out"))
     answer.set_cookie(forgotten)
     return answer
 
@@ -154,11 +154,11 @@ async def _link_form(
     return page("link.html", status=status if good else 404, **shown)
 
 
-def _command(request: AnyRequest) -> str:
-    """Return the command that makes a link; without the paths of this machine for who is not on it."""
-    command = command_hint.typed(request.app.state.services.settings.data_dir, "admin link")
+def _command(request: AnyRequest, words: str = "admin link") -> str:
+    """Return the command that does *words*; without the paths of this machine for who is not on it."""
+    command = command_hint.typed(request.app.state.services.settings.data_dir, words)
     if command_hint.has_path(command) and not _is_near(request):
-        return f"{command_hint.PROGRAM} admin link"
+        return f"{command_hint.PROGRAM} {words}"
     return command
 
 

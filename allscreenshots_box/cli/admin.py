@@ -10,7 +10,7 @@ import click
 from ..admin import operators
 from ..config import Settings
 from ..errors import OperatorError
-from ..process import locks
+from ..process import command_hint, locks
 from .terminal import Commands, hand_over, hasher, opened, say
 
 _LONGEST_LINE = 4 * operators.LARGEST_PASSWORD  # bytes; what is longer is no password in any case
@@ -34,7 +34,7 @@ def set_password(*, from_stdin: bool) -> None:
     """
     with opened() as (db, settings):
         asked = sys.stdin.isatty() and not from_stdin
-        password = operators.readable(_asked() if asked else _piped())
+        password = operators.readable(_asked() if asked else _piped(settings))
         ended = operators.set_password(db, hasher(settings).hash(password), now=datetime.now(UTC))
     say(f"The password of the page is set; {ended} signed out.", err=True)
 
@@ -71,7 +71,7 @@ def _asked() -> str:
         say("The two passwords differ: type both again.", err=True)
 
 
-def _piped() -> str:
+def _piped(settings: Settings) -> str:
     line = sys.stdin.buffer.readline(_LONGEST_LINE) if sys.stdin is not None else b""
     try:
         password = line.decode().rstrip("\r\n")
@@ -80,7 +80,7 @@ def _piped() -> str:
     if not password:
         raise OperatorError(
             "No password was given: run this on a terminal, which asks for it, or give it as one line on standard "
-            "input: `allscreenshots-box admin password --stdin < FILE`."
+            f"input: `{command_hint.typed(settings.data_dir, 'admin password --stdin < FILE')}`."
         )
     return password
 

@@ -12,10 +12,11 @@ from typing import cast
 import uvloop
 
 from .. import logs
-from ..config import Loaded
+from ..config import Loaded, default_data_dir
 from ..errors import OperatorError
+from ..process import command_hint
 from . import browser, machine, service, store
-from .context import SERVICE, CheckContext
+from .context import CheckContext
 from .result import CheckResult, Finding, Skipped, State, failed, ok
 
 __all__ = ["NAMES", "Finding", "State", "examine", "lines"]
@@ -87,7 +88,8 @@ async def _findings(load: Callable[[], Loaded], only: Collection[str]) -> AsyncI
     try:
         loaded = load()
     except OperatorError as error:
-        cure = f"mend it where it stands; `{SERVICE} config` shows what is in force, `{SERVICE} doctor` then goes on"
+        shows, goes_on = (command_hint.typed(default_data_dir(), words) for words in ("config", "doctor"))
+        cure = f"mend it where it stands; `{shows}` shows what is in force, `{goes_on}` then goes on"
         yield _finding(1, SETTINGS, failed(str(error), cure))
         return
     yield _finding(1, SETTINGS, ok(_told(loaded)))

@@ -12,7 +12,7 @@ from .. import hosts
 from ..config import Settings
 from ..egress.policy import Policy, policy_of
 from ..errors import BoxError, OperatorError, TargetNotAllowed
-from ..process import privileges
+from ..process import command_hint, privileges
 from ..render.browsers.chromium import find_executable
 from ..render.renderer import Equipment, Renderer, running
 from ..render.shot import BlockOptions, Extract, Field, Shot, Window
@@ -155,7 +155,7 @@ async def sandbox(context: CheckContext) -> CheckResult:
         opened = running(_equipment(settings), policy(settings, site))
         context.renderer = await context.stack.enter_async_context(opened)
     except OperatorError as error:
-        return failed(str(error), _cure_of_start(str(error)))
+        return failed(str(error), _cure_of_start(str(error), settings))
     if settings.dangerously_disable_sandbox:
         source = context.sources["dangerously_disable_sandbox"]
         fact = "OFF: an exploit in any page has all that the server's user has, keys' hashes included"
@@ -180,11 +180,11 @@ def policy(settings: Settings, site: Site) -> Policy:
     return replace(policy_of(settings), allow=(hosts.read(site.place),), deny=())
 
 
-def _cure_of_start(told: str) -> str:
+def _cure_of_start(told: str, settings: Settings) -> str:
     if "sandbox" in told.lower():
         return " && ".join(cure for _, _, cure in _obstacles()) or NAMESPACES
     if "ca_dir" in told or "your rules" in told:  # what the operator names, and the browser is started with
-        return f"mend what it names; `{SERVICE} config` shows where it is set"
+        return f"mend what it names; `{command_hint.typed(settings.data_dir, 'config')}` shows where it is set"
     return INSTALL.replace("install", "install --reinstall", 1)
 
 

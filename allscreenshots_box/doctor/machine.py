@@ -11,6 +11,7 @@ from pathlib import Path
 from .. import keys, resources
 from ..config import Settings
 from ..egress.session import Bounds
+from ..process import command_hint
 from ..resources import MIB, Memory
 from .context import ASKING_SECONDS, SERVICE, SYSTEMD, CheckContext
 from .result import CheckResult, failed, ok, warning
@@ -110,7 +111,7 @@ def enough(slots: int, memory: Memory, where: str, *, serving: bool) -> CheckRes
 
 
 def _where(settings: Settings) -> str:
-    return f"{SERVICE} config --data-dir {settings.data_dir} shows where it is set"
+    return f"{command_hint.typed(settings.data_dir, 'config')} shows where it is set"
 
 
 def shared_memory(_: CheckContext) -> CheckResult:

@@ -12,7 +12,7 @@ import sqlite_utils
 
 from ..config import Settings
 from ..errors import OperatorError
-from ..process import privileges
+from ..process import command_hint, privileges
 from ..render.blocking import filter_lists as lists
 from ..storage import database
 from ..storage.migrations import migrations
@@ -67,7 +67,8 @@ def _some(told: list[str]) -> str:
 def _cure_of_entering(settings: Settings) -> str:
     folder = shlex.quote(str(settings.data_dir))
     if os.geteuid() != 0:
-        return f"sudo {SERVICE} doctor, or name a directory of {privileges.name()} with --data-dir"
+        command = command_hint.typed(settings.data_dir, "doctor", as_root=True)
+        return f"{command}, or name a directory of {privileges.name()} with --data-dir"
     return f"id {settings.user} || useradd --system {settings.user}; chown -R {settings.user}: {folder}"
 
 
@@ -105,7 +106,7 @@ def _soundness(db: sqlite_utils.Database, path: Path) -> CheckResult:
 def _restoring(path: Path) -> str:
     folder = shlex.quote(str(path.parent))
     return (
-        f"systemctl stop {SERVICE}; {SERVICE} --data-dir {folder} restore BACKUP; systemctl start {SERVICE} "
+        f"systemctl stop {SERVICE}; {command_hint.typed(path.parent, 'restore BACKUP')}; systemctl start {SERVICE} "
         f"(without a backup: mkdir -m 0700 {folder}/damaged; mv {folder}/box.db* {folder}/damaged/, and make new keys)"
     )
 

@@ -9,7 +9,7 @@ import sqlite_utils
 
 from ..errors import OperatorError
 from ..storage.audit import COMMAND_LINE, Actor, record
-from ..storage.database import acting
+from ..storage.database import acting, typed
 
 Kind = Literal["screenshot", "general"]
 
@@ -103,7 +103,7 @@ def remove_plan(db: sqlite_utils.Database, name: str, *, by: Actor = COMMAND_LIN
         if users:
             raise OperatorError(
                 f"Keys are on the plan {name!r} ({', '.join(users)}): move each to another plan, "
-                "or forget those that are revoked with `allscreenshots-box keys prune`."
+                f"or forget those that are revoked with `{typed(db, 'keys prune')}`."
             )
         db.execute("delete from plans where name = ?", [name])
         record(db, by, "remove plan", name)

@@ -19,7 +19,7 @@ from .. import hosts as places
 from ..errors import OperatorError
 from ..hosts import HostPattern
 from ..storage.audit import COMMAND_LINE, Actor, record
-from ..storage.database import acting, writing
+from ..storage.database import acting, typed, writing
 from ..timestamps import stamp
 from .hashing import GeneratedKey, generated
 from .plans import Plan, no_plan, plans
@@ -136,7 +136,7 @@ def find(db: sqlite_utils.Database, wanted: str | int) -> KeySecret:
     named = _live_named(db, wanted)
     if not named:
         raise OperatorError(
-            f"There is no live key {wanted!r}: `allscreenshots-box keys list --all` shows every key there is."
+            f"There is no live key {wanted!r}: `{typed(db, 'keys list --all')}` shows every key there is."
         )
     return min(named, key=lambda key: key.retires_at is not None)
 

@@ -18,9 +18,9 @@ _IS_ROOT = os.geteuid() == 0
 _BY_SUDO = "SUDO_USER" in os.environ
 
 
-def typed(data_dir: Path, words: str) -> str:
-    """Return the command line that does *words*, such as "admin link", on *data_dir*."""
-    sudo = _BY_SUDO if _IS_ROOT else data_dir == SERVICE_DATA_DIR
+def typed(data_dir: Path, words: str, *, as_root: bool = False) -> str:
+    """Return the command line that does *words*, such as "admin link", on *data_dir*; *as_root* if only root can."""
+    sudo = _BY_SUDO if _IS_ROOT else as_root or data_dir == SERVICE_DATA_DIR
     default = SERVICE_DATA_DIR if sudo else _DEFAULT
     path = _SUDO_PATH if sudo else os.environ.get("PATH", os.defpath)
     option = "" if data_dir == default else f"--data-dir {shlex.quote(str(data_dir))} "

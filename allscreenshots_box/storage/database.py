@@ -110,10 +110,19 @@ def writing(db: sqlite_utils.Database, *, patience: int | None = None) -> Iterat
         raise
 
 
+def typed(db: sqlite_utils.Database, words: str) -> str:
+    """Return the command line that does *words* on the data directory of *db*."""
+    return command_hint.typed(_path(db).parent, words)
+
+
+def _path(db: sqlite_utils.Database) -> Path:
+    return Path(db.conn.execute("pragma database_list").fetchone()[2])
+
+
 @contextmanager
 def acting(db: sqlite_utils.Database) -> Iterator[None]:
     """One transaction of somebody who acts, such as who stops a key: on a full disk it has the reserve."""
-    path = Path(db.conn.execute("pragma database_list").fetchone()[2])
+    path = _path(db)
     if not path.name:  # it lies in memory
         with writing(db):
             yield

@@ -168,6 +168,7 @@ def test_usage_is_shown_by_key(run: Run, data_dir: Path) -> None:
     ("words", "code", "told"),
     [
         (("keys", "rotate", "nobody"), 1, "no live key 'nobody'"),
+        (("keys", "rotate", "nobody"), 1, "/data keys list --all` shows every key"),
         (("keys", "create", "x", "--plan", "gold"), 1, "the plans are default"),
         (("keys", "create", "x", "--expires", "soon"), 2, "not a duration"),
         (("keys", "create", "x", "--expires", "999999999d"), 1, "further than the calendar"),

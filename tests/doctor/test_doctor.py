@@ -366,7 +366,7 @@ def test_a_broken_settings_file_is_named_with_its_cure(data_dir: Path, line: str
     assert (code, list(findings)) == (1, ["settings"])
     assert fact in findings["settings"]["fact"]
     assert str(file) in findings["settings"]["fact"]
-    assert "`allscreenshots-box config`" in findings["settings"]["cure"]
+    assert f"`{PROGRAM} config`" in findings["settings"]["cure"]
 
 
 @needs_root
@@ -389,7 +389,7 @@ def test_what_takes_root_is_told_to_who_is_not(used: Path) -> None:
     assert (done.returncode, failed(findings)) == (1, {"port", "data directory"} | NO_BROWSER)
     assert "needs root" in findings["port"]["fact"]
     assert "--port 8080" in findings["port"]["cure"]
-    assert "sudo allscreenshots-box doctor" in findings["data directory"]["cure"]
+    assert findings["data directory"]["cure"].startswith(f"sudo {PROGRAM} --data-dir {used} doctor, or name ")
 
 
 def test_a_sandbox_that_is_turned_off_is_found_with_its_cure(options: tuple[str, ...]) -> None:

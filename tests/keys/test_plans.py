@@ -10,6 +10,7 @@ from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.keys import plans, rate_limits
 from allscreenshots_box.keys.plans import Plan
 from allscreenshots_box.keys.rate_limits import TokenBuckets
+from allscreenshots_box.storage.database import typed
 
 PLAN = Plan(name="p", screenshots_per_hour=3600, screenshots_burst=3, requests_per_hour=7200, requests_burst=5)
 
@@ -138,8 +139,9 @@ def test_a_limit_out_of_range_is_refused(db: Database, number: int) -> None:
 def test_a_plan_in_use_stays(db: Database, hasher: PasswordHasher) -> None:
     plans.set_plan(db, "small", {"screenshots_per_hour": 5})
     keys.create(db, hasher, "svc", plan="small")
-    with pytest.raises(OperatorError, match=r"Keys are on the plan 'small' \(svc\)"):
+    with pytest.raises(OperatorError, match=r"Keys are on the plan 'small' \(svc\)") as caught:
         plans.remove_plan(db, "small")
+    assert f"`{typed(db, 'keys prune')}`" in str(caught.value)
 
 
 def test_a_plan_nobody_uses_goes(db: Database) -> None:

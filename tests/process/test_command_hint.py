@@ -1,5 +1,7 @@
 """The command that a message names, for whoever is to type it."""
 
+import os
+import re
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,23 @@ def test_a_command_is_spelled_for_who_called(
     }.items():
         monkeypatch.setattr(command_hint, name, value)
     assert command_hint.typed(data_dir, "admin link") == typed.format(program=program)
+
+
+def test_what_takes_root_is_done_as_root() -> None:
+    root = command_hint.typed(Path("/d"), "doctor", as_root=True)
+    assert root.startswith("sudo ") == (os.geteuid() != 0 or "SUDO_USER" in os.environ)
+    assert root.endswith(" --data-dir /d doctor")
+
+
+BY_HAND = re.compile(r"(allscreenshots-box|\{(SERVICE|PROGRAM)\}) (admin|backup|config|doctor|keys|plans|restore)\b")
+# Strangers are told no path, and settings that cannot be read tell no data directory.
+MEANT = {"web/probes.py", "api/reference.html", "config.py", "restore/restore.py", "admin/templates/activity.html"}
+
+
+def test_commands_are_not_spelled_by_hand() -> None:
+    package = Path(command_hint.__file__).parents[1]
+    files = [*package.rglob("*.py"), *package.rglob("*.html")]
+    assert {str(path.relative_to(package)) for path in files if BY_HAND.search(path.read_text())} == MEANT
 
 
 def test_another_program_of_the_name_is_not_meant(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
