@@ -4,6 +4,14 @@ import sqlite_utils
 
 migrations = sqlite_utils.Migrations("allscreenshots_box")
 
+# The plan that a new box begins with: no honest caller is to notice it, and a loop gone wrong is to be stopped.
+SCREENSHOTS_PER_HOUR = 20_000  # 5.6 a second: about half of what two cores take of plain pages
+SCREENSHOTS_BURST = 100  # at once: the pages of a site, handed over together; 18 s of the rate
+# What is no screenshot is cheap: five times as much, so that who polls is not bounded before who shoots.
+REQUESTS_PER_HOUR = 100_000
+REQUESTS_BURST = 500  # at once
+DEFAULT_PLAN = (SCREENSHOTS_PER_HOUR, SCREENSHOTS_BURST, REQUESTS_PER_HOUR, REQUESTS_BURST)  # as the columns stand
+
 
 @migrations()
 def m001_keys(db: sqlite_utils.Database) -> None:

@@ -1,5 +1,6 @@
 import re
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 from argon2 import PasswordHasher
@@ -10,7 +11,11 @@ from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.keys import plans, rate_limits
 from allscreenshots_box.keys.plans import Plan
 from allscreenshots_box.keys.rate_limits import TokenBuckets
+from allscreenshots_box.storage import migrations
 from allscreenshots_box.storage.database import typed
+
+ROOT = Path(__file__).parents[2]
+API = (ROOT / "docs/api.md").read_text()
 
 PLAN = Plan(name="p", screenshots_per_hour=3600, screenshots_burst=3, requests_per_hour=7200, requests_burst=5)
 
@@ -134,6 +139,17 @@ def test_a_weight_is_from_1_to_100(db: Database, number: int, fine: bool) -> Non
 def test_a_limit_out_of_range_is_refused(db: Database, number: int) -> None:
     with pytest.raises(OperatorError, match="Screenshots burst must be between 1 and 2147483647"):
         plans.set_plan(db, "p", {"screenshots_burst": number})
+
+
+def test_the_default_plan_is_what_the_docs_say(db: Database) -> None:
+    (plan,) = plans.plans(db)
+    hourly, burst, requests, at_once = migrations.DEFAULT_PLAN
+    assert (plan.screenshots_per_hour, plan.screenshots_burst) == (hourly, burst)
+    assert (plan.requests_per_hour, plan.requests_burst) == (requests, at_once)
+    told = f"{hourly:,} screenshots an hour (burst {burst}), {requests:,} other requests an hour (burst {at_once})"
+    assert told in (ROOT / "docs/plans.md").read_text()
+    assert f"| `screenshot` | {hourly:,} an hour, one every {3600 / hourly:g} s | {burst} |" in API
+    assert f"| `general` | {requests:,} an hour | {at_once} |" in API
 
 
 def test_a_plan_in_use_stays(db: Database, hasher: PasswordHasher) -> None:
