@@ -2,7 +2,7 @@
 
 import logging
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
@@ -10,12 +10,11 @@ from typing import Any
 import sqlite_utils
 
 from .. import logs
-from ..storage.database import BUSY_MILLISECONDS, Database, repeated, writing
+from ..storage.database import Database, writing
+from ..storage.write_behind import WriteBehind, kept_written
 
 KEPT = 10_000  # rows; the oldest go first
 MOST_WAITING = 2000  # not written yet; what comes faster than that, or finds no disk, takes the place of the oldest
-WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
-PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
 LONGEST_TEXT = 500  # characters of a caller or a target
 
 
@@ -41,27 +40,21 @@ class CaptureHistory:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._waiting: deque[CaptureRecord] = deque(maxlen=MOST_WAITING)
-        self._in_trouble = False
+        self._behind: WriteBehind[deque[CaptureRecord]] = WriteBehind(
+            database,
+            add,
+            empty=lambda: deque(maxlen=MOST_WAITING),
+            join=lambda earlier, later: deque([*earlier, *later], maxlen=MOST_WAITING),
+            failed=lambda error: logs.fault("captures_not_written", error),
+        )
 
     def note(self, entry: CaptureRecord) -> None:
         """Take note of one capture."""
-        self._waiting.append(entry)
+        self._behind.waiting.append(entry)
 
-    async def write(self, *, patience: int = PATIENCE) -> None:
+    async def write(self) -> None:
         """Write what is waiting; what cannot be written waits on, and is told once."""
-        if not self._waiting:
-            return
-        taken, self._waiting = self._waiting, deque(maxlen=MOST_WAITING)
-        try:
-            await self._database.run(add, list(taken), patience=patience)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the box goes on without a list of what it did
-            self._waiting = deque([*taken, *self._waiting], maxlen=MOST_WAITING)
-            if not self._in_trouble:
-                logs.fault("captures_not_written", error)
-            self._in_trouble = True
-            return
-        self._in_trouble = False
+        await self._behind.write()
 
     async def recent(
         self, *, before: int | None = None, number: int = 50, failed: bool = False, caller: str = ""
@@ -71,23 +64,19 @@ class CaptureHistory:
 
     async def close(self) -> None:
         """Write what is left, and wait for it."""
-        await self.write(patience=BUSY_MILLISECONDS)
-        if self._waiting:
-            logs.event("captures_lost", logging.ERROR, number=len(self._waiting))
+        if lost := await self._behind.close():
+            logs.event("captures_lost", logging.ERROR, number=len(lost))
 
 
 @asynccontextmanager
 async def noting(database: Database) -> AsyncIterator[CaptureHistory]:
     """Yield a Captures that is written as it grows, and once more when the block ends."""
     captures = CaptureHistory(database)
-    try:
-        async with repeated(captures.write, WRITE_SECONDS):
-            yield captures
-    finally:
-        await captures.close()
+    async with kept_written(captures):
+        yield captures
 
 
-def add(db: sqlite_utils.Database, entries: list[CaptureRecord], *, patience: int) -> None:
+def add(db: sqlite_utils.Database, entries: Iterable[CaptureRecord], *, patience: int) -> None:
     """Add *entries*, all or none, and forget the oldest rows over the bound."""
     marks = ", ".join(f":{column}" for column in _COLUMNS)
     with writing(db, patience=patience):

@@ -14,14 +14,13 @@ from datetime import UTC, date, datetime
 from .. import logs
 from ..errors import BoxError, InvalidRequest, QuotaExceeded, RateLimited
 from ..render.queue import QueueTimes
-from ..storage.database import BUSY_MILLISECONDS, Database, repeated
+from ..storage.database import Database
+from ..storage.write_behind import WriteBehind, kept_written
 from . import usage_store
 from .plans import Plan
 from .store import KeySecret
 from .usage_store import DAY, Counts, Holder, Period, Tally, moment, period_of
 
-WRITE_SECONDS = 1.0  # what a kill -9 may lose; half of what is promised, for slow disks
-PATIENCE = 50  # milliseconds: requests wait behind a write, and the next one comes soon
 KEYS_AT_ONCE = 50  # that are read in one go, with all their months: some milliseconds
 CANCELLED = "cancelled"  # counted among the error codes: the caller hung up, or the box stopped
 
@@ -57,12 +56,17 @@ class Usage:
     def __init__(self, database: Database, now: Clock = lambda: datetime.now(UTC)) -> None:
         self.now = now
         self._database = database
-        self._waiting: Tally = {}  # not written yet
+        self._behind: WriteBehind[Tally] = WriteBehind(
+            database,
+            usage_store.add,
+            empty=dict,
+            join=usage_store.merged,
+            failed=lambda error: logs.fault("usage_not_written", error),
+            recovered=lambda: logs.event("usage_written"),
+        )
         self._balances: dict[int, _Balance] = {}
         self._period: Period | None = None  # whose standings these are
         self.listing = asyncio.Lock()
-        self._reconciling = asyncio.Lock()  # what is written is in SQLite or waiting, never in neither or both
-        self._in_trouble = False
 
     @asynccontextmanager
     async def capture(self, key: KeySecret, times: QueueTimes) -> AsyncIterator[Capture]:
@@ -95,8 +99,8 @@ class Usage:
 
     async def of_organization(self, organization: str, *, span: int = DAY, since: str = "") -> dict[str, Counts]:
         """Return the screenshots and bytes of all of an organization from a day on, by *span*."""
-        async with self._reconciling:
-            among = list({key_id for key_id, _ in self._waiting})
+        async with self._behind.reconciling:
+            among = list({key_id for key_id, _ in self._behind.waiting})
             used, members = await self._database.run(
                 usage_store.of_organization, organization, among, span=span, since=since
             )
@@ -115,7 +119,7 @@ class Usage:
         No more than the database's thread has done in some milliseconds; to be asked for by one at a time, holding
         *listing*, so that others' requests have their turns between.
         """
-        async with self._reconciling:
+        async with self._behind.reconciling:
             found = await self._database.run(usage_store.stretch, organization, after, KEYS_AT_ONCE, month)
             used = {holder.id: (lately, in_all) for holder, lately, in_all in found}
             for (key_id, day), counts in self._waiting_of(used):
@@ -128,7 +132,7 @@ class Usage:
 
     async def by_day(self, key_ids: Sequence[int], since: date) -> Counter[str]:
         """Return how many screenshots these keys took together on each day from *since* on."""
-        async with self._reconciling:
+        async with self._behind.reconciling:
             used = await self._database.run(usage_store.days, key_ids, since.isoformat())
             for (_, day), counts in self._waiting_of(key_ids):
                 if day >= since.isoformat():
@@ -137,46 +141,32 @@ class Usage:
 
     async def all_days(self, since: date) -> dict[str, Counts]:
         """Return what all keys used together on each day from *since* on."""
-        async with self._reconciling:
+        async with self._behind.reconciling:
             used = await self._database.run(usage_store.all_days, since.isoformat())
-            for (_, day), counts in self._waiting.items():
+            for (_, day), counts in self._behind.waiting.items():
                 if day >= since.isoformat():
                     used.setdefault(day, Counts()).add(counts)
         return used
 
     def _waiting_of(self, key_ids: Iterable[int]) -> list[tuple[tuple[int, str], Counts]]:
         wanted = set(key_ids)
-        return [(name, counts) for name, counts in self._waiting.items() if name[0] in wanted]
+        return [(name, counts) for name, counts in self._behind.waiting.items() if name[0] in wanted]
 
-    async def write(self, *, patience: int = PATIENCE) -> None:
+    async def write(self) -> None:
         """Write what is waiting; what cannot be written waits on, and is told once."""
-        async with self._reconciling:
-            if not self._waiting:
-                return
-            taken, self._waiting = self._waiting, {}
-            try:
-                await self._database.run(usage_store.add, taken, patience=patience)
-            except Exception as error:  # noqa: BLE001 - whatever it is, what was counted stays counted
-                usage_store.merge(self._waiting, taken)
-                if not self._in_trouble:
-                    logs.fault("usage_not_written", error)
-                self._in_trouble = True
-                return
-        if self._in_trouble:
-            logs.event("usage_written")
-        self._in_trouble = False
+        await self._behind.write()
 
     async def close(self) -> None:
         """Write what is left, and wait for it; say what is lost if that cannot be."""
-        await self.write(patience=BUSY_MILLISECONDS)
-        lost = sum(counts.screenshots for counts in self._waiting.values())
-        if self._waiting:
-            logs.event("usage_lost", logging.ERROR, screenshots=lost, keys=len({key_id for key_id, _ in self._waiting}))
+        if lost := await self._behind.close():
+            screenshots = sum(counts.screenshots for counts in lost.values())
+            number = len({key_id for key_id, _ in lost})
+            logs.event("usage_lost", logging.ERROR, screenshots=screenshots, keys=number)
 
     def _count(self, key_id: int, day: date, counts: Counts) -> None:
         if counts == Counts():
             return
-        self._waiting.setdefault((key_id, day.isoformat()), Counts()).add(counts)
+        self._behind.waiting.setdefault((key_id, day.isoformat()), Counts()).add(counts)
         # Looked up anew: the month may have been left and entered meanwhile. Who is not there yet is read later.
         if self._period == period_of(day) and key_id in self._balances:
             self._balances[key_id].used.add(counts)
@@ -190,7 +180,7 @@ class Usage:
         return standing if standing is not None else await self._read(key_id, period)
 
     async def _read(self, key_id: int, period: Period) -> _Balance:
-        async with self._reconciling:
+        async with self._behind.reconciling:
             used = await self._database.run(usage_store.month, key_id, period.name)
             for (_, day), counts in self._waiting_of([key_id]):
                 if day.startswith(period.name):
@@ -204,11 +194,8 @@ class Usage:
 async def counting(database: Database) -> AsyncIterator[Usage]:
     """Yield a Usage that is written as it grows, and once more when the block ends."""
     usage = Usage(database)
-    try:
-        async with repeated(usage.write, WRITE_SECONDS):
-            yield usage
-    finally:
-        await usage.close()
+    async with kept_written(usage):
+        yield usage
 
 
 def _code(error: BaseException) -> str:

@@ -71,10 +71,11 @@ def moment(day: date) -> str:
     return f"{day.isoformat()}T00:00:00Z"
 
 
-def merge(into: Tally, other: Tally) -> None:
-    """Count in *into* what *other* has, too."""
+def merged(into: Tally, other: Tally) -> Tally:
+    """Count in *into* what *other* has, too, and return it."""
     for name, counts in other.items():
         into.setdefault(name, Counts()).add(counts)
+    return into
 
 
 def add(db: sqlite_utils.Database, used: Tally, *, patience: int) -> None:

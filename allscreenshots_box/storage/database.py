@@ -4,7 +4,7 @@ import asyncio
 import shlex
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from pathlib import Path
@@ -252,24 +252,3 @@ def _for_reading(path: Path) -> sqlite_utils.Database:
         db = sqlite_utils.Database(sqlite3.connect(path, check_same_thread=False))
         db.execute("pragma query_only = on")
         return db
-
-
-@asynccontextmanager
-async def repeated(write: Callable[[], Awaitable[None]], seconds: float) -> AsyncIterator[None]:
-    """Call *write* again and again, every so many *seconds*, until the block ends; a call that runs is let finish."""
-    stopping = asyncio.Event()
-    repeating = asyncio.create_task(_repeat(write, seconds, stopping))
-    try:
-        yield
-    finally:
-        stopping.set()
-        await repeating
-
-
-async def _repeat(write: Callable[[], Awaitable[None]], seconds: float, stopping: asyncio.Event) -> None:
-    while not stopping.is_set():
-        try:
-            async with asyncio.timeout(seconds):
-                await stopping.wait()
-        except TimeoutError:
-            await write()
