@@ -18,8 +18,8 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from prometheus_client.parser import text_string_to_metric_families
 
-from allscreenshots_box import advice, cli, config, errors, keys
-from allscreenshots_box.api import field_descriptions, usage
+from allscreenshots_box import cli, config, errors, keys
+from allscreenshots_box.api import field_descriptions, response_headers, usage
 from allscreenshots_box.captures import browser_session, request
 from allscreenshots_box.cli import terminal
 from allscreenshots_box.errors import BoxError
@@ -256,15 +256,22 @@ def test_a_field_means_the_same_in_the_docs_and_on_the_box(shape: str, above: st
     assert sentence(row.split("|")[4]) == field_descriptions.FIELDS[shape][field]
 
 
-@pytest.mark.parametrize("code", advice.ERRORS)
+@pytest.mark.parametrize("code", errors.by_code())
 def test_an_error_means_the_same_in_the_docs_and_on_the_box(code: str) -> None:
     when, cure = rows("docs/api.md", "Errors")[code].split("|")[3:5]
-    assert advice.ERRORS[code] == (sentence(when), sentence(cure))
+    assert (errors.by_code()[code].when, errors.by_code()[code].cure) == (sentence(when), sentence(cure))
 
 
 @pytest.mark.parametrize(
     ("header", "meaning"),
-    (advice.ALWAYS | advice.RATE | advice.LINE | advice.RESULT | advice.RETRY | advice.METHODS).items(),
+    (
+        response_headers.ALWAYS
+        | response_headers.RATE
+        | response_headers.QUEUE
+        | response_headers.RESULT
+        | response_headers.RETRY
+        | response_headers.METHODS
+    ).items(),
     ids=str,
 )
 def test_a_header_means_the_same_in_the_docs_and_on_the_box(header: str, meaning: str) -> None:

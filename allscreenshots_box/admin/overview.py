@@ -5,12 +5,19 @@ from typing import Any
 from litestar import Request, Response, get
 from litestar.di import NamedDependency
 
+from ..errors import by_code
+from ..keys.usage import CANCELLED
 from ..process import command_hint
 from ..services import Services
-from .cures import cure
 from .formatting import size
 from .status import all_of_it
 from .templating import base_of, page
+
+
+def cure(code: str) -> str:
+    """Return what to do about an error code; those that an older version counted have none."""
+    known = {CANCELLED: "The box stopped while the capture ran."}
+    return known.get(code, "") or getattr(by_code().get(code), "operator_cure", "")
 
 
 @get("/")

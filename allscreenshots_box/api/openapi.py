@@ -10,10 +10,9 @@ from litestar import Litestar, Request
 from litestar.openapi.plugins import JsonRenderPlugin
 from msgspec.inspect import DictType, ListType, Metadata, StrType, Type, UnionType
 
-from .. import advice
-from ..errors import BoxError
+from ..errors import by_code
 from ..validation import WireModel
-from . import field_descriptions
+from . import field_descriptions, response_headers
 
 # What the contract declares for an operation, and this version has no cause to answer.
 _NEVER = {"captureSync": {"404", "409"}}
@@ -197,12 +196,12 @@ def _describe_response(response: dict[str, Any], status: str, operation_id: str)
 
 def _headers(status: str, *, is_capture: bool) -> dict[str, str]:
     return (
-        advice.ALWAYS
-        | ({} if status == "401" else advice.RATE)
-        | (advice.LINE if is_capture and status in _AFTER_THE_LINE else {})
-        | (advice.RESULT if is_capture and status == "200" else {})
-        | (advice.RETRY if status in {"429", "503"} else {})
-        | (advice.CHALLENGE if status == "401" else {})
+        response_headers.ALWAYS
+        | ({} if status == "401" else response_headers.RATE)
+        | (response_headers.QUEUE if is_capture and status in _AFTER_THE_LINE else {})
+        | (response_headers.RESULT if is_capture and status == "200" else {})
+        | (response_headers.RETRY if status in {"429", "503"} else {})
+        | (response_headers.CHALLENGE if status == "401" else {})
     )
 
 
@@ -212,19 +211,12 @@ def _codes(status: str, operation_id: str) -> list[str]:
         return []
     left_out = _NOT_ANSWERED if operation_id == "captureSync" else _NOT_ANSWERED | _ONLY_FOR_CAPTURES
     statuses = statuses_of_codes()
-    return [code for code in advice.ERRORS if str(statuses[code]) == status and code not in left_out]
+    return [code for code in by_code() if str(statuses[code]) == status and code not in left_out]
 
 
 def statuses_of_codes() -> dict[str, int]:
     """Return every error code with its status."""
-    families = {error for error in _errors(BoxError) if error.code == BoxError.code and error.status != BoxError.status}
-    return {error.code: error.status for error in _errors(BoxError) if error not in families}
-
-
-def _errors(above: type[BoxError]) -> Iterator[type[BoxError]]:
-    yield above
-    for error in above.__subclasses__():
-        yield from _errors(error)
+    return {code: error.status for code, error in by_code().items()}
 
 
 def _curl(method: str, path: str) -> str:

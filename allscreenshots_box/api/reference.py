@@ -13,9 +13,11 @@ import jinja2
 from litestar import HttpMethod, Litestar, MediaType, Request, Response, route
 from markupsafe import Markup, escape
 
-from .. import __version__, advice
+from .. import __version__
+from ..errors import by_code
 from ..render import devices
-from .openapi import NOT_SENT, description_of, statuses_of_codes
+from . import response_headers
+from .openapi import NOT_SENT, description_of
 
 _HERE = Path(__file__).parent
 _STYLE = (_HERE / "reference.css").read_text()
@@ -80,14 +82,14 @@ def _page(spec: dict[str, Any]) -> str:
             "Shapes of answers": [name for name in shapes if name not in asked],
         },
         devices=[(name, devices.find(name)) for name in devices.NAMES],
-        errors=[(code, statuses_of_codes()[code], *told) for code, told in advice.ERRORS.items()],
-        headers=advice.ALWAYS
-        | advice.RATE
-        | advice.RETRY
-        | advice.CHALLENGE
-        | advice.LINE
-        | advice.RESULT
-        | advice.METHODS,
+        errors=[(code, error.status, error.when, error.cure) for code, error in by_code().items()],
+        headers=response_headers.ALWAYS
+        | response_headers.RATE
+        | response_headers.RETRY
+        | response_headers.CHALLENGE
+        | response_headers.QUEUE
+        | response_headers.RESULT
+        | response_headers.METHODS,
     )
 
 
@@ -124,7 +126,7 @@ def _with_links(text: str) -> Markup:
 
     def link(found: re.Match[str]) -> str:
         code = f"<code>{found[1]}</code>"
-        return f'<a href="#error-{found[1]}">{code}</a>' if found[1] in advice.ERRORS else code
+        return f'<a href="#error-{found[1]}">{code}</a>' if found[1] in by_code() else code
 
     return Markup(_CODE.sub(link, str(escape(text))))  # noqa: S704 - escaped
 

@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import errors, keys, timestamps
-from allscreenshots_box.admin import cures, formatting, status
+from allscreenshots_box.admin import formatting, overview, status
 from allscreenshots_box.config import Settings, _hosts
 from allscreenshots_box.keys import usage
 from allscreenshots_box.keys.usage_store import Counts
@@ -111,7 +111,7 @@ CODES = sorted({known.code for known in vars(errors).values() if hasattr(known, 
 
 @pytest.mark.parametrize("code", CODES)
 def test_there_is_a_cure_for_every_way_to_fail(code: str) -> None:
-    assert cures.cure(code)
+    assert overview.cure(code)
 
 
 @pytest.mark.parametrize(

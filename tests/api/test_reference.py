@@ -12,11 +12,12 @@ import pytest
 from litestar import Litestar
 from litestar.testing import TestClient
 
-from allscreenshots_box import advice, validation
+from allscreenshots_box import validation
 from allscreenshots_box.api import field_descriptions, openapi, reference
 from allscreenshots_box.app import create_app
 from allscreenshots_box.captures.request import ScreenshotRequest, shot_of
 from allscreenshots_box.config import Settings
+from allscreenshots_box.errors import by_code
 from allscreenshots_box.render import devices
 
 
@@ -112,9 +113,9 @@ def test_every_link_of_the_page_leads_somewhere(api: TestClient[Litestar], page:
         assert api.get(link).status_code == 200, link
 
 
-@pytest.mark.parametrize("code", advice.ERRORS)
+@pytest.mark.parametrize("code", by_code())
 def test_the_page_has_every_error_with_its_cure(page: Page, code: str) -> None:
-    told = advice.ERRORS[code]
+    told = (by_code()[code].when, by_code()[code].cure)
     assert f"error-{code}" in page.ids
     assert all(text.replace("`", "") in page.words for text in told)
 
@@ -155,7 +156,7 @@ def test_every_field_is_described_and_no_other(served: dict[str, Any]) -> None:
 
 
 def test_every_error_code_is_described_and_no_other() -> None:
-    assert set(openapi.statuses_of_codes()) == set(advice.ERRORS)
+    assert set(openapi.statuses_of_codes()) == set(by_code())
 
 
 @pytest.mark.parametrize(("code", "status"), openapi.statuses_of_codes().items())
