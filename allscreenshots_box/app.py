@@ -12,6 +12,7 @@ from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.spec import Components, SecurityScheme, Tag
+from litestar.routes import HTTPRoute
 from litestar.types import ASGIApp
 
 from . import __version__, keys, logs
@@ -36,6 +37,7 @@ from .keys.rate_limits import TokenBuckets
 from .keys.usage import Usage
 from .metrics import Metrics, Sample
 from .render.browsers import processes
+from .render.browsers.tab_pool import CAUSES
 from .render.renderer import Renderer, equipment, running
 from .services import Services
 from .storage import database
@@ -98,6 +100,7 @@ def create_app(settings: Settings, rendering: Rendering | None = None) -> Litest
     )
     app.state.page = None if settings.no_admin or settings.admin_address else ROOT
     inner, app.asgi_handler = app.asgi_handler, _not_started
+    metrics.expect(_operations(app))
     return app
 
 
@@ -163,13 +166,20 @@ def services_of(app: Litestar) -> Services:
     return cast("Services", app.state.services)
 
 
+def _operations(app: Litestar) -> set[tuple[str, str]]:
+    """Return what callers may ask for, by method and route; what is made for no path of its own is left out."""
+    known = {route.path: route.methods - {"OPTIONS"} for route in app.routes if isinstance(route, HTTPRoute)}
+    below = [path for path in known if path.startswith(f"{API_ROOT}/") and "{" not in path]
+    return {(method, path) for path in below for method in known[path]}
+
+
 def _sample(services: Services) -> Sample:
     slots, in_use, waiting = services.renderer.standing
     return Sample(
         slots=slots,
         in_use=in_use,
         waiting=waiting,
-        restarts=services.renderer.restarts,
+        restarts=dict.fromkeys(CAUSES, 0) | services.renderer.restarts,
         proofs=services.authenticator.proofs,
         ready=not services.readiness.reasons,
     )

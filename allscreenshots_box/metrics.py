@@ -9,12 +9,16 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessColl
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from . import errors
+
 CONTENT_TYPE = prometheus_client.CONTENT_TYPE_LATEST
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60)  # up to all that a client waits for
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "other"
 MOST_KEYS = 1000  # different ones as labels; the rest are counted together
 WEIGHED_SECONDS = 1.0  # between two walks through /proc
+
+STEPS = ("prepare", "go", "wait", "settle", "unclutter", "produce")  # of a rendering
 
 RATE_LIMITED = frozenset({"rate_limited", "quota_exceeded"})
 SHED = frozenset({"overloaded"})
@@ -68,6 +72,11 @@ class Metrics:
         self._limited = self._counter("rate_limited", "Requests refused because of a key's rate or quota.")
         self._shed = self._counter("shed", "Requests refused because the queue was full or the wait too long.")
         self._by_key = self._counter("key_requests", "Requests by key; with metrics_keys only.", "key", "code")
+        # At 0 from the start: rate() sees no first event of a series that was not there.
+        for code in ("ok", *errors.by_code()):
+            self._shots.labels(code)
+        for step in STEPS:
+            self._step_seconds.labels(step)
 
     def _counter(self, name: str, meaning: str, *labels: str) -> Counter:
         return Counter(f"allscreenshots_{name}", meaning, labels, registry=self._registry)
@@ -78,6 +87,13 @@ class Metrics:
     def watch(self, sample: Callable[[], Sample], memory: Callable[[], Mapping[str, int]]) -> None:
         """Ask these when the metrics are read; *memory* walks through /proc, and is asked once a second at most."""
         self._registry.register(_Gauges(sample, memory))
+
+    def expect(self, operations: Iterable[tuple[str, str]]) -> None:
+        """Have every answer that *operations*, methods and routes, may get at 0 from the start."""
+        for method, route in operations:
+            self._request_seconds.labels(route)
+            for status in {200, *(error.status for error in errors.by_code().values())}:
+                self._requests.labels(method, route, str(status))
 
     def count(self, served: Served) -> None:
         """Count one request."""

@@ -23,7 +23,7 @@ from allscreenshots_box.api import field_descriptions, response_headers, usage
 from allscreenshots_box.captures import browser_session, request
 from allscreenshots_box.cli import terminal
 from allscreenshots_box.errors import BoxError
-from allscreenshots_box.metrics import Metrics, Sample, Served
+from allscreenshots_box.metrics import STEPS, Metrics, Sample, Served
 from allscreenshots_box.render import devices
 from allscreenshots_box.web.error_body import error_body
 
@@ -478,6 +478,10 @@ def test_every_metric_is_documented_with_its_labels_and_no_other() -> None:
     documented = rows("docs/monitoring.md", "Metrics")
     assert {name: set(re.findall(r"`(\w+)`", row.split("|")[2])) for name, row in documented.items()} == metrics()
     assert all(row.split("|")[3].strip() for row in documented.values())
+
+
+def test_every_step_that_is_timed_is_counted_from_the_start() -> None:
+    assert set(STEPS) == timed()
 
 
 @pytest.mark.parametrize("step", sorted(timed()))

@@ -12,11 +12,12 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from prometheus_client import parser
 
-from allscreenshots_box import keys, metrics
+from allscreenshots_box import errors, keys, metrics
 from allscreenshots_box.app import create_app
 from allscreenshots_box.config import Settings
 from allscreenshots_box.errors import HttpError, Overloaded
 from allscreenshots_box.metrics import Metrics, Served
+from allscreenshots_box.render.browsers.tab_pool import CAUSES
 from allscreenshots_box.render.shot import Rendering
 from allscreenshots_box.web.areas import beside
 from tests.conftest import StandIn, standing_in
@@ -122,9 +123,30 @@ def test_no_stranger_makes_a_label(api: TestClient[Litestar], as_key: dict[str, 
         api.get(f"/v1/made-up/{number}", headers=as_key if number % 2 else {})
         api.request(f"VERB{number}", "/", headers={"X-API-Key": f"ask_{number}"})
     text = scraped(api)
-    labels = {pair for name, pairs in values(text) for pair in pairs if name == "allscreenshots_requests_total"}
+    counted = {pairs for (name, pairs), count in values(text).items() if name.endswith("_requests_total") and count}
+    labels = {pair for pairs in counted for pair in pairs}
     assert {text for kind, text in labels if kind == "route"} == {"/", "/v1/{path}", "other"}
     assert {text for kind, text in labels if kind == "method"} == {"GET", "other"}
+
+
+# --- at first -----------------------------------------------------------------------------------
+
+POST = {"method": "POST", "route": "/v1/screenshots"}
+AT_FIRST: list[tuple[str, dict[str, str]]] = [
+    *(("shots_total", {"code": code}) for code in ("ok", *errors.by_code())),
+    *(("step_seconds_count", {"step": step}) for step in metrics.STEPS),
+    *(("browser_restarts_total", {"cause": cause}) for cause in CAUSES if cause != "it_ended"),  # as the stand-in says
+    *(("argon2_proofs_total", {"outcome": outcome}) for outcome in ("good", "bad")),
+    *(("requests_total", POST | {"status": status}) for status in ("200", "401", "422", "429", "500", "503")),
+    ("requests_total", {"method": "GET", "route": "/v1/usage/quota", "status": "401"}),
+    ("request_seconds_count", {"route": "/v1/screenshots"}),
+]
+
+
+def test_what_may_be_counted_is_there_before_it_happens(api: TestClient[Litestar]) -> None:
+    text = values(scraped(api))  # rate() sees no first event of what was not there
+    told = {(f"allscreenshots_{name}", frozenset(labels.items())) for name, labels in AT_FIRST}
+    assert {one: text.get(one) for one in told} == dict.fromkeys(told, 0)
 
 
 # --- keys ---------------------------------------------------------------------------------------

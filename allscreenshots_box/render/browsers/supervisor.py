@@ -22,7 +22,7 @@ from .certificates import Authorities
 from .chromium import Chromium, find_executable
 from .process_limits import Killed, ProcessLimits
 from .progress import answer
-from .tab_pool import DIED, ENDED, BrowserGone, BrowserProcess, Tab, has_failed
+from .tab_pool import DIED, ENDED, UNANSWERED, UNCLOSED, UNOPENED, BrowserGone, BrowserProcess, Tab, has_failed
 from .watch import LOOK_SECONDS, Watch
 
 # How long nobody may be at work on an answer; see progress.py for what that means.
@@ -160,7 +160,7 @@ class Browser:
             return await asyncio.shield(opening)  # a shot whose deadline passes here leaves no half a tab behind
         except (ProtocolError, TimeoutError, OSError) as error:
             _absolve(error)
-            self._condemn(process, "no tab could be opened")
+            self._condemn(process, UNOPENED)
             raise await process.lost() from error
 
     def reload(self, policy: Policy) -> None:
@@ -208,7 +208,7 @@ class Browser:
             await asyncio.shield(process.probing)  # one for all who want to know, and none of them can break it off
         except (ProtocolError, TimeoutError, OSError) as error:
             _absolve(error)
-            self._condemn(process, "no answer to a health check")
+            self._condemn(process, UNANSWERED)
             raise await process.lost() from error
 
     async def _probe(self, process: BrowserProcess) -> None:
@@ -371,7 +371,7 @@ class Browser:
         try:
             await answer(process.close(tab), CALL_SECONDS, process.progress(), lambda: self._relieve(process))
         except (ProtocolError, TimeoutError):
-            self._condemn(process, "a tab could not be closed")
+            self._condemn(process, UNCLOSED)
 
     def _recycle(self, process: BrowserProcess) -> None:
         """Replace a browser that has served long or grown large: the next one first, so that nobody waits for it."""

@@ -24,6 +24,11 @@ SETTLED_SECONDS = 10.0  # after a shot left, what becomes of the browser may sti
 MISSED_SECONDS = 15.0  # after a process that all pages need has ended, what hangs is to be put down to that
 ALIVE_SECONDS = 3.0  # for a blank or broken page to say that it is there
 DIED, TOO_LARGE = "it ended", "it has grown too large"
+UNOPENED, UNANSWERED = "no tab could be opened", "no answer to a health check"
+UNCLOSED = "a tab could not be closed"
+# Of a browser's replacement, as they are counted: first those that are planned.
+_LOSSES = (DIED, TOO_LARGE, *AILMENTS, UNOPENED, UNANSWERED, UNCLOSED)
+CAUSES = ("shots", "memory", "age", "helper", *(reason.replace(" ", "_") for reason in _LOSSES))
 REMEMBERED_LOOKS = 5  # at what each process has used, a second apart
 _SHEET = re.compile(r"style-sheet-(\d+)-")
 _ENDED_FOR = {
