@@ -21,7 +21,7 @@ from .plans import Plan
 from .store import KeySecret
 from .usage_store import DAY, Counts, Holder, Period, Tally, moment, period_of
 
-KEYS_AT_ONCE = 50  # that are read in one go, with all their months: some milliseconds
+KEYS_AT_ONCE = 50  # that are read in one go: some milliseconds, and too few objects to begin a garbage collection
 CANCELLED = "cancelled"  # counted among the error codes: the caller hung up, or the box stopped
 
 Clock = Callable[[], datetime]
