@@ -8,10 +8,11 @@ from dataclasses import dataclass
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-SPELLING = "a host name, *.DOMAIN, an address or a network such as 10.0.0.0/8, and may end in :PORT"
+SPELLING = "a host name, *.DOMAIN, an address in full or a network such as 10.0.0.0/8, and may end in :PORT"
 
 _HOST = re.compile(r"(\*\.)?[a-z0-9_]([a-z0-9_.-]{0,252}[a-z0-9_])?")
 _WITH_PORT = re.compile(r"(\[[^\]]*\]|[^:]*):(\d{1,5})")
+_NUMBER = re.compile(r"\d+|0x[0-9a-f]*")  # as the end of a host makes an address of all of it, to browsers
 _HIGHEST_PORT = 65535
 
 
@@ -67,7 +68,8 @@ def host(text: str, *, wild: bool = False) -> str:
     try:
         return str(ipaddress.ip_address(bare))
     except ValueError:
-        if not _HOST.fullmatch(bare) or (bare.startswith("*.") and not wild):
+        numeric = _NUMBER.fullmatch(bare.rpartition(".")[2])
+        if numeric or not _HOST.fullmatch(bare) or (bare.startswith("*.") and not wild):
             raise ValueError(f"{text!r} is not a host name or address") from None
         return bare
 

@@ -1,6 +1,7 @@
 """The one process: bind, give up root, open the app, serve it, and stop without losing a shot."""
 
 import asyncio
+import gc
 import os
 import resource
 import shutil
@@ -130,6 +131,9 @@ async def _serve(  # noqa: PLR0913, PLR0917 - all that was made while we were ro
                 listeners.append(Listener(beside(app, side), other, None, most=few, **bounds))
             service = _Service(app, settings, reread, listeners, notifier)
             await _announce(settings, app)
+            # What there is by now stays: a look through all of it would stop everybody for a tenth of a second.
+            gc.collect()
+            gc.freeze()
             left = await service.run(signals)
     except asyncio.CancelledError:
         if not signals.stopping:
