@@ -15,7 +15,7 @@ import uvloop
 from litestar import Litestar
 
 from . import __version__, changes, keys, logs
-from .admin import operators
+from .admin import password as passwords
 from .app import create_app, reload, services_of
 from .config import Settings, spelled
 from .errors import OperatorError
@@ -266,7 +266,7 @@ async def _announce(settings: Settings, app: Litestar) -> None:
     if not live:
         create = command_hint.typed(settings.data_dir, "keys create NAME")
         lines.append(f"  No key yet: `{create}` makes one, while this runs.")
-    if settings.page_url and await services_of(app).database.run(operators.password_hash) is None:
+    if settings.page_url and await services_of(app).database.run(passwords.password_hash) is None:
         link = command_hint.typed(settings.data_dir, "admin link")
         lines.append(f"  No password for the page yet: `{link}` makes a link that sets it.")
     sys.stdout.write("\n".join(lines) + "\n")

@@ -8,7 +8,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 from playwright.sync_api import BrowserContext, Page
 
-from allscreenshots_box.admin import operators
+from allscreenshots_box.admin import password as passwords
 from allscreenshots_box.admin.authentication import cookie_name
 from allscreenshots_box.storage.audit import Actor
 from tests.box import Box
@@ -20,8 +20,8 @@ COOKIE = cookie_name(secure=False)
 def sign_in(client: TestClient[Litestar], db: sqlite_utils.Database, hasher: PasswordHasher) -> TestClient[Litestar]:
     """Make *client* a browser in which the operator is signed in, and whose forms are the page's own."""
     now, hashed = datetime.now(UTC), hasher.hash(PASSWORD)
-    operators.set_password(db, hashed, now=now)
-    token = operators.sign_in(db, hashed, by=Actor("operator"), now=now)
+    passwords.set_password(db, hashed, now=now)
+    token = passwords.sign_in(db, hashed, by=Actor("operator"), now=now)
     assert token is not None
     db.execute("delete from audit")  # what follows is what the test does
     db.conn.commit()

@@ -7,7 +7,7 @@ from litestar.di import NamedDependency
 
 from ..errors import OperatorError
 from .authentication import AdminAuthentication
-from .operators import SHORTEST_PASSWORD
+from .password import SHORTEST_PASSWORD
 from .path_prefix import ROOT
 from .sign_in import arrived, chosen, client_of, elsewhere, session_of
 from .templating import page

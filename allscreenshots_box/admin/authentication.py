@@ -20,10 +20,11 @@ from ..keys.hashing import Hasher
 from ..keys.rate_limits import TokenBuckets
 from ..storage.audit import Actor
 from ..storage.database import Database
-from . import csrf, operators
+from . import csrf, sessions
+from . import password as passwords
 from .login_throttle import LoginThrottle
-from .operators import OperatorSession
 from .path_prefix import ROOT, forwarded_prefix
+from .sessions import OperatorSession
 
 OPEN = {"open": True}  # the option of a handler that answers strangers
 TOLD_EVERY = timedelta(minutes=1)  # failures, to the audit: a flood must not push all else out of it; so ...
@@ -84,11 +85,11 @@ class AdminAuthentication:
 
     async def _recognize(self, headers: Headers, *, secure: bool) -> OperatorSession | None:
         tokens = _tokens(headers, cookie_name(secure=secure))[:MOST_COOKIES]
-        return await self._database.run(operators.recognize_one, tokens, now=self.now()) if tokens else None
+        return await self._database.run(sessions.recognize_one, tokens, now=self.now()) if tokens else None
 
     async def has_password(self) -> bool:
         """Say whether a password is set: before the first one, nobody can sign in."""
-        return await self._database.run(operators.password_hash) is not None
+        return await self._database.run(passwords.password_hash) is not None
 
     async def sign_in(self, password: str, client: str, instead_of: OperatorSession | None) -> str | None:
         """Return the token of a new session, None if that is not the password.
@@ -100,27 +101,27 @@ class AdminAuthentication:
             return None
         await self._tell_failures()
         by = Actor(_OPERATOR, client)
-        return await self._database.run(operators.sign_in, proven, by=by, now=self.now(), instead_of=instead_of)
+        return await self._database.run(passwords.sign_in, proven, by=by, now=self.now(), instead_of=instead_of)
 
     async def change_password(self, old: str, new: str, client: str) -> str | None:
         """Return the token of the one session that is left, None if *old* is not the password.
 
         Raises OperatorError if *new* cannot be one, RateLimited and ServiceUnavailable.
         """
-        new = operators.readable(new)
+        new = passwords.readable(new)
         proven = await self._proven(old, client)
         if proven is None:
             return None
         hashed = await self._hasher.hash(new)
         by = Actor(_OPERATOR, client)
-        session = await self._database.run(operators.change_password, proven, hashed, by=by, now=self.now())
+        session = await self._database.run(passwords.change_password, proven, hashed, by=by, now=self.now())
         if session is not None:
             self._throttle.remember(client, hashed, self.now())
         return session
 
     async def link_works(self, token: str) -> bool:
         """Say whether a one-time link would be taken."""
-        return await self._database.run(operators.link_works, token, now=self.now())
+        return await self._database.run(passwords.link_works, token, now=self.now())
 
     async def use_link(self, token: str, password: str, client: str) -> str | None:
         """Set the password by a one-time link, and return the token of a new session; None if it works no more.
@@ -129,16 +130,16 @@ class AdminAuthentication:
         """
         if not await self.link_works(token):  # a stranger costs no argon2
             return None
-        hashed = await self._hasher.hash(operators.readable(password))
+        hashed = await self._hasher.hash(passwords.readable(password))
         by = Actor(_OPERATOR, client)
-        session = await self._database.run(operators.use_link, token, hashed, by=by, now=self.now())
+        session = await self._database.run(passwords.use_link, token, hashed, by=by, now=self.now())
         if session is not None:
             self._throttle.remember(client, hashed, self.now())
         return session
 
     async def sessions(self) -> list[OperatorSession]:
         """Return who is signed in."""
-        return await self._database.run(operators.sessions, now=self.now())
+        return await self._database.run(sessions.those, now=self.now())
 
     async def require(self, session: OperatorSession) -> None:
         """Raise NotSignedIn if *session* has ended since it was recognized."""
@@ -147,11 +148,11 @@ class AdminAuthentication:
 
     async def sign_out(self, session: OperatorSession, by: Actor) -> None:
         """End one session."""
-        await self._database.run(operators.sign_out, session, by=by)
+        await self._database.run(sessions.sign_out, session, by=by)
 
     async def sign_out_everywhere(self, by: Actor) -> None:
         """End all sessions."""
-        await self._database.run(operators.sign_out_everywhere, by=by, now=self.now())
+        await self._database.run(sessions.sign_out_everywhere, by=by, now=self.now())
 
     async def close(self) -> None:
         """Let what is being proven and written come to its end."""
@@ -160,10 +161,10 @@ class AdminAuthentication:
 
     async def _proven(self, password: str, client: str) -> str | None:
         """Return the hash that *password* proves, None if it is not the password."""
-        hashed = await self._database.run(operators.password_hash)
-        if hashed is None or len(password.encode()) > operators.LARGEST_PASSWORD:
+        hashed = await self._database.run(passwords.password_hash)
+        if hashed is None or len(password.encode()) > passwords.LARGEST_PASSWORD:
             return None
-        proof = partial(self._hasher.matches, hashed, operators.spelled(password))
+        proof = partial(self._hasher.matches, hashed, passwords.spelled(password))
         if not await self._throttle.check(proof, client, known=await self._is_known(client, hashed)):
             await self._note_failure(client)
             return None
@@ -179,9 +180,9 @@ class AdminAuthentication:
         return network_of(client) in {network_of(session.address) for session in await self.sessions()}
 
     async def _rehashed(self, proven: str, password: str) -> str:
-        new = await self._hasher.hash(operators.readable(password))
+        new = await self._hasher.hash(passwords.readable(password))
         try:
-            await self._database.run(operators.rehash, proven, new)
+            await self._database.run(passwords.rehash, proven, new)
         except DatabaseError as error:
             logs.fault("password_not_rehashed", error)
             return proven
@@ -202,7 +203,7 @@ class AdminAuthentication:
             return
         self._told = self.now()
         try:
-            await self._database.run(operators.note_failures, number, by=Actor(_NOBODY, self._failed_at))
+            await self._database.run(sessions.note_failures, number, by=Actor(_NOBODY, self._failed_at))
         except DatabaseError as error:  # a full disk keeps nobody out
             self._failed += number
             logs.fault("failures_not_written", error)

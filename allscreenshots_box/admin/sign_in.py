@@ -14,8 +14,9 @@ from ..errors import OperatorError
 from ..process import command_hint
 from ..storage.database import trouble
 from .authentication import OPEN, AdminAuthentication, cookie_name, destination, is_secure
-from .operators import SHORTEST_PASSWORD, OperatorSession
+from .password import SHORTEST_PASSWORD
 from .path_prefix import ROOT
+from .sessions import OperatorSession
 from .templating import moved, page
 
 AnyRequest = Request[Any, Any, Any]

@@ -7,13 +7,14 @@ from urllib.parse import urlsplit
 
 import click
 
-from ..admin import operators
+from ..admin import password as passwords
+from ..admin import sessions
 from ..config import Settings
 from ..errors import OperatorError
 from ..process import command_hint, locks
 from .terminal import Commands, hand_over, hasher, opened, say
 
-_LONGEST_LINE = 4 * operators.LARGEST_PASSWORD  # bytes; what is longer is no password in any case
+_LONGEST_LINE = 4 * passwords.LARGEST_PASSWORD  # bytes; what is longer is no password in any case
 _EVERYWHERE = ("://0.0.0.0:", "://[::]:")  # what is listened on is no place to go to
 
 
@@ -34,8 +35,8 @@ def set_password(*, from_stdin: bool) -> None:
     """
     with opened() as (db, settings):
         asked = sys.stdin.isatty() and not from_stdin
-        password = operators.readable(_asked() if asked else _piped(settings))
-        ended = operators.set_password(db, hasher(settings).hash(password), now=datetime.now(UTC))
+        password = passwords.readable(_asked() if asked else _piped(settings))
+        ended = passwords.set_password(db, hasher(settings).hash(password), now=datetime.now(UTC))
     say(f"The password of the page is set; {ended} signed out.", err=True)
 
 
@@ -48,7 +49,7 @@ def make_link(url: str | None) -> None:
     """
     with opened() as (db, settings):
         base = _base(settings, url)
-        ends = operators.make_link(
+        ends = passwords.make_link(
             db, lambda token: hand_over(None, f"{base}/admin/link/{token}"), now=datetime.now(UTC)
         )
     hint = "" if url else " If your browser finds the box elsewhere, say --url."
@@ -59,7 +60,7 @@ def make_link(url: str | None) -> None:
 def sign_out() -> None:
     """Sign out everybody from the page; the password stays."""
     with opened() as (db, _):
-        ended = operators.sign_out_everywhere(db, now=datetime.now(UTC))
+        ended = sessions.sign_out_everywhere(db, now=datetime.now(UTC))
     say(f"{ended} signed out.", err=True)
 
 

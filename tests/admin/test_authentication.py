@@ -27,7 +27,8 @@ from litestar.types import Receive, Scope, Send
 
 from allscreenshots_box import logs
 from allscreenshots_box.admin import authentication as door_of_page
-from allscreenshots_box.admin import operators
+from allscreenshots_box.admin import password as passwords
+from allscreenshots_box.admin import sessions
 from allscreenshots_box.admin.authentication import MOST_COOKIES, destination
 from allscreenshots_box.admin.csrf import LONGEST_REASON
 from allscreenshots_box.admin.login_throttle import (
@@ -109,7 +110,7 @@ def browser(api: Client, clock: Clock, db: sqlite_utils.Database, hasher: Passwo
     api.app.asgi_handler = at_address
     api.follow_redirects = False
     api.headers.update({"Origin": BASE, "Accept": "text/html,*/*;q=0.8", "X-Test-Address": "192.0.2.7"})
-    operators.set_password(db, hasher.hash(PASSWORD), now=clock.now)
+    passwords.set_password(db, hasher.hash(PASSWORD), now=clock.now)
     return api
 
 
@@ -119,7 +120,7 @@ def sign_in(page: Client, password: str = PASSWORD, *, to: str = "", **headers: 
 
 def link(db: sqlite_utils.Database, now: datetime = NOW) -> str:
     tokens: list[str] = []
-    operators.make_link(db, tokens.append, now=now)
+    passwords.make_link(db, tokens.append, now=now)
     return f"/admin/link/{tokens[0]}"
 
 
@@ -175,7 +176,7 @@ def test_the_password_opens_the_page(page: Client, db: sqlite_utils.Database) ->
 def test_however_an_accent_is_typed_it_is_the_same_password(
     page: Client, db: sqlite_utils.Database, hasher: PasswordHasher
 ) -> None:
-    operators.set_password(db, hasher.hash(operators.readable("cafe\u0301 cafe\u0301 cafe\u0301")), now=NOW)
+    passwords.set_password(db, hasher.hash(passwords.readable("cafe\u0301 cafe\u0301 cafe\u0301")), now=NOW)
     assert sign_in(page, "caf\u00e9 caf\u00e9 caf\u00e9").status_code == 303
 
 
@@ -218,15 +219,15 @@ def test_a_session_never_opens_the_api(page: Client) -> None:
 
 def test_a_session_that_is_not_used_is_over(page: Client, clock: Clock) -> None:
     sign_in(page)
-    clock.now += operators.IDLE - timedelta(seconds=1)
+    clock.now += sessions.IDLE - timedelta(seconds=1)
     assert is_in(page)
-    clock.now += operators.IDLE
+    clock.now += sessions.IDLE
     assert not is_in(page)
 
 
 def test_a_session_in_use_is_over_in_the_end(page: Client, clock: Clock) -> None:
     sign_in(page)
-    while clock.now + timedelta(hours=1) < NOW + operators.LIFETIME:
+    while clock.now + timedelta(hours=1) < NOW + sessions.LIFETIME:
         clock.now += timedelta(hours=1)
         assert is_in(page)
     clock.now += timedelta(hours=1)
@@ -281,14 +282,14 @@ def test_signing_out_everywhere_ends_all(page: Client, db: sqlite_utils.Database
 
 
 def test_sessions_are_bounded(db: sqlite_utils.Database) -> None:
-    operators.set_password(db, "hash", now=NOW)
+    passwords.set_password(db, "hash", now=NOW)
     tokens = [
-        operators.sign_in(db, "hash", by=OPERATOR, now=NOW + timedelta(minutes=minute))
-        for minute in range(operators.MOST_SESSIONS + 1)
+        passwords.sign_in(db, "hash", by=OPERATOR, now=NOW + timedelta(minutes=minute))
+        for minute in range(sessions.MOST_SESSIONS + 1)
     ]
-    now = NOW + timedelta(minutes=operators.MOST_SESSIONS + 1)
-    live = [token is not None and operators.recognize(db, token, now=now) is not None for token in tokens]
-    assert live == [False] + [True] * operators.MOST_SESSIONS
+    now = NOW + timedelta(minutes=sessions.MOST_SESSIONS + 1)
+    live = [token is not None and sessions.recognize(db, token, now=now) is not None for token in tokens]
+    assert live == [False] + [True] * sessions.MOST_SESSIONS
 
 
 def test_the_account_lists_who_is_signed_in(page: Client) -> None:
@@ -335,29 +336,29 @@ def test_a_change_that_cannot_be_says_why(page: Client) -> None:
 
 @pytest.mark.parametrize("password", ["x" * 12, "\u00e9" * 512, "with \u00a0 spaces  "])
 def test_passwords_at_the_bounds_are_taken(password: str) -> None:
-    assert operators.readable(password) == password
+    assert passwords.readable(password) == password
 
 
 def test_a_password_set_beside_the_server_signs_out_everybody(
     page: Client, db: sqlite_utils.Database, hasher: PasswordHasher
 ) -> None:
     sign_in(page)
-    operators.set_password(db, hasher.hash(OTHER), now=NOW)
+    passwords.set_password(db, hasher.hash(OTHER), now=NOW)
     assert not is_in(page)
 
 
 def test_a_proof_of_an_old_password_opens_nothing(db: sqlite_utils.Database) -> None:
-    operators.set_password(db, "new", now=NOW)
-    assert operators.sign_in(db, "old", by=OPERATOR, now=NOW) is None
-    assert operators.change_password(db, "old", "third", by=OPERATOR, now=NOW) is None
-    assert operators.password_hash(db) == "new"
+    passwords.set_password(db, "new", now=NOW)
+    assert passwords.sign_in(db, "old", by=OPERATOR, now=NOW) is None
+    assert passwords.change_password(db, "old", "third", by=OPERATOR, now=NOW) is None
+    assert passwords.password_hash(db) == "new"
 
 
 def test_a_hash_of_a_lower_cost_is_made_anew(page: Client, db: sqlite_utils.Database) -> None:
     page.app.state.authentication._hasher._argon2 = PasswordHasher(time_cost=2, memory_cost=64, parallelism=1)
-    before = operators.password_hash(db)
+    before = passwords.password_hash(db)
     assert sign_in(page).status_code == 303
-    assert operators.password_hash(db) != before
+    assert passwords.password_hash(db) != before
     assert sign_in(page).status_code == 303
 
 
@@ -395,7 +396,7 @@ def test_a_mistake_in_the_form_leaves_the_link_good(page: Client, db: sqlite_uti
 
 def test_a_link_is_good_for_half_an_hour(page: Client, db: sqlite_utils.Database, clock: Clock) -> None:
     path = link(db)
-    clock.now += operators.LINK_LIFETIME - timedelta(seconds=1)
+    clock.now += passwords.LINK_LIFETIME - timedelta(seconds=1)
     assert page.get(path).status_code == 200
     clock.now += timedelta(seconds=1)
     assert page.get(path).status_code == 404
@@ -409,7 +410,7 @@ def test_a_link_ends_with(page: Client, db: sqlite_utils.Database, hasher: Passw
         case "a newer one":
             link(db)
         case "a password by command":
-            operators.set_password(db, hasher.hash(OTHER), now=NOW)
+            passwords.set_password(db, hasher.hash(OTHER), now=NOW)
         case _:
             sign_in(page)
             page.post("/admin/account/password", data={"old": PASSWORD, **twice()})
@@ -438,7 +439,7 @@ def test_a_link_that_nobody_got_is_not_made(db: sqlite_utils.Database) -> None:
         raise OperatorError("The secret could not be printed; nothing was changed.")
 
     with pytest.raises(OperatorError):
-        operators.make_link(db, broken, now=NOW)
+        passwords.make_link(db, broken, now=NOW)
     assert list(db.query("select * from links")) == []
     assert acts(db) == []
 
@@ -546,7 +547,7 @@ def test_behind_a_trusted_proxy_the_page_is_where_the_browser_sees_it(
         assert answer.status_code == 303
         assert answer.headers["set-cookie"].startswith("__Secure-allscreenshots-box=asks_")
         assert "Secure" in answer.headers["set-cookie"].split("; ")
-        assert operators.sessions(db, now=NOW)[0].address == "192.0.2.7"
+        assert sessions.those(db, now=NOW)[0].address == "192.0.2.7"
 
 
 PROXIED = {"Host": "shots.example", "X-Test-Address": "10.0.0.1", "X-Forwarded-For": "192.0.2.7"}
@@ -773,7 +774,7 @@ def test_a_flood_from_everywhere_never_locks_out_who_is_known(
             sign_in(page)
             page.post("/admin/sign-out")
         case "is signed in":
-            operators.sign_in(db, str(operators.password_hash(db)), by=OPERATOR, now=NOW)
+            passwords.sign_in(db, str(passwords.password_hash(db)), by=OPERATOR, now=NOW)
         case "link":
             page.post(link(db), data=twice())
             page.post("/admin/sign-out")
@@ -800,7 +801,7 @@ def test_who_proved_an_old_password_is_not_known_by_it(
     page: Client, db: sqlite_utils.Database, hasher: PasswordHasher
 ) -> None:
     sign_in(page)
-    operators.set_password(db, hasher.hash(OTHER), now=NOW)
+    passwords.set_password(db, hasher.hash(OTHER), now=NOW)
     drain(page)
     assert sign_in(page, OTHER).status_code == 503
 
@@ -922,7 +923,7 @@ def test_a_fault_is_a_page_too(page: Client, monkeypatch: pytest.MonkeyPatch) ->
         raise RuntimeError("a secret from inside")
 
     sign_in(page)
-    monkeypatch.setattr(operators, "sessions", broken)
+    monkeypatch.setattr(sessions, "those", broken)
     answer = page.get("/admin/account")
     assert answer.status_code == 500
     assert "a secret from inside" not in answer.text
@@ -978,9 +979,9 @@ def test_signing_out_takes_the_cookie_whatever_the_database_does(page: Client, d
 def test_a_wrong_password_holds_up_nobody_while_another_process_writes(db: sqlite_utils.Database) -> None:
     statements: list[str] = []
     db.conn.set_trace_callback(statements.append)
-    operators.note_failures(db, 1, by=OPERATOR)
+    sessions.note_failures(db, 1, by=OPERATOR)
     before = statements[: statements.index("begin immediate")]
-    assert before[-1] == f"pragma busy_timeout = {operators.NOTE_PATIENCE}"
+    assert before[-1] == f"pragma busy_timeout = {sessions.NOTE_PATIENCE}"
 
 
 def test_the_second_guard_stops_what_the_first_let_pass(page: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,8 @@ from argon2 import PasswordHasher
 from click.testing import CliRunner, Result
 
 from allscreenshots_box import config
-from allscreenshots_box.admin import operators
+from allscreenshots_box.admin import password as passwords
+from allscreenshots_box.admin import sessions
 from allscreenshots_box.cli import main
 from allscreenshots_box.keys import hashing
 from allscreenshots_box.storage import audit
@@ -56,7 +57,7 @@ def own(data_dir: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def is_password(data_dir: Path, text: str) -> bool:
     db = open_database(data_dir / "box.db")
-    hashed = operators.password_hash(db)
+    hashed = passwords.password_hash(db)
     db.close()
     return hashed is not None and hashing.matches(PasswordHasher(), hashed, text)
 
@@ -125,7 +126,7 @@ def test_a_link_stands_alone_on_stdout(data_dir: Path) -> None:
     assert made
     assert made[2].encode() not in done.stderr
     db = open_database(data_dir / "box.db")
-    assert operators.link_works(db, made[2], now=datetime.now(UTC))
+    assert passwords.link_works(db, made[2], now=datetime.now(UTC))
     assert made[2].encode() not in b"".join(file.read_bytes() for file in data_dir.iterdir())
     assert [row["act"] for row in audit.recent(db)] == ["make link"]
     db.close()
@@ -197,9 +198,9 @@ def test_everybody_is_signed_out_by_command(data_dir: Path) -> None:
     run(data_dir, "link")
     db = open_database(data_dir / "box.db")
     now = datetime.now(UTC)
-    operators.set_password(db, "hash", now=now)
-    token = operators.sign_in(db, "hash", by=audit.Actor("operator", "192.0.2.7"), now=now)
+    passwords.set_password(db, "hash", now=now)
+    token = passwords.sign_in(db, "hash", by=audit.Actor("operator", "192.0.2.7"), now=now)
     assert token is not None
     assert run(data_dir, "sign-out").stderr == b"1 signed out.\n"
-    assert operators.recognize(db, token, now=now) is None
+    assert sessions.recognize(db, token, now=now) is None
     db.close()

@@ -8,7 +8,7 @@ from typing import Any
 import sqlite_utils
 
 from allscreenshots_box import keys
-from allscreenshots_box.admin import operators
+from allscreenshots_box.admin import password as passwords
 from allscreenshots_box.admin.authentication import AdminAuthentication
 from allscreenshots_box.config import Settings
 from allscreenshots_box.keys.authentication import Authenticator
@@ -45,7 +45,7 @@ def test_a_crowd_of_keys_and_a_password_share_the_bound_and_the_password_does_no
 ) -> None:
     noting = Noting()
     secrets = [keys.create(db, noting, f"svc{number}")[1] for number in range(CROWD)]
-    operators.set_password(db, noting.hash(PASSWORD), now=datetime.now(UTC))
+    passwords.set_password(db, noting.hash(PASSWORD), now=datetime.now(UTC))
     noting.open.clear()
 
     async def scene() -> None:

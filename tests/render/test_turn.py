@@ -13,7 +13,7 @@ from litestar import Litestar
 from litestar.testing import TestClient
 
 from allscreenshots_box import keys
-from allscreenshots_box.admin import operators
+from allscreenshots_box.admin import sessions
 from allscreenshots_box.storage.audit import COMMAND_LINE
 from tests.box import Box
 from tests.conftest import StandIn
@@ -74,7 +74,7 @@ def test_an_operator_who_was_signed_out_meanwhile_gets_no_picture(
 ) -> None:
     assert signed_in.post("/admin/playground", data=BODY).status_code == 200
     assert len(renderer.shots) == 1
-    renderer.meanwhile = lambda: operators.sign_out_everywhere(
+    renderer.meanwhile = lambda: sessions.sign_out_everywhere(
         db, by=COMMAND_LINE, now=signed_in.app.state.authentication.now()
     )
     assert signed_in.post("/admin/playground", data=BODY).status_code == 401

@@ -19,7 +19,7 @@ import sqlite_utils
 from argon2 import PasswordHasher, profiles
 
 from allscreenshots_box import keys
-from allscreenshots_box.admin import operators
+from allscreenshots_box.admin import password as passwords
 from allscreenshots_box.captures import history
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.keys import plans
@@ -452,14 +452,14 @@ def test_the_newer_password_stays(store: Store, since: str, kept: str) -> None:
 def test_a_password_that_was_set_since_stays_whatever_the_clock_said(store: Store) -> None:
     now = datetime.now(UTC)
     with store.opened() as db:
-        operators.set_password(db, HASHER.hash("old"), now=now)
+        passwords.set_password(db, HASHER.hash("old"), now=now)
     store.save()
     with store.opened() as db:
-        operators.set_password(db, HASHER.hash("new"), now=now - timedelta(days=1))
-        new = operators.password_hash(db)
+        passwords.set_password(db, HASHER.hash("new"), now=now - timedelta(days=1))
+        new = passwords.password_hash(db)
     assert store.restore().password_stays
     with store.opened() as db:
-        assert operators.password_hash(db) == new
+        assert passwords.password_hash(db) == new
 
 
 @pytest.mark.parametrize("migrated", [False, True])
@@ -526,7 +526,7 @@ def test_a_backup_with_all_that_we_write_is_taken(store: Store) -> None:
     with store.opened() as db:
         key = keys.rotate(db, HASHER, "svc", grace=timedelta(hours=1))[0]
         keys.touch(db, key.prefix, datetime.now(UTC))
-        operators.set_password(db, HASHER.hash("x"), now=datetime.now(UTC))
+        passwords.set_password(db, HASHER.hash("x"), now=datetime.now(UTC))
         plans.set_plan(db, "größe", {"screenshots_per_month": 5})
         history.add(
             db,

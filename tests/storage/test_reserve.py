@@ -10,7 +10,7 @@ import sqlite_utils
 from argon2 import PasswordHasher
 
 from allscreenshots_box import keys
-from allscreenshots_box.admin import operators
+from allscreenshots_box.admin import password as passwords
 from allscreenshots_box.errors import OperatorError
 from allscreenshots_box.storage import reserve
 from tests.box import Box, command
@@ -104,10 +104,10 @@ def test_a_secret_is_stored_when_it_is_handed_over(
 def test_a_link_that_nobody_took_leaves_the_one_before(db: sqlite_utils.Database) -> None:
     now = datetime.now(UTC)
     tokens: list[str] = []
-    operators.make_link(db, tokens.append, now=now)
+    passwords.make_link(db, tokens.append, now=now)
     with pytest.raises(OperatorError, match="nobody took it"):
-        operators.make_link(db, refuse, now=now)
-    assert operators.link_works(db, tokens[0], now=now)
+        passwords.make_link(db, refuse, now=now)
+    assert passwords.link_works(db, tokens[0], now=now)
 
 
 def test_the_reserve_takes_what_there_is(tmp_path: Path) -> None:
