@@ -198,8 +198,7 @@ class _Service:
             return
         drain = self._settings.drain
         logs.event("stopping", drain=spelled(drain))
-        self._notifier.stopping()
-        self._notifier.status(f"stopping: shots that run have {spelled(drain)}")
+        self._notifier.stopping(spelled(drain))
         if not await services_of(self._app).renderer.drain(drain):
             logs.event("drain_ended", reason="shots were still running")
 
@@ -217,7 +216,7 @@ class _Service:
         if health.ok and not health.reason:
             self._notifier.alive()
         reasons = await services_of(self._app).readiness.look()
-        self._notifier.status(f"not ready: {'; '.join(reasons)}" if reasons else "ready")
+        self._notifier.status(reasons)
 
     async def _read_again(self) -> None:
         """Take up changed settings and a renewed certificate, as far as a running server can."""

@@ -3,7 +3,6 @@
 import asyncio
 import base64
 import json
-import math
 import re
 from functools import partial
 from typing import Any
@@ -131,8 +130,7 @@ async def take(request: AnyRequest, services: NamedDependency[Services]) -> Resp
 def _charge(buckets: TokenBuckets) -> None:
     standing = buckets.take(CALLER, "screenshot", PLAN)
     if standing.wait:
-        seconds = math.ceil(standing.wait)
-        raise RateLimited(f"The playground takes no more for {seconds} s.", seconds)
+        raise RateLimited(f"The playground takes no more for {standing.retry_after} s.", standing.retry_after)
 
 
 async def _rendering(

@@ -132,7 +132,7 @@ class Limited(RateLimited):
     """A proven key with an empty bucket: the answer still tells where the bucket stands."""
 
     def __init__(self, key: KeySecret, bucket_state: BucketState) -> None:
-        seconds = math.ceil(bucket_state.wait)
+        seconds = bucket_state.retry_after
         kinds = {"screenshot": "screenshots", "general": "requests"}
         super().__init__(
             f"Too many {kinds[bucket_state.kind]} for this key's plan; the next is due in {seconds} s.", seconds

@@ -21,6 +21,11 @@ class BucketState:
     wait: float  # 0 when a token was taken
     window: float  # an empty bucket is full after this
 
+    @property
+    def retry_after(self) -> int:
+        """Whole seconds until there is a token, for Retry-After."""
+        return math.ceil(self.wait)
+
     def headers(self, now: float) -> dict[str, str]:
         """Return the vendor's headers and the IETF draft's, *now* being unix time."""
         reset = math.ceil(now + self.full_in)

@@ -3,7 +3,7 @@
 import os
 import socket
 import time
-from collections.abc import MutableMapping
+from collections.abc import MutableMapping, Sequence
 
 from .. import logs
 
@@ -41,12 +41,16 @@ class Notifier:
         """Say that settings are being read again; `ready` ends it."""
         self._tell("RELOADING=1", f"MONOTONIC_USEC={time.clock_gettime_ns(time.CLOCK_MONOTONIC) // 1000}")
 
-    def stopping(self) -> None:
-        """Say that we stop."""
+    def stopping(self, drain: str) -> None:
+        """Say that we stop, and in what time at the latest."""
         self._tell("STOPPING=1")
+        self._say(f"stopping: shots that run have {drain}")
 
-    def status(self, text: str) -> None:
-        """Say in words how we are, for ``systemctl status``."""
+    def status(self, reasons: Sequence[str]) -> None:
+        """Say why we are not ready, for ``systemctl status``; without *reasons*, that we are."""
+        self._say(f"not ready: {'; '.join(reasons)}" if reasons else "ready")
+
+    def _say(self, text: str) -> None:
         self._tell(f"STATUS={' '.join(text.split())[:LONGEST_STATUS]}")
 
     def alive(self) -> None:

@@ -5,7 +5,7 @@ from contextlib import ExitStack
 
 import pytest
 
-from allscreenshots_box.render.pipeline.capture import AGAIN_SECONDS
+from allscreenshots_box.render.pipeline.navigation import AGAIN_SECONDS
 from tests.attacks.cases import Case
 from tests.attacks.names import INTRANET, PUBLIC
 from tests.attacks.network import SEEN_SECONDS, Packet, ip

@@ -14,7 +14,7 @@ from allscreenshots_box.render.browsers.cdp import DROPPED, FLOODED
 from allscreenshots_box.render.browsers.messages import ORDINARY, WEIGHED
 from allscreenshots_box.render.browsers.tab_pool import Tab
 from allscreenshots_box.render.page import MOST_FLOODS, Page
-from allscreenshots_box.render.pipeline import capture
+from allscreenshots_box.render.pipeline import navigation
 from allscreenshots_box.render.shot import Milestone, Shot
 from tests.wire import Wire, wired
 
@@ -81,19 +81,19 @@ async def test_a_dialog_that_says_too_much_is_closed(wire: Wire) -> None:
 async def test_the_second_way_to_a_page_waits_until_the_browser_has_shown_that_the_first_was_shut(
     wire: Wire, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(capture, "SHOWN_SECONDS", 60)
+    monkeypatch.setattr(navigation, "SHOWN_SECONDS", 60)
     page = opened(wire)
     shut: Any = SimpleNamespace(admit=lambda *_: None, blocked=["ads.test"])
     page.tab.egress = shut
-    going = asyncio.ensure_future(capture.go(page, BlockingEngine.load()))
-    first = await navigation(wire)
+    going = asyncio.ensure_future(navigation.go(page, BlockingEngine.load()))
+    first = await asked_to_go(wire)
     await wire.tell({"id": first, "sessionId": "P", "result": {"errorText": "net::ERR_TUNNEL_CONNECTION_FAILED"}})
     for _ in range(100):  # turns of the loop, enough for whoever does not wait
         await asyncio.sleep(0)
         assert methods(wire) == []
     frame = {"id": "T", "url": "chrome-error://chromewebdata/", "unreachableUrl": page.target.url}
     await wire.tell({"method": "Page.frameNavigated", "sessionId": "P", "params": {"frame": frame}})
-    assert await navigation(wire) > first
+    assert await asked_to_go(wire) > first
     going.cancel()
 
 
@@ -139,7 +139,7 @@ async def test_an_answer_over_its_bound_is_too_large(wire: Wire, bound: tuple[in
         await answered(wire, opened(wire).run("f", None, str, *bound), result)
 
 
-async def navigation(wire: Wire) -> int:
+async def asked_to_go(wire: Wire) -> int:
     """Return the number of the next command to go somewhere."""
     return await number_of(wire, "Page.navigate")
 

@@ -1,4 +1,4 @@
-// Waits for the end that consent_look.js listens for.
+// Waits for the end that consent_buttons.js listens for.
 // Takes the milliseconds for it. Returns whether it came.
 (milliseconds) =>
   Promise.race([globalThis.answered, new Promise((done) => setTimeout(done, milliseconds, false))]).then(Boolean);

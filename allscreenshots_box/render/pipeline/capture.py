@@ -4,61 +4,38 @@ import asyncio
 import time
 from collections.abc import Awaitable
 from dataclasses import dataclass
-from typing import Annotated, Any, NotRequired, TypedDict, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
-from ...errors import HttpError, InvalidRequest, PageTooLarge, SelectorNotFound
+from ...errors import InvalidRequest, PageTooLarge, SelectorNotFound
 from ...hosts import HostPattern
 from .. import scripts
 from ..blocking.engine import BlockingEngine
 from ..browsers.cdp import AnswerTooLarge
 from ..browsers.certificates import Inspector
-from ..browsers.messages import ORDINARY
 from ..outputs import text as texts
 from ..outputs.image import WATCH, Encoder, is_blank, picture
 from ..outputs.pdf import printed
-from ..page import NO_BODIES, TALKATIVE, WORLD, Page
+from ..page import TALKATIVE, WORLD, Page
 from ..shot import Extract, Html, Markdown, Pdf, Picture, Product, Rendering, Shot, Wait
 from . import consent, console
 from .actions import act, check_keys, selectors
 from .emulation import emulate
-from .navigation_errors import is_ours, reason, refusal
-from .request_filter import RequestFilter
+from .navigation import go
+from .readiness import STYLE, Settled, settle
 
 T = TypeVar("T")
 
-LOAD_SECONDS = 3.0  # for pictures and the like, where the request does not ask to wait for them
-IDLE_SECONDS = 10.0  # many pages are never idle
-FONT_SECONDS = 1.5
-IMAGE_SECONDS = 2.0  # for lazy images in the window, which the load event does not wait for
-FRAME_SECONDS = 0.5
 BLANK_SECONDS = 2.0  # for a page that has drawn nothing yet
-MOST_NAMES = 2000  # classes and ids that are looked up among those of advertisements
 CONSENT_SECONDS = 2.0
 SELECTOR_SECONDS = 5.0
 GRACE_SECONDS = 0.1  # for an answer to come back from the page
-HTTP_ERRORS = 400  # the first status that is one
-SHOWN_SECONDS = 1.0  # until the browser shows its own page about an address that could not be opened
-AGAIN_SECONDS = (0.1, 0.5)  # until a page is opened again, when it was this machine that was in the way
 
 
 _CHECK = scripts.read("check_selectors")
 _WAIT_FOR = scripts.read("wait_for")
-_STYLE = scripts.read("style")
-_SETTLE = scripts.read("settle", STYLE=_STYLE)
 _WAIT_FOR_PAINT = scripts.read("wait_for_paint")
-
-
-class _Told(TypedDict):
-    """What _SETTLE says of a page."""
-
-    scripted: bool
-    missed: list[str]
-    status: Annotated[int, msgspec.Meta(ge=0, le=65_535)]  # as odd as a server likes
-    url: str
-    classes: NotRequired[list[str]]
-    ids: NotRequired[list[str]]
 
 
 @dataclass(frozen=True)
@@ -164,47 +141,6 @@ def _selectors_of_outputs(shot: Shot) -> dict[str, str | None]:
     return named
 
 
-async def go(page: Page, blocking: BlockingEngine) -> None:
-    """Open the page up to its milestone. Only commit and domcontentloaded must come; the others have a budget."""
-    shot = page.shot
-    request_filter = RequestFilter(page, blocking)
-    request_filter.listen()
-    page.tab.egress.admit(page.allowed_target, request_filter.refuses_host)
-    text = await _navigate(page, page.target.url)
-    if text and page.tab.egress.blocked:  # the way to the page leads through what is blocked: a counter of clicks, say
-        request_filter.off = True
-        # The browser's own page about the failure comes after its answer, and breaks off what is on the way by then.
-        await page.until(SHOWN_SECONDS, lambda: page.unreachable != "")
-        text = await _navigate(page, page.target.url)
-        request_filter.off = False
-    if text and "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:  # that is an empty page with a status, which it may be
-        raise reason(page, text)
-    page.arrived = True
-    milestone = shot.wait_until
-    if milestone == "commit" or (milestone == "domcontentloaded" and not (shot.wait_for or shot.actions or shot.delay)):
-        return  # settling waits for the document, one round trip less
-    await page.reach("domcontentloaded", page.deadline)  # the caller's deadline ends this
-    if milestone == "load" and not await page.reach("load", page.left()):
-        page.miss("load")
-    if milestone == "networkidle" and not await page.be_quiet(min(IDLE_SECONDS, page.left())):
-        page.miss("networkidle")
-
-
-async def _navigate(page: Page, url: str) -> str:
-    """Go to *url*, again if this machine was in the way; return the browser's words if it could not."""
-    text = await _try(page, url)
-    for pause in AGAIN_SECONDS:
-        if not is_ours(page, text):
-            break
-        await asyncio.sleep(pause)
-        text = await _try(page, url)
-    return text
-
-
-async def _try(page: Page, url: str) -> str:
-    return str((await page.session.send("Page.navigate", url=url)).get("errorText", ""))
-
-
 async def wait(page: Page) -> None:
     """Wait for the element that must be there, do the actions, and then wait as long as the request says."""
     shot = page.shot
@@ -228,70 +164,7 @@ async def _need(page: Page, name: str, selector: str, seconds: float) -> None:
         raise SelectorNotFound(f"No element matched {name} within {seconds:.1f} s.")
 
 
-async def settle(page: Page) -> _Told:
-    """Wait for pictures and fonts, each within its budget, and still what moves; return where the page is now.
-
-    Raises UrlUnreachable or TargetNotAllowed if it has gone nowhere, HttpError if the request wants that.
-    """
-    shot = page.shot
-    blocked = shot.blocked
-    asked = {
-        "whole": shot.wait_until != "commit",
-        "hidden": shot.hide_selectors,
-        "css": shot.custom_css or "",
-        "load": 0 if page.missed else min(LOAD_SECONDS, page.left()),
-        "fonts": min(FONT_SECONDS, page.left()),
-        "images": min(IMAGE_SECONDS, page.left()),
-        "frames": FRAME_SECONDS,
-        "names": MOST_NAMES if blocked.ads or blocked.cookie_banners or blocked.popups else 0,
-    }
-    told = await _settled(page, asked)
-    for name in told["missed"]:
-        page.miss(name)
-    if told["url"].startswith("chrome-error:"):
-        await _find_status(page, told)
-    if shot.fail_on_http_error and told["status"] >= HTTP_ERRORS:
-        raise HttpError(f"The page answered with status {told['status']}, and failOnHttpError is set.")
-    return told
-
-
-async def _settled(page: Page, asked: dict[str, Any]) -> _Told:
-    """Have the page settle; no longer as a whole once its document has ended in the middle."""
-    settling: asyncio.Future[_Told] = asyncio.ensure_future(page.run(_SETTLE, asked, _Told, ORDINARY))
-    breaking = asyncio.ensure_future(page.until(page.deadline, lambda: page.broken))
-    try:
-        either: set[asyncio.Future[Any]] = {settling, breaking}
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if page.broken and not settling.done():
-            page.miss("load")
-            settling.cancel()
-            broken = asked | {"whole": False, "load": 0}
-            settling = asyncio.ensure_future(page.run(_SETTLE, broken, _Told, ORDINARY))
-        return await settling
-    finally:
-        settling.cancel()
-        breaking.cancel()
-
-
-async def _find_status(page: Page, told: _Told) -> None:
-    """Find the status of an answer without content, for which the browser shows a page of its own."""
-    if refusal(page, page.unreachable) is not None:
-        raise reason(page, "")
-    status: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-
-    def answered(event: dict[str, Any]) -> None:
-        if event["type"] == "Document" and event["frameId"] == page.tab.target and not status.done():
-            status.set_result(event["response"]["status"])
-
-    page.session.on("Network.responseReceived", answered)
-    page.session.send("Network.enable", **NO_BODIES)
-    text = await _navigate(page, page.unreachable)
-    if "ERR_HTTP_RESPONSE_CODE_FAILURE" not in text:
-        raise reason(page, text)
-    told["status"], told["url"] = await status, page.unreachable
-
-
-async def hide_clutter(page: Page, blocking: BlockingEngine, told: _Told) -> None:
+async def hide_clutter(page: Page, blocking: BlockingEngine, told: Settled) -> None:
     """Hide advertisements, banners and pop-ups, and answer those who ask for consent."""
     if "classes" not in told or not page.left():
         return
@@ -300,7 +173,7 @@ async def hide_clutter(page: Page, blocking: BlockingEngine, told: _Told) -> Non
     blocked = page.shot.blocked
     hidden = blocking.hiding(told["url"], told["classes"], told["ids"], blocked)
     if hidden:
-        await page.run(_STYLE, {"hidden": hidden, "css": ""})
+        await page.run(STYLE, {"hidden": hidden, "css": ""})
     seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
     await consent.clear(page.run, page.tell, seen, blocked, min(CONSENT_SECONDS, page.left()))
 

@@ -21,8 +21,8 @@ Tell = Callable[[str], Awaitable[None]]
 MOST_BANNERS = 5  # that are answered; a page shows one, which two or three rules may know
 SHARE = 0.7  # of the budget is for the banner's own buttons; what it leaves is for hiding it
 
-_LOOK = scripts.read("consent_look")
-_SAY_NO = scripts.read("consent_say_no")
+_LOOK = scripts.read("consent_buttons")
+_SAY_NO = scripts.read("consent_click")
 _WAIT = scripts.read("consent_wait")
 _NEEDED = re.compile(r"([#.])((?:\\.|[\w-])+)")
 _BRACKETS = re.compile(r"\[[^\]]*\]|\([^()]*(?:\([^()]*\)[^()]*)*\)")
