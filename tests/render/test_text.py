@@ -155,6 +155,12 @@ def test_a_page_without_main_content_is_not_emptied(page: str, left: str) -> Non
     assert markdown(f"<body>{page}", URL, main=True) == left
 
 
+def test_paragraphs_that_are_to_be_paid_for_are_main_content() -> None:
+    paragraphs = "".join(f"<p class=paywall>{number}. {SENTENCE}</p>" for number in range(9))
+    made = markdown(f"{NAV}<main>{HEADING}<p>{SENTENCE}</p>{paragraphs}</main>{FOOTER}", URL, main=True)
+    assert made.count(SENTENCE.strip()) == 10
+
+
 def test_every_card_of_a_front_page_is_main_content() -> None:
     cards = "".join(f"<article><h3><a href=/{i}>Story {i}</a></h3><p>{SENTENCE}</p></article>" for i in range(9))
     made = markdown(f"{NAV}<main><section>{cards}</section></main>{ASIDE}{FOOTER}", URL, main=True)

@@ -29,7 +29,7 @@ _MARGIN_NAMES = frozenset(
         r"\w+",
         """
         ad ads advert advertisement banner breadcrumb breadcrumbs comment comments consent cookie cookies footer gdpr
-        masthead menu modal nav navbar navigation newsletter outbrain overlay pager pagination paywall popup promo
+        masthead menu modal nav navbar navigation newsletter outbrain overlay pager pagination popup promo
         promoted recirculation recommendations recommended related share sharebar sharing sidebar skip social sponsor
         sponsored subscribe taboola toolbar
         """,
