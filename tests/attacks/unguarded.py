@@ -10,6 +10,7 @@ from typing import Any
 
 from allscreenshots_box.cli import main
 from allscreenshots_box.egress import policy as outbound
+from allscreenshots_box.egress import session
 from allscreenshots_box.egress.policy import AllowedTarget, Scope, Target
 from allscreenshots_box.egress.session import ProxySession
 from allscreenshots_box.render.browsers import chromium, tab_pool
@@ -21,7 +22,7 @@ def judgement() -> None:
     def decide(target: Target, addresses: Any, _: Any, scope: Scope) -> AllowedTarget:
         return AllowedTarget(target, tuple(addresses), dataclasses.replace(scope, space=scope.space or "public"))
 
-    replace(outbound, "decide", decide)
+    replace_decision(decide)
 
 
 def spaces() -> None:
@@ -31,7 +32,7 @@ def spaces() -> None:
     def decide_anew(target: Target, addresses: Any, policy: Any, scope: Scope) -> AllowedTarget:
         return decide(target, addresses, policy, dataclasses.replace(scope, space=None))
 
-    replace(outbound, "decide", decide_anew)
+    replace_decision(decide_anew)
 
 
 def embedding() -> None:
@@ -56,12 +57,12 @@ def pinning() -> None:
     asked: ContextVar[Target] = ContextVar("asked")
     reach, dial = ProxySession.reach, ProxySession._dial
 
-    async def reach_by_name(session: ProxySession, target: Target, make: Any) -> Any:
+    async def reach_by_name(opened: ProxySession, target: Target, make: Any) -> Any:
         asked.set(target)
-        return await reach(session, target, make)
+        return await reach(opened, target, make)
 
-    async def dial_by_name(session: ProxySession, port: int, _: Any, make: Any) -> str | None:
-        return await dial(session, port, await session._resolve(asked.get().host, 0), make)
+    async def dial_by_name(opened: ProxySession, port: int, _: Any, make: Any) -> str | None:
+        return await dial(opened, port, await opened._resolve(asked.get().host, 0), make)
 
     replace(ProxySession, "reach", reach_by_name)
     replace(ProxySession, "_dial", dial_by_name)
@@ -80,6 +81,12 @@ def loopback_by_proxy() -> None:
 def proxy() -> None:
     """Let Chromium go everywhere by itself."""
     replace(tab_pool, "NO_PROXY_FOR_NOTHING", "*")
+
+
+def replace_decision(decide: Any) -> None:
+    """Put another decision where the box asks for one: before a shot, and for each connection."""
+    for asks in (outbound, session):
+        replace(asks, "decide", decide)
 
 
 def replace(where: Any, name: str, what: Any) -> None:
