@@ -56,7 +56,8 @@ class Target:
             tasks.add(asyncio.current_task())  # type: ignore[arg-type] # we are in one
             with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                 await self._talk(reader, writer)
-            writer.close()
+            with contextlib.suppress(RuntimeError):  # uvloop says so of what was cut off
+                writer.close()
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=1 << 20)
         self.port = server.sockets[0].getsockname()[1]

@@ -4,7 +4,8 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -113,16 +114,19 @@ def test_a_store_that_can_be_written_is_fine(db: sqlite_utils.Database, tmp_path
     assert [look_at_store(db, tmp_path) for _ in range(3)] == ["", "", ""]
 
 
-def readonly(db: sqlite_utils.Database, path: Path) -> None:  # noqa: ARG001 - as its neighbours
+@contextmanager
+def readonly(db: sqlite_utils.Database, path: Path) -> Iterator[None]:  # noqa: ARG001 - as its neighbours
     db.execute("pragma query_only = 1")
+    yield
 
 
-def locked(db: sqlite_utils.Database, path: Path) -> None:  # noqa: ARG001 - as its neighbours
-    other = open_database(path / "box.db")
-    other.conn.execute("begin immediate")
+@contextmanager
+def locked(db: sqlite_utils.Database, path: Path) -> Iterator[None]:  # noqa: ARG001 - as its neighbours
+    with closing(open_database(path / "box.db")) as other:
+        other.conn.execute("begin immediate")
+        yield
 
 
-@pytest.mark.filterwarnings("ignore::ResourceWarning")
 @pytest.mark.parametrize(
     ("break_it", "reason"),
     [
@@ -134,12 +138,12 @@ def test_a_store_that_cannot_be_written_says_why(
     db: sqlite_utils.Database,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    break_it: Callable[[sqlite_utils.Database, Path], None],
+    break_it: Callable[[sqlite_utils.Database, Path], AbstractContextManager[None]],
     reason: str,
 ) -> None:
     monkeypatch.setattr(readiness, "LOCK_MILLISECONDS", 10)
-    break_it(db, tmp_path)
-    assert look_at_store(db, tmp_path) == reason
+    with break_it(db, tmp_path):
+        assert look_at_store(db, tmp_path) == reason
 
 
 # A file that may not grow fails as on a full disk, in SQLite's own words.
