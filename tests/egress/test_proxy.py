@@ -54,9 +54,9 @@ class Target:
             self.connections += 1
             writers.add(writer)
             tasks.add(asyncio.current_task())  # type: ignore[arg-type] # we are in one
-            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            # The last is what uvloop says of a connection that was cut off.
+            with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, RuntimeError):
                 await self._talk(reader, writer)
-            with contextlib.suppress(RuntimeError):  # uvloop says so of what was cut off
                 writer.close()
 
         server = await asyncio.start_server(connected, "127.0.0.1", 0, limit=1 << 20)
@@ -344,11 +344,12 @@ async def metadata(*_: object) -> list[Address]:
     return [ipaddress.ip_address("169.254.169.254")]
 
 
+MAPPED = str(ipaddress.ip_address("::ffff:127.0.0.1"))  # as this Python spells it
 REFUSED = {  # address, what is refused, and why
     "loopback": ("127.0.0.1:PORT", ("127.0.0.1", 0), "not in allow"),
     "loopback by name": ("localhost:PORT", ("localhost", 0), "not in allow"),
     "loopback, IPv6": ("[::1]:PORT", ("::1", 0), "not in allow"),
-    "loopback, IPv6 that carries IPv4": ("[::ffff:127.0.0.1]:PORT", ("::ffff:7f00:1", 0), "not in allow"),
+    "loopback, IPv6 that carries IPv4": ("[::ffff:127.0.0.1]:PORT", (MAPPED, 0), "not in allow"),
     "loopback as a number": ("2130706433:PORT", ("127.0.0.1", 0), "not in allow"),
     "no address": ("0.0.0.0:PORT", ("0.0.0.0", 0), "never allowed"),
     "metadata": ("169.254.169.254:80", ("169.254.169.254", 80), "never allowed"),
