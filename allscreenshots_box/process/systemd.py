@@ -43,15 +43,11 @@ class Notifier:
 
     def stopping(self, drain: str) -> None:
         """Say that we stop, and in what time at the latest."""
-        self._tell("STOPPING=1")
-        self._say(f"stopping: shots that run have {drain}")
+        self._tell("STOPPING=1", _status(f"stopping: shots that run have {drain}"))
 
     def status(self, reasons: Sequence[str]) -> None:
         """Say why we are not ready, for ``systemctl status``; without *reasons*, that we are."""
-        self._say(f"not ready: {'; '.join(reasons)}" if reasons else "ready")
-
-    def _say(self, text: str) -> None:
-        self._tell(f"STATUS={' '.join(text.split())[:LONGEST_STATUS]}")
+        self._tell(_status(f"not ready: {'; '.join(reasons)}" if reasons else "ready"))
 
     def alive(self) -> None:
         """Put off the death that silence is."""
@@ -67,3 +63,7 @@ class Notifier:
                 way.sendto("\n".join(lines).encode(), self._address)
         except OSError as error:  # what it does not hear, it acts upon by itself
             logs.fault("systemd_not_told", error)
+
+
+def _status(text: str) -> str:
+    return f"STATUS={' '.join(text.split())[:LONGEST_STATUS]}"

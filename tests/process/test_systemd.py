@@ -88,9 +88,10 @@ def listening(address: str) -> Iterator["Queue[dict[str, str]]"]:
     ("say", "words"),
     [
         (Notifier.ready, {"READY": "1"}),
-        (Notifier.stopping, {"STOPPING": "1"}),
+        (lambda one: one.stopping("60s"), {"STOPPING": "1", "STATUS": "stopping: shots that run have 60s"}),
         (Notifier.alive, {"WATCHDOG": "1"}),
-        (lambda one: one.status("two\nlines of it"), {"STATUS": "two lines of it"}),
+        (lambda one: one.status([]), {"STATUS": "ready"}),
+        (lambda one: one.status(["two\nlines", "of it"]), {"STATUS": "not ready: two lines; of it"}),
     ],
 )
 def test_systemd_hears_each_word(
