@@ -1,4 +1,4 @@
-// Goes to a section: scrolls, pauses, and waits for the images in view.
+// Goes to a section: scrolls, pauses, and waits for the images in view. FINISH is finish_animations.js.
 // Takes its top in CSS pixels, and the seconds to pause and to wait for images.
 // Returns two numbers, how far it really has scrolled and how high the page is, and whether an image was late.
 async ({ y, pause, loading }) => {
@@ -14,11 +14,7 @@ async ({ y, pause, loading }) => {
       return box.bottom > 0 && box.top < innerHeight && box.width > 0;
     });
   while (late() && performance.now() < end) await sleep(25);
-  for (const animation of document.getAnimations())
-    try {
-      const timing = animation.effect && animation.effect.getComputedTiming();
-      if (timing && timing.endTime !== Infinity) animation.finish();
-    } catch {}
+  FINISH();
   const root = document.scrollingElement || document.documentElement;
   return { y: scrollY, height: Math.max(root.scrollHeight, innerHeight), late: late() };
 };

@@ -1,4 +1,5 @@
 // Scrolls through the page once, so that it loads what it loads in view, and waits for its images.
+// FINISH is finish_animations.js.
 // Takes the seconds to pause in each window and for all of it, and down to which CSS pixel. Returns whether an image
 // was late.
 async ({ pause, seconds, bottom }) => {
@@ -13,10 +14,6 @@ async ({ pause, seconds, bottom }) => {
   const late = () =>
     [...document.images].some((image) => !image.complete && image.getBoundingClientRect().top < bottom);
   while (late() && performance.now() < end) await sleep(25);
-  for (const animation of document.getAnimations())
-    try {
-      const timing = animation.effect && animation.effect.getComputedTiming();
-      if (timing && timing.endTime !== Infinity) animation.finish();
-    } catch {}
+  FINISH();
   return late();
 };

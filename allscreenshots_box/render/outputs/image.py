@@ -34,10 +34,11 @@ _REGION = scripts.read("region")
 _SIZE = scripts.read("page_size")
 WATCH = scripts.read("watch_scripts")
 _STAND_STILL = scripts.read("stand_still")
-_GO_TO = scripts.read("go_to_section")
+_FINISH = scripts.read("finish_animations")
+_GO_TO = scripts.read("go_to_section", FINISH=_FINISH)
 _FREEZE = scripts.read("freeze")
 _THAW = scripts.read("thaw")
-_WAKE = scripts.read("wake")
+_WAKE = scripts.read("wake", FINISH=_FINISH)
 
 
 @dataclass(frozen=True)
