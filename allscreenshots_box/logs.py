@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from .errors import InvalidUrl
 from .escapes import escaped
 
 DEBUG = logging.DEBUG
@@ -108,6 +109,11 @@ def clean(text: str) -> str:
 def without_user(path: str) -> str:
     """Return *path* without what may be somebody's password: some clients ask for /http://user:password@host."""
     return _USER.sub("", path)
+
+
+def shown_target(url: str, failure: BaseException | None, *, with_query: bool) -> str:
+    """Return what was to be captured, as it may be kept: what *failure* says is no URL may be anything."""
+    return NO_URL if isinstance(failure, InvalidUrl) else shown_url(url, with_query=with_query)
 
 
 def shown_url(url: str, *, with_query: bool) -> str:

@@ -2,11 +2,11 @@
 
 import time
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 from .. import logs, timestamps
-from ..errors import BoxError, InternalError, InvalidUrl
+from ..errors import BoxError, InternalError
 from ..keys.store import KeySecret
 from ..keys.usage import CANCELLED, Usage
 from ..metrics import Metrics
@@ -48,27 +48,27 @@ class Capturer:
         *request* is the id that the history has; *times* tell afterwards how long it waited and took. With *receive*
         it ends when the client goes away.
         """
-        record = CaptureRecord(
-            moment="",
-            request=request,
-            caller=by.name,
-            target=_shown(shot.url),
-            status=200,
-            code=None,
-            milliseconds=0,
-            bytes=0,
-        )
-        begun, rendering = time.monotonic(), None
+        begun, rendering, failure = time.monotonic(), None, None
         try:
             rendering = await self._counted(shot, by, times, receive)
-            record = replace(record, bytes=rendering.size)
         except BaseException as error:
-            record = _failed(record, error)
+            failure = error
             raise
         finally:
-            self._count(record.code or "ok", times, rendering)
-            took = round((time.monotonic() - begun) * 1000)
-            self._history.note(replace(record, moment=timestamps.now(), milliseconds=took))
+            status, code = _outcome(failure)
+            self._count(code or "ok", times, rendering)
+            self._history.note(
+                CaptureRecord(
+                    moment=timestamps.now(),
+                    request=request,
+                    caller=by.name,
+                    target=logs.shown_target(shot.url, failure, with_query=False),
+                    status=status,
+                    code=code,
+                    milliseconds=round((time.monotonic() - begun) * 1000),
+                    bytes=rendering.size if rendering else 0,
+                )
+            )
         return rendering
 
     def _count(self, code: str, times: QueueTimes, rendering: Rendering | None) -> None:
@@ -96,16 +96,12 @@ async def _while_there(receive: Receive | None, work: Coroutine[Any, Any, Render
     return await (work if receive is None else disconnect.while_there(receive, work))
 
 
-def _shown(target: str) -> str:
-    return logs.shown_url(target, with_query=False)
-
-
-def _failed(record: CaptureRecord, error: BaseException) -> CaptureRecord:
-    """Return the record of what *error* ended."""
-    if isinstance(error, InvalidUrl):  # what is no URL may be anything
-        record = replace(record, target=logs.NO_URL)
-    if isinstance(error, BoxError):
-        return replace(record, status=error.status, code=error.code)
-    if isinstance(error, Exception):
-        return replace(record, status=InternalError.status, code=InternalError.code)
-    return replace(record, status=GONE, code=CANCELLED)
+def _outcome(failure: BaseException | None) -> tuple[int, str | None]:
+    """Return the status and the error code that are kept."""
+    if failure is None:
+        return 200, None
+    if isinstance(failure, BoxError):
+        return failure.status, failure.code
+    if isinstance(failure, Exception):
+        return InternalError.status, InternalError.code
+    return GONE, CANCELLED

@@ -11,7 +11,7 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from .. import logs
 from ..config import Settings
-from ..errors import CrossSite, InvalidUrl, NotFound, TargetNotAllowed
+from ..errors import CrossSite, NotFound, TargetNotAllowed
 from ..hosts import Network
 from ..keys.authentication import client_of, network_of, refuse_key_in_query
 from ..metrics import OTHER, Metrics, Served
@@ -157,7 +157,7 @@ class Middleware:
     def _log(self, scope: Scope, context: RequestContext) -> None:
         if not self._log_health and scope["path"] in OPS_PATHS and context.status in _EXPECTED:
             return
-        error, times, rendering = context.error, context.queued, context.rendering
+        target, error, times, rendering = context.target, context.error, context.queued, context.rendering
         logs.event(
             "request",
             id=context.id,
@@ -171,16 +171,10 @@ class Middleware:
             renderMs=_milliseconds(times.rendered) if times else None,
             fetched=rendering.fetched if rendering else None,
             refused=(rendering.refused[:MOST_REASONS] or None) if rendering else None,
-            target=self._target(context),
+            target=logs.shown_target(target, error, with_query=self._log_queries) if target is not None else None,
             error=error.code if error else None,
             reason=error.reason if isinstance(error, TargetNotAllowed | CrossSite) else None,
         )
-
-    def _target(self, context: RequestContext) -> str | None:
-        if context.target is None:
-            return None
-        is_url = not isinstance(context.error, InvalidUrl)  # what is none may be anything
-        return logs.shown_url(context.target, with_query=self._log_queries) if is_url else logs.NO_URL
 
 
 def _milliseconds(seconds: float | None) -> int:

@@ -38,11 +38,6 @@ FAILURES = [
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
 def key(db: sqlite_utils.Database, hasher: PasswordHasher) -> KeySecret:
     return keys.create(db, hasher, "svc")[0]
 
