@@ -43,8 +43,8 @@ from .services import Services
 from .storage import database
 from .storage.database import Database
 from .web import probes
-from .web.areas import Area, area_of
-from .web.exception_handlers import LARGEST_BODY, Answer, answering
+from .web.areas import LARGEST_BODY, Area, area_of
+from .web.exception_handlers import Answer, answering
 from .web.middleware import Middleware, Surroundings
 from .web.readiness import Readiness
 from .web.request import BoxRequest

@@ -11,9 +11,8 @@ from ..hosts import Network
 from ..keys.authentication import AuthenticatedRequest, Authenticator, Limited
 from ..keys.plans import Kind
 from ..keys.store import KeySecret
-from ..web.areas import Side
+from ..web.areas import LARGEST_BODY, Side
 from ..web.context import RequestContext
-from ..web.exception_handlers import LARGEST_BODY
 
 ROOT = "/v1"
 

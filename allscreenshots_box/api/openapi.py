@@ -210,13 +210,7 @@ def _codes(status: str, operation_id: str) -> list[str]:
     if status in _NEVER.get(operation_id, _NEVER_FOR_OTHERS):
         return []
     left_out = _NOT_ANSWERED if operation_id == "captureSync" else _NOT_ANSWERED | _ONLY_FOR_CAPTURES
-    statuses = statuses_of_codes()
-    return [code for code in by_code() if str(statuses[code]) == status and code not in left_out]
-
-
-def statuses_of_codes() -> dict[str, int]:
-    """Return every error code with its status."""
-    return {code: error.status for code, error in by_code().items()}
+    return [code for code, error in by_code().items() if str(error.status) == status and code not in left_out]
 
 
 def _curl(method: str, path: str) -> str:

@@ -10,6 +10,8 @@ from ..errors import BoxError
 from ..hosts import Network
 from .context import RequestContext
 
+LARGEST_BODY = 1024 * 1024  # bytes, where no area has another bound
+
 Side = Literal["ops", "admin"]  # a listener beside the main one
 
 _SIDE = "allscreenshots_box.side"  # in a scope: which listener the request came to, if not to the main one

@@ -9,11 +9,10 @@ from litestar.types import Scope
 
 from .. import logs
 from ..errors import BoxError, InternalError, InvalidRequest, MethodNotAllowed, NotFound, RequestTooLarge
-from .areas import Area
+from .areas import LARGEST_BODY, Area
 from .context import context_of
 from .error_body import error_body
 
-LARGEST_BODY = 1024 * 1024  # bytes, where no area has another bound
 NOTHING_HERE = "There is nothing here; / says what there is."
 _FAULT = "The box failed to do this; its log has the reason under the request id."
 
