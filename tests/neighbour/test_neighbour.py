@@ -17,7 +17,6 @@ pytestmark = [pytest.mark.browser, pytest.mark.long, pytest.mark.rough]
 BRIEF = [case for case in CASES if case.brief]
 FULL_SECONDS = 8.0
 TABLE = Path(__file__).parents[2] / "docs" / "security.md"
-NOISE = 1.5  # from one run on a machine to the next
 
 
 @pytest.fixture(scope="session")
@@ -59,15 +58,14 @@ def test_the_neighbour_hardly_notices(case: Case, street: Street) -> None:
     with street.box() as box:
         beside = try_together(box, [case], FULL_SECONDS)[case.name]
     assert beside.faults() == []
-    assert beside.p95 <= max(beside.bound, NOISE * told()[case.name])
+    assert beside.p95 <= beside.bound
 
 
-def told() -> dict[str, float]:
-    """Return the seconds that operators are told a neighbour's pictures take beside each case, also over the bound."""
+def told() -> set[str]:
+    """Return the cases that operators are told the cost of."""
     _, _, table = TABLE.read_text().partition("<!-- results: neighbours -->")
-    rows = [line.split(" | ") for line in table.partition("\n\n")[0].splitlines()[3:]]
-    return {row[0].removeprefix("| "): int(row[3]) / 1000 for row in rows}
+    return {line.split(" | ")[0].removeprefix("| ") for line in table.partition("\n\n")[0].splitlines()[3:]}
 
 
 def test_what_each_case_costs_is_told() -> None:
-    assert set(told()) == {case.name for case in CASES}
+    assert told() == {case.name for case in CASES}
