@@ -116,7 +116,7 @@ async def _serve(  # noqa: PLR0913, PLR0917 - all that was made while we were ro
 ) -> None:
     starting = asyncio.current_task()
     assert starting is not None  # noqa: S101 - this is one
-    signals.reload(starting.cancel, signals.keep)
+    signals.obey(starting.cancel, signals.keep)
     if signals.stopping:
         return
     notifier = Notifier.of(os.environ)
@@ -167,7 +167,7 @@ class _Service:
 
     async def run(self, signals: Signals) -> bool:
         """Serve until told to stop; say whether all clients had left when it was over."""
-        signals.reload(self._begin_to_stop, lambda: self._in_background(self._read_again))
+        signals.obey(self._begin_to_stop, lambda: self._in_background(self._read_again))
         for listener in self._listeners:
             listener.open()
         self._in_background(self._watch)

@@ -2,7 +2,6 @@
 
 import asyncio
 import ipaddress
-import math
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import dataclass
@@ -97,10 +96,11 @@ class LoginThrottle:
         """Count a try, in every bound that holds for it, or in none."""
         taken: list[tuple[str, Plan]] = []
         for name, bound, refusal in _bounds(guess):
-            if wait := self._buckets.take(name, "general", bound).wait:
+            state = self._buckets.take(name, "general", bound)
+            if state.wait:
                 for earlier in taken:
                     self._buckets.give_back(earlier[0], "general", earlier[1])
-                raise refusal(math.ceil(wait))
+                raise refusal(state.retry_after)
             taken.append((name, bound))
 
     def _require_place(self, guess: _Guess) -> None:

@@ -70,7 +70,7 @@ class CaptureHistory:
 
 @asynccontextmanager
 async def noting(database: Database) -> AsyncIterator[CaptureHistory]:
-    """Yield a Captures that is written as it grows, and once more when the block ends."""
+    """Yield a CaptureHistory that is written as it grows, and once more when the block ends."""
     captures = CaptureHistory(database)
     async with kept_written(captures):
         yield captures

@@ -4,14 +4,13 @@ import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import Concatenate, ParamSpec, TypeVar
+from typing import TypeVar
 
 from argon2 import PasswordHasher, extract_parameters
 from argon2.exceptions import VerifyMismatchError
 
 from .secrets import generate
 
-P = ParamSpec("P")
 T = TypeVar("T")
 
 AT_ONCE = 2  # argon2 takes a core and 19 MiB each
@@ -42,7 +41,7 @@ class Hasher:
 
     async def hash(self, text: str) -> str:
         """Return a new hash of *text*."""
-        return await self._run(lambda argon2: argon2.hash(text))
+        return await self._run(PasswordHasher.hash, text)
 
     async def generated(self) -> GeneratedKey:
         """Return a new secret with its hash."""
@@ -56,9 +55,9 @@ class Hasher:
         """Let what is being made and proven come to its end."""
         self._threads.shutdown()
 
-    async def _run(self, function: Callable[Concatenate[PasswordHasher, P], T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def _run(self, function: Callable[..., T], *args: str) -> T:
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, lambda: function(self._argon2, *args, **kwargs))
+        return await loop.run_in_executor(self._threads, function, self._argon2, *args)
 
 
 def hasher_of(memory_mib: int, passes: int) -> PasswordHasher:

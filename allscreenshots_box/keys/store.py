@@ -67,7 +67,7 @@ class KeySecret:
         return self.state(now) in WORKING
 
     def __repr__(self) -> str:
-        return f"Key({self.prefix!r}, {self.name!r})"  # never the hash
+        return f"KeySecret({self.prefix!r}, {self.name!r})"  # never the hash
 
 
 def describe(key: KeySecret, now: datetime) -> dict[str, Any]:

@@ -65,21 +65,21 @@ class Usage:
             recovered=lambda: logs.event("usage_written"),
         )
         self._balances: dict[int, _Balance] = {}
-        self._period: Period | None = None  # whose standings these are
+        self._period: Period | None = None  # whose balances these are
         self.listing = asyncio.Lock()
 
     @asynccontextmanager
     async def capture(self, key: KeySecret, times: QueueTimes) -> AsyncIterator[Capture]:
-        """Count what the block captures for *key*, or the code it fails with, and the rendering that *clocks* tell.
+        """Count what the block captures for *key*, or the code it fails with, and the rendering that *times* tell.
 
         What was not tried counts as nothing.
 
         Raises QuotaExceeded before the block when the month's quota is used up, counting what is under way.
         """
         now = self.now()
-        standing = await self._balance(key.id, now)
-        _require_room(key.plan, standing, now)  # no await from here to the next line: two at once are two
-        standing.under_way += 1
+        balance = await self._balance(key.id, now)
+        _require_room(key.plan, balance, now)  # no await from here to the next line: two at once are two
+        balance.under_way += 1
         capture = Capture()
         try:
             yield capture
@@ -89,7 +89,7 @@ class Usage:
             capture.counts.failures[_code(error)] += 1
             raise
         finally:
-            standing.under_way -= 1
+            balance.under_way -= 1
             capture.counts.render_seconds = times.rendered or 0.0
             self._count(key.id, now.date(), capture.counts)
 
@@ -176,8 +176,8 @@ class Usage:
         period = period_of(now.date())
         if period != self._period:  # at a start, in a new month, or when the clock was set
             self._balances, self._period = {}, period
-        standing = self._balances.get(key_id)
-        return standing if standing is not None else await self._read(key_id, period)
+        balance = self._balances.get(key_id)
+        return balance if balance is not None else await self._read(key_id, period)
 
     async def _read(self, key_id: int, period: Period) -> _Balance:
         async with self._behind.reconciling:
@@ -204,15 +204,15 @@ def _code(error: BaseException) -> str:
     return CANCELLED if isinstance(error, asyncio.CancelledError) else BoxError.code
 
 
-def _require_room(plan: Plan, standing: _Balance, now: datetime) -> None:
+def _require_room(plan: Plan, balance: _Balance, now: datetime) -> None:
     """Raise QuotaExceeded if another screenshot may be one too many.
 
     How many bytes it will have nobody knows: what is under way when the last ones go is still delivered.
     """
     most, most_bytes = plan.screenshots_per_month, plan.bandwidth_per_month
-    if most is not None and standing.used.screenshots + standing.under_way >= most:
+    if most is not None and balance.used.screenshots + balance.under_way >= most:
         what = f"All {most} screenshots of this month are taken or under way"
-    elif most_bytes is not None and standing.used.bytes >= most_bytes:
+    elif most_bytes is not None and balance.used.bytes >= most_bytes:
         what = f"All {most_bytes} bytes of this month are used"
     else:
         return

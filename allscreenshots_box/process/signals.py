@@ -25,7 +25,7 @@ class Signals:
             signal.signal(number, self._leave)
         signal.signal(signal.SIGHUP, self._keep)
 
-    def reload(self, stop: Callable[[], Any], reread: Callable[[], Any]) -> None:
+    def obey(self, stop: Callable[[], Any], reread: Callable[[], Any]) -> None:
         """Have the running loop call *stop* at the first signal to stop, and *reread* at each to read again.
 
         Told a second time to stop, the process leaves at once.

@@ -24,7 +24,7 @@ OTHERS_SECONDS = 10.0  # after another asked, one slot of several is kept free o
 
 @dataclass
 class QueueTimes:
-    """When a request came to the line, got its turn, and was done; on the event loop's clock."""
+    """When a request came to the queue, got its turn, and was done; on the event loop's clock."""
 
     arrived: float | None = None
     begun: float | None = None
@@ -32,13 +32,13 @@ class QueueTimes:
 
     @property
     def queued(self) -> float | None:
-        """Seconds it waited; None if it never came to the line."""
+        """Seconds it waited; None if it never came to the queue."""
         end = self.begun if self.begun is not None else self.ended
         return None if self.arrived is None or end is None else max(0.0, end - self.arrived)
 
     @property
     def rendered(self) -> float | None:
-        """Seconds its turn took, 0 if it got none; None if it never came to the line."""
+        """Seconds its turn took, 0 if it got none; None if it never came to the queue."""
         if self.arrived is None or self.ended is None:
             return None
         return 0.0 if self.begun is None else max(0.0, self.ended - max(self.begun, self.arrived))
@@ -300,7 +300,7 @@ class CaptureQueue:
     # --- how many may wait --------------------------------------------------------------------
 
     def _places(self) -> int:
-        """Return how many may wait: no more than the line, at the speed it has, can call in time."""
+        """Return how many may wait: no more than the queue, at the speed it has, can call in time."""
         lanes = max(1, self.running)  # fewer than slots while memory is short
         return min(self._length, max(lanes, int(self._wait * lanes / max(self._average, 0.001))))
 
@@ -334,7 +334,7 @@ class CaptureQueue:
 
     @property
     def retry_after(self) -> int:
-        """Seconds after which all who wait now have had their turn, at the speed that the line has."""
+        """Seconds after which all who wait now have had their turn, at the speed that the queue has."""
         lanes = max(1, self.running if self.waiting else self._slots)
         rests = sum(slot.rest for one in self._callers.values() for slot in one.waiting) / self._most_resting
         seconds = max(rests, self._average * (self.waiting + 1) / lanes)

@@ -101,7 +101,7 @@ class Renderer:
     ) -> Rendering:
         """Return what *shot* asks for, or raise the BoxError that tells why there is none.
 
-        Those of a *caller* wait behind each other, and all callers have their turns by *weight*. *clocks* tell
+        Those of a *caller* wait behind each other, and all callers have their turns by *weight*. *times* tell
         afterwards how long this one waited and took, whatever became of it. *still* is asked when the turn comes;
         those who share a rendering have to be equal in it.
         """
