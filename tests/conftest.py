@@ -32,6 +32,7 @@ from allscreenshots_box.storage.database import open_database
 from tests.box import Box
 from tests.operator_in import sign_in
 from tests.site.server import Site
+from tests.wire import Wire, wired
 
 # Asked without a client of one's own, httpx reads all authorities anew: ten times the work of the request.
 httpx._transports.default.create_ssl_context = lru_cache(httpx.create_ssl_context)  # type: ignore[attr-defined] # its own
@@ -67,6 +68,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         items.sort(key=lambda item: [item.get_closest_marker(mark) is None for mark in ("rough", "long")])
     else:
         items.sort(key=lambda item: item.get_closest_marker("browser") is not None)
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run async tests on the loop that the box runs on."""
+    return "asyncio"
+
+
+@pytest.fixture
+async def wire() -> AsyncIterator[Wire]:
+    """Yield the browser's end of a pipe."""
+    async with wired() as opened:
+        yield opened
 
 
 class StandIn(Renderer):

@@ -36,11 +36,6 @@ from tests.test_serve import below, curl, eventually, log_lines
 pytestmark = [pytest.mark.browser, pytest.mark.long]
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 OWN = {"WATCHDOG_PID": str(os.getpid())}
 
 

@@ -32,11 +32,6 @@ from allscreenshots_box.render.shot import Shot
 pytestmark = pytest.mark.rough
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @pytest.mark.browser
 def test_a_stopped_browser_is_replaced_before_it_is_unhealthy(tmp_path: Path) -> None:
     async def lives_through(renderer: Renderer) -> None:

@@ -1,7 +1,7 @@
 """One page during one shot, and what it may have the browser tell of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import Awaitable
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,20 +16,9 @@ from allscreenshots_box.render.browsers.tab_pool import Tab
 from allscreenshots_box.render.page import MOST_FLOODS, Page
 from allscreenshots_box.render.pipeline import navigation
 from allscreenshots_box.render.shot import Milestone, Shot
-from tests.wire import Wire, wired
+from tests.wire import Wire
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
-    async with wired() as opened:
-        yield opened
 
 
 def opened(wire: Wire, wait_until: Milestone = "load") -> Page:

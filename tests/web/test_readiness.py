@@ -26,11 +26,6 @@ from tests.conftest import StandIn
 pytestmark = pytest.mark.anyio
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 # --- the pulse ----------------------------------------------------------------------------------
 
 

@@ -8,9 +8,9 @@ import pytest
 
 from allscreenshots_box.render.browsers import processes
 from allscreenshots_box.render.browsers.brake import HEAVY_SECONDS, LEAST, PARTS, POOLS, Brake, culprits
+from allscreenshots_box.render.browsers.watch import WATCH_SECONDS
 from tests.render.browsers.test_process_limits import REST, SPIN, Tree
 
-LOOK_SECONDS = 0.25
 # At work by a thread of a pool, which others need not wait for.
 POOL = f"open('/proc/self/comm', 'w').write('{POOLS[0]}Foreg')\n{SPIN}"
 FIRST, SECOND = (part for _, part in PARTS[:2])
@@ -39,7 +39,7 @@ async def looking(until: Callable[[], bool], look: Callable[[], None]) -> None:
     end = time.monotonic() + 60  # on a machine that has time for it, two seconds
     while not until():
         assert time.monotonic() < end
-        await asyncio.sleep(LOOK_SECONDS)
+        await asyncio.sleep(WATCH_SECONDS)
         look()
 
 

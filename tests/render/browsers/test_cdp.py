@@ -4,7 +4,6 @@ import asyncio
 import base64
 import time
 import tracemalloc
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -18,22 +17,11 @@ from allscreenshots_box.render.browsers.cdp import (
     ProtocolError,
 )
 from allscreenshots_box.render.browsers.messages import ORDINARY, WEIGHED
-from tests.wire import Wire, spelled, wired
+from tests.wire import Wire, spelled
 
 PATIENCE = 20.0  # seconds: what has not come by then will not
 
 pytestmark = pytest.mark.anyio
-
-
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
-@pytest.fixture
-async def wire() -> AsyncIterator[Wire]:
-    async with wired() as opened:
-        yield opened
 
 
 async def goes_on(wire: Wire) -> bool:

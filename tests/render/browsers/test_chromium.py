@@ -13,11 +13,6 @@ pytestmark = [pytest.mark.anyio, pytest.mark.browser]
 LINES = "for (let n = 0; n < 100; n++) { console.log('said'); console.error('said') }"
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 async def test_what_a_page_says_to_its_console_is_not_written_to_stderr(tmp_path: Path) -> None:
     chromium = Chromium(find_executable(), tmp_path, sandbox=os.geteuid() != 0)
     await chromium.start(lambda: None)

@@ -25,6 +25,7 @@ from allscreenshots_box.render.browsers.process_limits import (
     Drawing,
     ProcessLimits,
 )
+from allscreenshots_box.render.browsers.watch import WATCH_SECONDS
 
 T = TypeVar("T")
 
@@ -206,9 +207,7 @@ def test_one_thing_may_be_drawn_for_longer_if_nobody_waits(
 
 def test_what_is_drawn_without_end_is_ended() -> None:
     with Tree(REST, graphics=STUCK) as tree:
-        killed = eventually(
-            lambda: tree.limits.end_endless_drawing(lonely=False), every=0.25
-        )  # as a browser's watch looks
+        killed = eventually(lambda: tree.limits.end_endless_drawing(lonely=False), every=WATCH_SECONDS)
         assert (killed.bound, killed.pid, killed.is_page) == ("graphics_processor", tree.graphics, False)
         eventually(lambda: processes.state(tree.graphics) in processes.GONE)
         assert tree.alive() == [0]
