@@ -55,6 +55,7 @@ class Slot:
     estimate: float = 0  # seconds of a slot that it is thought to take
     used: float = 0  # seconds that it has had a slot, without the one that it has now
     since: float | None = None  # when it got that one; None while it waits or rests
+    behind: list[asyncio.Future[None]] = field(default_factory=list)  # what has to be put away after it
 
     def had(self, now: float) -> float:
         """Return the seconds of a slot that it has had."""
@@ -147,8 +148,7 @@ class CaptureQueue:
             try:
                 yield slot
             finally:
-                self._learn(slot)
-                self._end(slot)
+                self._give_back(slot)
         finally:
             times.ended = loop.time()
             self._leave()
@@ -181,7 +181,8 @@ class CaptureQueue:
     def _leave(self) -> None:
         self._inside -= 1
         if not self._inside:
-            self._callers.clear()  # where nobody contends, nobody is owed a turn
+            if not self.running:
+                self._callers.clear()  # where nobody contends, nobody is owed a turn
             self._empty.set()
 
     async def _come_in(self, name: int, weight: int, rest: float, latest: float) -> Slot:
@@ -224,6 +225,15 @@ class CaptureQueue:
         if who != name:
             self._asked_before = when
         self._asked = name, now
+
+    def _give_back(self, slot: Slot) -> None:
+        """End a turn once what it left behind is put away: who comes and goes pays for that, and not who is next."""
+        for work in slot.behind:
+            if not work.done():
+                work.add_done_callback(lambda _: self._give_back(slot))
+                return
+        self._learn(slot)
+        self._end(slot)
 
     def _learn(self, slot: Slot) -> None:
         took = slot.had(asyncio.get_running_loop().time())

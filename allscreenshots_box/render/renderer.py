@@ -57,6 +57,7 @@ class _Work:
     deadline: float  # on the event loop's clock
     caller: int
     aside: Aside
+    behind: list[asyncio.Future[None]]  # gets what is to be put away after it if it fails
 
     @property
     def name(self) -> Name:
@@ -124,8 +125,9 @@ class Renderer:
                 allowed_target = await self._proxy.check_url(shot.url, Scope(hosts=shot.hosts, caller=caller))
             wanted = begun + shot.timeout + shot.delay
             aside = functools.partial(self._queue.aside, slot)
+            work = _Work(shot, allowed_target, min(latest, wanted), caller, aside, slot.behind)
             try:
-                rendering = await self._insist(_Work(shot, allowed_target, min(latest, wanted), caller, aside))
+                rendering = await self._insist(work)
             except TimeoutError:
                 raise DeadlinePassed(_too_late(shot, latest - begun if latest < wanted else None)) from None
         return replace(rendering, queue_seconds=slot.waited, render_seconds=loop.time() - begun)
@@ -226,7 +228,7 @@ class Renderer:
         _require_handles()
         tab = None
         try:
-            async with asyncio.timeout_at(work.deadline), self._browser.tab(apart=apart) as tab:
+            async with asyncio.timeout_at(work.deadline), self._browser.tab(work.behind, apart=apart) as tab:
                 tabs.append(tab)
                 rendering = await self._captured(tab, work)
                 if tab.egress.starved:  # it lacks something that the page has

@@ -21,6 +21,7 @@ from allscreenshots_box.egress import policy
 from allscreenshots_box.errors import DeadlinePassed, PageEnded, ServiceUnavailable
 from allscreenshots_box.process.health_cache import Health
 from allscreenshots_box.render.browsers import orphans, processes
+from allscreenshots_box.render.browsers.cdp import ProtocolError
 from allscreenshots_box.render.browsers.process_limits import Killed
 from allscreenshots_box.render.browsers.supervisor import Browser
 from allscreenshots_box.render.browsers.tab_pool import BrowserGone, PagesBlamed, Tab
@@ -107,6 +108,25 @@ def test_a_browser_that_dies_while_its_successor_starts_leaves_one(tmp_path: Pat
 def browsers() -> set[int]:
     found = {pid: processes.command_line(pid) for pid in processes.descendants(os.getpid())}
     return {pid for pid, line in found.items() if b"--remote-debugging-pipe\0--no-startup-window" in line}
+
+
+@pytest.mark.browser
+def test_only_a_tab_whose_shot_failed_is_closed_at_its_cost(tmp_path: Path) -> None:
+    async def scene(renderer: Renderer) -> None:
+        behind: list[asyncio.Future[None]] = []
+        async with renderer._browser.tab(behind):
+            pass
+        assert not behind
+        with pytest.raises(PageEnded):
+            async with renderer._browser.tab(behind) as tab:
+                raise PageEnded("")
+        [closing] = behind
+        assert not closing.done()
+        await closing
+        with pytest.raises(ProtocolError, match="not found"):
+            await tab.session.send("Runtime.evaluate", expression="1")
+
+    play(scene, tmp_path)
 
 
 @pytest.mark.browser
@@ -215,7 +235,7 @@ async def test_a_second_try_that_is_late_is_the_pages_fault_if_the_first_was_and
     allowed_target = policy.AllowedTarget(policy.parse("http://slow.example/"), (), policy.Scope())
     shot = Shot(url="http://slow.example/", timeout=10)
     with pytest.raises(error):
-        await renderer._insist(_Work(shot, allowed_target, now + 10, NOBODY, nullcontext))
+        await renderer._insist(_Work(shot, allowed_target, now + 10, NOBODY, nullcontext, []))
 
 
 def profiles(directory: Path) -> int:

@@ -267,6 +267,40 @@ def test_who_leaves_in_the_moment_of_the_call_loses_no_slot() -> None:
     play(act)
 
 
+@pytest.mark.parametrize("leaving", ["by cancellation", "by failure"])
+def test_a_slot_is_passed_on_once_what_its_turn_left_behind_is_put_away(leaving: str) -> None:
+    async def act() -> None:
+        queue = CaptureQueue(1, 10, FAR)
+        closing = asyncio.get_running_loop().create_future()
+        times = QueueTimes()
+
+        async def leave() -> None:
+            async with queue.slot(FAR, GREEDY, times=times) as slot:
+                slot.behind.append(closing)
+                if leaving == "by failure":
+                    raise Overloaded("", 1)
+                await asyncio.Event().wait()
+
+        async def come() -> None:
+            async with queue.slot(FAR, MODEST):
+                pass
+
+        gone = asyncio.create_task(leave())
+        await settle()
+        next_one = asyncio.create_task(come())
+        gone.cancel()
+        await settle()
+        assert gone.done()  # nobody waits for the answer
+        assert times.ended is not None
+        assert (queue.running, queue.waiting) == (1, 1)
+        closing.set_result(None)
+        await next_one
+        assert (queue.running, queue.waiting) == (0, 0)
+        await asyncio.gather(gone, return_exceptions=True)
+
+    play(act)
+
+
 def test_without_memory_one_shot_runs_all_the_same_and_the_others_wait_for_it() -> None:
     async def act() -> None:
         plenty = False

@@ -126,10 +126,11 @@ class Browser:
         await asyncio.gather(*(self._end(process) for process in list(self._processes)), return_exceptions=True)
 
     @asynccontextmanager
-    async def tab(self, *, apart: bool = False) -> AsyncIterator[Tab]:
+    async def tab(self, behind: list[asyncio.Future[None]] | None = None, *, apart: bool = False) -> AsyncIterator[Tab]:
         """Hand out a never-used tab, closed after the block whatever happened. Raises BrowserGone.
 
-        *apart* is in a browser of its own, which ends with it and whose end costs nobody else anything.
+        *behind* gets the closing if the block fails. *apart* is in a browser of its own, which ends with it and whose
+        end costs nobody else anything.
         """
         process = await (self._apart() if apart else self._alive())
         process.inside += 1
@@ -141,10 +142,13 @@ class Browser:
             tab.given = asyncio.get_running_loop().time()
             yield tab
             process.proven = asyncio.get_running_loop().time()
+            behind = None
         finally:
             process.inside -= 1
             process.left = asyncio.get_running_loop().time()
-            self._in_background(self._put_away(process, opening))
+            closing = self._in_background(self._put_away(process, opening))
+            if behind is not None:
+                behind.append(closing)
 
     def _next(self, process: BrowserProcess) -> asyncio.Task[Tab]:
         """Return a warm tab, or one that is being opened; those that came to nothing meanwhile are let go."""
