@@ -28,12 +28,13 @@ WEBSOCKET_LONG = b"\x81\x7f"  # the head of one, before eight bytes that say how
 
 @dataclass(frozen=True)
 class Visit:
-    """What a route may know: the last part of the path, the query, the headers, and the site's end."""
+    """What a route may know: the last part of the path, the query, the headers, the site's end, and its origins."""
 
     name: str
     query: Mapping[str, str]
     headers: Mapping[str, str]
     closing: threading.Event
+    origins: Mapping[bytes, str] = field(default_factory=dict)  # by the marks that stand for them
 
 
 @dataclass(frozen=True)
@@ -160,8 +161,6 @@ def flood(visit: Visit) -> Answer:
 
 def websocket(visit: Visit) -> Answer:
     """Open a WebSocket, and say something on it for ever, after `count` messages of `size` bytes."""
-    digest = hashlib.sha1((visit.headers["sec-websocket-key"] + WEBSOCKET_GUID).encode(), usedforsecurity=False)
-    accept = base64.b64encode(digest.digest()).decode()
 
     def ticks() -> Iterator[bytes]:
         size = int(visit.query.get("size", "0"))
@@ -170,8 +169,14 @@ def websocket(visit: Visit) -> Answer:
         while not visit.closing.wait(TICK_SECONDS):
             yield WEBSOCKET_TICK
 
-    headers = {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
-    return Answer(ticks(), status=101, headers=headers)
+    return Answer(ticks(), status=101, headers=websocket_headers(visit))
+
+
+def websocket_headers(visit: Visit) -> dict[str, str]:
+    """Give the headers that open a WebSocket."""
+    digest = hashlib.sha1((visit.headers["sec-websocket-key"] + WEBSOCKET_GUID).encode(), usedforsecurity=False)
+    accept = base64.b64encode(digest.digest()).decode()
+    return {"Upgrade": "websocket", "Connection": "Upgrade", "Sec-WebSocket-Accept": accept}
 
 
 def download(_: Visit) -> Answer:
@@ -274,6 +279,6 @@ ROUTES: dict[str, Route] = {
 }
 
 
-def find(path: str) -> Route | None:
+def find(path: str, routes: Mapping[str, Route] = ROUTES) -> Route | None:
     """Find the route of a path: the path itself, or the folder that it lies in."""
-    return ROUTES.get(path) or ROUTES.get(path[: path.rfind("/") + 1])
+    return routes.get(path) or routes.get(path[: path.rfind("/") + 1])

@@ -6,13 +6,13 @@ import mimetypes
 import socket
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import NamedTuple, Self
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.site.routes import ADS_HOST, HTML, OTHER_HOST, TEXT, Answer, Visit, find, page
+from tests.site.routes import ADS_HOST, HTML, OTHER_HOST, ROUTES, TEXT, Answer, Route, Visit, find, page
 
 PAGES = Path(__file__).parent / "pages"
 BODILESS = {204, 304}  # statuses that HTTP sends without a body and without a Content-Length
@@ -46,11 +46,11 @@ def static(path: str, origins: dict[bytes, str]) -> Answer:
     return Answer(content, kind, headers=PAGE_HEADERS.get(path, {}))
 
 
-def respond(path: str, visit: Visit, origins: dict[bytes, str]) -> Answer | None:
+def respond(path: str, visit: Visit, site: "Site") -> Answer | None:
     """Ask the route or the page; a bad query is the client's fault, not a traceback."""
-    route = find(path)
+    route = find(path, site.routes)
     try:
-        return route(visit) if route else static(path, origins)
+        return route(visit) if route else static(path, site.origins)
     except (KeyError, ValueError) as error:
         return Answer(f"Bad query: {error}\n".encode(), TEXT, 400)
 
@@ -71,8 +71,8 @@ class Handler(BaseHTTPRequestHandler):
         site.record(SiteRequest(self.command, self.path, headers, self.client_address[1]))
         url = urlsplit(self.path)
         path = unquote(url.path)
-        visit = Visit(path.rpartition("/")[2], dict(parse_qsl(url.query)), headers, site.closing)
-        answer = respond(path, visit, site.origins)
+        visit = Visit(path.rpartition("/")[2], dict(parse_qsl(url.query)), headers, site.closing, site.origins)
+        answer = respond(path, visit, site)
         if answer is None:
             self.close_connection = True
         else:
@@ -182,8 +182,9 @@ class Site:
     it has from people who sell. In the pages `@OTHER@` and `@ADS@` stand for their origins.
     """
 
-    def __init__(self, port: int = 0) -> None:
+    def __init__(self, port: int = 0, routes: Mapping[str, Route] = ROUTES) -> None:
         """Take the ports at once, so that their numbers are known before the first request."""
+        self.routes = routes
         self.closing = threading.Event()
         self._lock = threading.Lock()
         self._requests: list[SiteRequest] = []

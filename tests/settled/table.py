@@ -1,0 +1,12 @@
+"""All cases, and all takes of them."""
+
+from tests.settled.cases import Case, Take, routes
+from tests.settled.late import LATE
+from tests.settled.reloads import RELOADS
+from tests.settled.requests import REQUESTS
+from tests.settled.timers import TIMERS
+from tests.site.routes import ROUTES
+
+CASES: tuple[Case, ...] = (*REQUESTS, *TIMERS, *RELOADS)
+TAKES: tuple[Take, ...] = tuple(take for case in CASES for take in case.takes())
+PAGES = ROUTES | LATE | routes(CASES)
