@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 from PIL import Image
 
-from tests.box import Box
+from tests.box import PROGRAM, Box
 from tests.site.server import Site
 
 Colour = tuple[int, ...]
@@ -54,13 +54,14 @@ class Camera:
 
 
 @contextmanager
-def open_camera(site: Site, *levels: str, rules: str = "") -> Iterator[Camera]:
+def open_camera(site: Site, *levels: str, rules: str = "", program: str = PROGRAM) -> Iterator[Camera]:
     """Open a box of its own that may shoot all hosts of the site, with lists for *levels* and the operator's rules."""
     above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))
     above.chmod(0o755)
     own = above / "rules.txt"
     own.write_text(rules)
     box = Box(above / "data", "--allow", site.addresses, "--block-rules", str(own))
+    box.program = (program,)
     try:
         if levels:
             updated = box.run("lists", "update", *levels, "--mirror", site.url("/lists"))

@@ -47,7 +47,8 @@ def _file(tables: dict[bytes, bytes]) -> bytes:
 
 def _sum(data: bytes) -> int:
     padded = data + b"\0" * (-len(data) % 4)
-    return sum(struct.unpack(f">{len(padded) // 4}I", padded)) & 0xFFFFFFFF
+    numbers: tuple[int, ...] = struct.unpack(f">{len(padded) // 4}I", padded)
+    return sum(numbers) & 0xFFFFFFFF
 
 
 def _square() -> bytes:

@@ -39,7 +39,7 @@ _OVER = """<main id=part class=yes style="height: 750px">Here it is</main>
 
 _HIDDEN = """<script>const root = document.documentElement
 root.classList.add('tested'); setTimeout(() => root.classList.remove('tested'), %d)</script>
-<script async src="/hang"></script>
+<script async src="/status/404"></script>
 <main id=part class=yes style="height: 750px">Here it is</main>"""
 
 _COMPUTED = """onmessage = () => {
