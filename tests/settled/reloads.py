@@ -21,7 +21,7 @@ document.head.append(meta)"""
 
 _ROUTED = """onload = () => {
   history.pushState({}, '', 'orders')
-  fetch('/after?ms=300').then(() => { history.replaceState({}, '', 'orders/7'); done() })
+  fetch('/after?ms=300').then(answer => answer.json()).then(() => { history.replaceState({}, '', 'orders/7'); done() })
 }"""
 
 _POSTED = """<form id=form method=post action="last.html?ms=100"><input name=token value=1></form>

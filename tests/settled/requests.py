@@ -5,6 +5,7 @@ from tests.settled.cases import Case, document, waiting
 from tests.settled.checks import GREEN_ALL, both, has, shows
 
 QUIET = 4.0  # seconds that a page may take whose traffic never ends, beside two others
+UNREAD = 6.0  # the same where an answer of 3 bytes never ends for the browser, as nobody takes them
 
 _APP = """<div id=app><p class=no style="height: 300px">Loading the orders …</p></div><script type=module>
 const ask = async name => (await fetch(`/after?ms=400&body=${name}`)).text()
@@ -28,7 +29,8 @@ _STREAM = """(async () => {
   }
 })()"""
 
-_OUT_OF_WORKER = "fetch('/after?ms=300').then(() => fetch('/after?ms=300')).then(() => postMessage('ready'))"
+_OUT_OF_WORKER = """const ask = async () => (await fetch('/after?ms=300')).json()
+ask().then(ask).then(() => postMessage('ready'))"""
 _SERVICE_WORKER = """addEventListener('install', () => skipWaiting())
 addEventListener('activate', event => event.waitUntil(clients.claim()))
 addEventListener('fetch', event => {
@@ -44,7 +46,7 @@ REQUESTS = (
     waiting(
         "three requests one after the other",
         """(async () => {
-      for (const name of 'ABC') await fetch('/after?ms=400&body=' + name)
+      for (const name of 'ABC') await (await fetch('/after?ms=400&body=' + name)).text()
       done()
     })()""",
         everywhere=True,
@@ -114,7 +116,7 @@ REQUESTS = (
     waiting(
         "polls without an end",
         """(async () => {
-      for (;;) { await fetch('/after?ms=400'); done() }
+      for (;;) { await (await fetch('/after?ms=400')).json(); done() }
     })()""",
         within=QUIET + 2,
     ),
@@ -128,7 +130,7 @@ REQUESTS = (
     waiting(
         "a pause after a request",
         """onload = async () => {
-      await fetch('/after?ms=300')
+      await (await fetch('/after?ms=300')).json()
       setTimeout(done, 350)
     }""",
         everywhere=True,
@@ -137,13 +139,13 @@ REQUESTS = (
         "idle moments after a request",
         """let left = 12
     const go = () => left-- ? requestIdleCallback(() => setTimeout(go, 30)) : done()
-    fetch('/after?ms=200').then(() => requestIdleCallback(go))""",
+    fetch('/after?ms=200').then(answer => answer.json()).then(() => requestIdleCallback(go))""",
     ),
     waiting(
         "a question that is posted",
         """onload = async () => {
       const { id } = await (await fetch('/after?ms=400&body={"id":7}', { method: 'POST', body: '{}' })).json()
-      await fetch('/after?ms=300&body=' + id)
+      await (await fetch('/after?ms=300&body=' + id)).text()
       done()
     }""",
     ),
@@ -154,5 +156,13 @@ REQUESTS = (
       else setTimeout(() => ask(left - 1), 400)
     }
     ask(2)""",
+    ),
+    waiting(
+        "bodies that nobody reads",
+        """(async () => {
+      for (const name of 'AB') await fetch('/after?ms=300&body=' + name)
+      done()
+    })()""",
+        within=UNREAD,
     ),
 )
