@@ -18,7 +18,10 @@ pytestmark = [pytest.mark.browser, pytest.mark.long]
 QUICK = {"fullPage": True, "scrollInterval": 50}
 MODES = ("stitch", "native")
 MAGENTA, ORANGE, NAVY = (255, 0, 255), (255, 165, 0), (0, 0, 128)
-WORDS = {"load", "networkidle", "images", "fonts", "frames", "blank", "consent"}  # of X-Not-Awaited
+WORDS = {
+    *("load", "networkidle", "images", "fonts", "frames", "blank", "consent"),
+    *("requests", "sockets", "animations", "changes", "loading"),
+}  # of X-Not-Awaited
 
 
 @pytest.fixture(scope="module")
@@ -74,7 +77,7 @@ def test_a_page_written_anew_without_an_end_is_shot_as_it_is(camera: Camera) -> 
 def test_a_websocket_that_never_rests_holds_nothing_up(camera: Camera, milestone: str) -> None:
     answer = good(camera.ask("/socket.html", waitUntil=milestone, delay=300, timeout=6000))
     assert is_all(decoded(answer.content), GREEN)
-    assert not_awaited(answer) <= {"networkidle"}
+    assert not_awaited(answer) <= {"networkidle", "sockets", "changes"}
 
 
 def test_media_that_never_come_show_their_poster(camera: Camera) -> None:
@@ -102,11 +105,10 @@ def test_a_page_that_stays_blank_is_a_blank_picture(camera: Camera) -> None:
     assert not_awaited(answer) <= {"blank"}
 
 
-def test_what_moves_has_arrived_or_stands_still(camera: Camera) -> None:
-    first, second = (camera.shoot("/motion.html", delay=delay) for delay in (0, 250))
-    assert (colour(first, 60, 60), colour(first, 160, 60), colour(first, 160, 240)) == (GREEN, WHITE, BLUE)
-    assert (colour(first, 320, 40), colour(first, 320, 90)) == (ORANGE, BLACK)
-    assert first.tobytes() == second.tobytes()
+def test_what_moves_has_arrived_or_goes_on(camera: Camera) -> None:
+    image = camera.shoot("/motion.html")
+    assert (colour(image, 60, 60), colour(image, 160, 60), colour(image, 160, 240)) == (GREEN, WHITE, BLUE)
+    assert {ORANGE, BLACK} <= {rgb for _, rgb in image.crop((270, 10, 370, 110)).getcolors(1 << 16) or []}
 
 
 @pytest.mark.parametrize("delay", [0, 300, 600])

@@ -61,6 +61,10 @@ FIELDS: dict[str, dict[str, str]] = {
             "Equal requests of this key that are in flight at the same time, and all ask for this, share one "
             "rendering. The box's own field."
         ),
+        "settle": (
+            "Wait until the page has come to rest, at most 5 s. `false` takes it as soon as the document, its fonts "
+            "and its pictures are there. The box's own field."
+        ),
         "webhookUrl": "Whom to tell.",
         "webhookSecret": "What to sign with.",
     },

@@ -23,9 +23,11 @@ RESULT = {
     ),
     "X-Target-Status": "HTTP status of the page.",
     "X-Target-Url": "Where the page was in the end, redirects included; cut at 2000 characters.",
+    "X-Settled-Ms": "How many milliseconds the page took to come to rest, once its document was there.",
     "X-Not-Awaited": (
         "What had not come when its budget ended: `load`, `networkidle`, `fonts`, `images`, `frames` (drawn ones), "
-        "`blank` (the page had drawn nothing), `limit` (the box fetches no more for one shot: `fetch_limit`)."
+        "`requests`, `sockets`, `animations`, `changes` (the page went on changing), `loading` (it went on saying that "
+        "it loads), `blank` (it showed nothing), `limit` (the box fetches no more for one shot: `fetch_limit`)."
     ),
     "X-Truncated": (
         "`true`: a picture ends before its page does, at `maxHeight` or `maxSections`, or because time was up."

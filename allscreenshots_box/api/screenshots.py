@@ -98,6 +98,7 @@ def _headers(rendering: Rendering) -> dict[str, str]:
         "X-Fetched-Bytes": str(rendering.fetched),
         "X-Target-Status": str(rendering.target_status),
         "X-Target-Url": _header_safe(rendering.target_url),
+        "X-Settled-Ms": str(_milliseconds(rendering.steps.get("settle", 0))),
     }
     if rendering.not_awaited:
         headers["X-Not-Awaited"] = ", ".join(rendering.not_awaited)

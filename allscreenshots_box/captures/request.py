@@ -274,6 +274,7 @@ class ScreenshotRequest(WireModel):
     response_type: Annotated[str, choice("BINARY", "BASE64", "URL", json="URL")] = "BINARY"
     fail_on_http_error: bool = False
     share_rendering: bool = False
+    settle: bool = Shot.settle
     webhook_url: str | None = None
     webhook_secret: str | None = None
 
@@ -320,6 +321,7 @@ def shot_of(request: ScreenshotRequest) -> Shot:
         session=request.session.session() if request.session else BrowserSession(),
         fail_on_http_error=request.fail_on_http_error,
         share=request.share_rendering,
+        settle=request.settle,
     )
 
 

@@ -148,11 +148,13 @@ class TargetSide(Endpoint):
     def send(self, data: bytes) -> None:
         """Write to the target, unless the session is used up."""
         self.silent = not self._heard
+        self._session.note_sent(self, len(data))
         if self._session.count(sent=len(data)):
             self.transport.write(data)
 
     def data_received(self, data: bytes) -> None:
         self._heard, self.silent = True, False
+        self._session.asking.pop(self, None)
         self.tire_by(data)
         if self._session.count(received=len(data)):
             self._inside.transport.write(data)
@@ -170,4 +172,5 @@ class TargetSide(Endpoint):
 
     def connection_lost(self, error: Exception | None) -> None:
         super().connection_lost(error)
+        self._session.asking.pop(self, None)
         self._inside.outside_lost(self, reset=error is not None)

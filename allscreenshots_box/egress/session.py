@@ -23,6 +23,7 @@ REMEMBERED = 64  # refusals and failures a session keeps, each; a hostile page m
 # What a page can have done again and again for next to nothing is counted in reads of a few bytes. Who goes over the
 # session's bounds is left unread for a while: more comes with the next read, and no fewer bytes pass.
 CONNECTION_COST = 5  # reads: let in, judged, dialled
+LEAST_QUESTION = 100  # bytes; what keeps a connection is shorter than what asks for something
 FULL_READ = 2048  # bytes; so many or more in one read are worth it
 REST_SECONDS = (0.01, 1.0)  # at least, for the timer costs something too, and at most
 HTTP_PORT, HTTPS_PORT = 80, 443
@@ -145,6 +146,7 @@ class ProxySession:
         self._admitted = False
         self._refuses: Callable[[str], bool] | None = None
         self._own = ""  # the host of the page
+        self.asking: dict[Endpoint, float] = {}  # connections whose last word was the page's: since when
         self._spent, self._spent_at = 0.0, self._loop.time()  # reads
         self._free_at = 0.0  # when bytes may pass again, where there is a rate for them
         self._server: asyncio.Server | None = None
@@ -248,6 +250,11 @@ class ProxySession:
         self.exhausted = True
         self._cut()
         return False
+
+    def note_sent(self, end: Endpoint, size: int) -> None:
+        """Know that something was sent, which may ask for an answer."""
+        if size >= LEAST_QUESTION:
+            self.asking[end] = self._loop.time()
 
     def spawn(self, work: Coroutine[Any, Any, Any]) -> asyncio.Task[Any]:
         """Start what ends with the session at the latest."""

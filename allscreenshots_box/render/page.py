@@ -11,11 +11,12 @@ import msgspec
 from ..egress import policy
 from ..errors import BoxError, DeadlinePassed, PageCrashed, PageTooLarge
 from . import scripts
+from .activity import Activity
 from .browsers.cdp import DETACHED, DROPPED, FLOODED, AnswerTooLarge, ConnectionLost, ProtocolError, Session
 from .browsers.messages import ORDINARY, WEIGHED, decoded
 from .browsers.tab_pool import Tab
 from .queue import LEAST_REST
-from .shot import Shot, Wait
+from .shot import Shot
 
 T = TypeVar("T")
 
@@ -24,8 +25,6 @@ RESERVE_SHARE = 0.25  # and never more of it than this
 NAVIGATIONS = 40  # a page may move on this often while it is being waited for ...
 BETWEEN_SECONDS = 0.05  # ... and has this long to arrive
 WORLD = "box"  # the name of ours
-QUIET_SECONDS = 0.5  # without a request: what networkidle means
-NO_BODIES = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1}  # 0 would be no bound
 LONGEST_TEXT = 64 << 20  # characters of JSON that a page is read into
 BRIEF = 1 << 20  # characters that are decoded on the event loop, in some milliseconds
 MOST_FLOODS = 4  # of the pipe, by a page whose network is listened to
@@ -75,12 +74,8 @@ class Page:
         self._changed = asyncio.Event()
         self._world: asyncio.Future[dict[str, Any]] | None = None
         self._moving = False
-        self._requests: set[str] | None = None  # in flight, once they are counted
-        self._silences = (shot.wait_until == "networkidle") + sum(
-            isinstance(one, Wait) and one.network_idle for one in shot.actions
-        )  # that are still to be waited for
         self._floods = 0
-        self._quiet_since = 0.0
+        self.activity = Activity(tab)
         on = tab.session.on
         on("Page.frameNavigated", self._navigated)
         on("Page.domContentEventFired", lambda _: self._reach("domcontentloaded"))
@@ -160,11 +155,9 @@ class Page:
         """Listen to the network no more, for it never rests; a page that floods the pipe all the same has to go."""
         self._floods += 1
         self.tab.flooding = True
-        if self._requests is None or self._floods > MOST_FLOODS:
+        if self._floods > MOST_FLOODS or not self.activity.began:
             self.fail(PageTooLarge("The page's frames, names and addresses are too many or too long."))
-        else:
-            self._silences = 0
-            self.session.send("Network.disable")
+        self.activity.stop()
 
     def fail(self, error: BoxError) -> None:
         """End the shot with *error*, if nothing else has ended it."""
@@ -191,48 +184,6 @@ class Page:
         """Wait while the page is on its way to another document."""
         await asyncio.sleep(min(seconds, BETWEEN_SECONDS))  # for the browser to tell that it is
         return await self.until(seconds, lambda: not self._moving)
-
-    def count_requests(self) -> None:
-        """Begin to count what is in flight, for those who wait for a quiet network."""
-        if self._requests is not None:
-            return
-        in_flight: set[str] = set()
-        self._requests = in_flight
-        self._quiet_since = self._loop.time()
-
-        def begin(event: dict[str, Any]) -> None:
-            # The document has milestones of its own, and its end is not always told.
-            if event.get("type") == "Document" or event["request"]["url"].startswith(("data:", "blob:")):
-                return
-            in_flight.add(event["requestId"])
-
-        def end(event: dict[str, Any]) -> None:
-            in_flight.discard(event["requestId"])
-            self._quiet_since = self._loop.time()
-
-        self.session.on("Network.requestWillBeSent", begin)
-        self.session.on("Network.loadingFinished", end)
-        self.session.on("Network.loadingFailed", end)
-        self.session.send("Network.enable", **NO_BODIES)
-
-    async def be_quiet(self, seconds: float) -> bool:
-        """Wait until no request was in flight for half a second; say whether that came in time."""
-        self.count_requests()
-        end = self._loop.time() + seconds
-        self._quiet_since = max(self._quiet_since, self._loop.time() - BETWEEN_SECONDS)
-        while (now := self._loop.time()) < end and self._silences:
-            if not self._requests and now - self._quiet_since >= QUIET_SECONDS:
-                self._heard_silence()
-                return True
-            await asyncio.sleep(BETWEEN_SECONDS)
-        self._heard_silence()
-        return False
-
-    def _heard_silence(self) -> None:
-        """Stop listening to the network with the last wait for it: sockets bring all that they hear over the pipe."""
-        if self._silences == 1:
-            self.session.send("Network.disable")
-        self._silences = max(0, self._silences - 1)
 
     # --- JavaScript ---------------------------------------------------------------------------
 

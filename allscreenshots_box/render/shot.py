@@ -240,6 +240,7 @@ class Shot:
     dark_mode: bool = False
     wait_until: Milestone = "domcontentloaded"
     wait_for: str | None = None
+    settle: bool = True  # whether to wait until a page with scripts has come to rest
     delay: float = 0
     timeout: float = 30
     blocked: BlockOptions = BlockOptions()

@@ -19,7 +19,7 @@ CONTRACT: dict[str, Any] = yaml.safe_load((Path(__file__).parent.parent / "contr
 
 # Where this box is more generous than the contract, or says more; and what it does not do yet. Patterns of fnmatch.
 DEVIATIONS = {
-    "ScreenshotRequest properties: deviceScaleFactor, failOnHttpError, shareRendering, stealth": "our own, and aliases",
+    "ScreenshotRequest properties: deviceScaleFactor, failOnHttpError, settle, shareRendering, stealth": "our own",
     "ScreenshotRequest.url.pattern": "a bad URL has an error code of its own, invalid_url",
     "ScreenshotRequest.waitUntil.pattern": "older clients also send commit",
     "ScreenshotRequest.responseType.enum": "a pattern here: any case, and JSON for URL",

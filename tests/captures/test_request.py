@@ -178,6 +178,7 @@ FLAGS = [
     "stealth",
     "failOnHttpError",
     "shareRendering",
+    "settle",
     "session.cookies[0].httpOnly",
     "session.cookies[0].secure",
     "actions[0]:type.clear",
@@ -509,6 +510,7 @@ DEFAULTS: dict[str, Any] = {
     "responseType": "BINARY",
     "failOnHttpError": False,
     "shareRendering": False,
+    "settle": True,
     "webhookUrl": None,
     "webhookSecret": None,
 }
@@ -556,6 +558,7 @@ def test_what_is_empty_is_as_good_as_none(empty: Any) -> None:
         ("stealthMode", True, "stealth", True),
         ("failOnHttpError", True, "fail_on_http_error", True),
         ("shareRendering", True, "share", True),
+        ("settle", False, "settle", False),
         ("viewport", {"width": 4096}, "window", Window(width=4096)),
         ("viewport", {"height": 600.0}, "window", Window(height=600)),
         ("viewport", {"deviceScaleFactor": 2}, "window", Window(scale=2)),

@@ -42,10 +42,10 @@ async def test_a_page_that_floods_the_pipe_is_too_large(wire: Wire) -> None:
 
 async def test_a_network_that_floods_the_pipe_is_listened_to_no_more(wire: Wire) -> None:
     page = opened(wire, "networkidle")
-    page.count_requests()
+    page.activity.listen()
     page.session.tell(FLOODED, {})
-    assert methods(wire) == ["Network.enable", "Network.disable"]
-    assert not await page.be_quiet(20)
+    assert methods(wire) == ["Network.enable", "LayerTree.enable", "Network.disable", "LayerTree.disable"]
+    assert not await page.activity.be_quiet(20)
     for _ in range(MOST_FLOODS - 1):
         page.session.tell(FLOODED, {})
     assert not page.gone.done()
@@ -53,11 +53,13 @@ async def test_a_network_that_floods_the_pipe_is_listened_to_no_more(wire: Wire)
     assert isinstance(page.gone.result(), PageTooLarge)
 
 
-async def test_a_network_is_listened_to_until_the_last_wait_for_it(wire: Wire) -> None:
+async def test_a_page_is_listened_to_until_it_has_come_to_rest(wire: Wire) -> None:
     page = opened(wire, "networkidle")
-    page.count_requests()
-    assert await page.be_quiet(20)
-    assert methods(wire) == ["Network.enable", "Network.disable"]
+    assert await page.activity.be_quiet(20)
+    page.activity.stop()
+    page.activity.stop()
+    page.activity.listen()
+    assert methods(wire) == ["Network.enable", "LayerTree.enable", "Network.disable", "LayerTree.disable"]
 
 
 async def test_a_dialog_that_says_too_much_is_closed(wire: Wire) -> None:

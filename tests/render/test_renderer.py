@@ -144,7 +144,7 @@ def test_custom_css_works_under_a_strict_policy(camera: Camera) -> None:
 
 
 def test_a_page_that_is_late_is_waited_for(camera: Camera) -> None:
-    early = camera.shoot("/late.html", waitUntil="commit")
+    early = camera.shoot("/late.html", waitUntil="commit", settle=False)
     late = [camera.shoot("/late.html", waitFor="#late"), camera.shoot("/late.html", delay=1000)]
     assert colour(early, 900, 900) not in {colour(image, 900, 900) for image in late}
     assert colour(late[0], 900, 900) == colour(late[1], 900, 900)
@@ -171,7 +171,7 @@ def test_what_does_not_come_in_time_is_told_beside_the_picture(
 ) -> None:
     answer = camera.ask(path, **body)
     assert answer.status_code == 200
-    assert answer.headers["x-not-awaited"] == missed
+    assert missed in answer.headers["x-not-awaited"].split(", ")
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,10 @@ SWITCHES = (
     "--no-first-run",
     "--no-default-browser-check",
     "--lang=en-US",
+    "--accept-lang=en-US,en",  # headless shell sends none by itself
+    # The screen is as large as the window that a request gets if it says nothing, else pages are told 800 x 600.
+    "--screen-info={1920x1080}",
+    "--window-size=1920,1080",
     # Nothing of its own over the network, nothing kept, nothing asked.
     "--disable-background-networking",
     "--disable-breakpad",

@@ -29,6 +29,15 @@ UNCLOSED = "a tab could not be closed"
 # Of a browser's replacement, as they are counted: first those that are planned.
 _LOSSES = (DIED, TOO_LARGE, *AILMENTS, UNOPENED, UNANSWERED, UNCLOSED)
 CAUSES = ("shots", "memory", "age", "helper", *(reason.replace(" ", "_") for reason in _LOSSES))
+# What pages get for families that are no font's name: the same as from a browser with a window, or from Playwright.
+FONTS = {
+    "standard": "Times New Roman",
+    "fixed": "Monospace",
+    "serif": "Times New Roman",
+    "sansSerif": "Arial",
+    "cursive": "Comic Sans MS",
+    "fantasy": "Impact",
+}
 REMEMBERED_LOOKS = 5  # at what each process has used, a second apart
 _SHEET = re.compile(r"style-sheet-(\d+)-")
 _ENDED_FOR = {
@@ -197,6 +206,7 @@ class BrowserProcess:
         tab.session.send("Inspector.enable")
         renderer_pid = asyncio.ensure_future(_process_of(tab))
         await tab.session.send("Page.enable")
+        tab.session.send("Page.setFontFamilies", fontFamilies=FONTS)
         tab.renderer_pid = await renderer_pid
         if self.limits is not None:
             self.limits.tabs.add(tab.renderer_pid)

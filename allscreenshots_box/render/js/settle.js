@@ -1,19 +1,26 @@
-// All that a simple page needs before its picture, in one round trip: the caller's style, what is still to come (each
-// for its budget), animations at their end and no caret. STYLE is style.js.
-// Takes whether to wait for the document as a whole, what to hide, a text of CSS, the seconds for load, fonts, images
-// and frames, and how many names blocking asks for.
+// All that a simple page needs before its picture, in one round trip: what is hidden, what is still to come (each
+// for its budget), animations of style sheets at their end and no caret. HIDE is hide.js, OBSERVE observe.js, FINISH
+// finish_animations.js.
+// Takes whether to wait for the document as a whole, what to hide, whether a style was just added, the seconds for load, fonts, images
+// and frames, those within which an end of an animation is near, and how many names blocking asks for.
 // Returns whether the page has scripts or frames, which of the four were missed, the status of its answer, the first
 // LONGEST_URL characters of its address and, if asked, its classes and its ids: as many names of each as asked, none
 // longer than LONGEST_NAME, ALL_NAMES characters of them all.
-async ({ whole, hidden, css, load, fonts, images, frames, names }) => {
+async ({ whole, hidden, dressed, load, fonts, images, frames, near, names }) => {
   const LONGEST_NAME = 100; // characters; those of advertisements are shorter
   const LONGEST_NAMES = 10_000; // characters of an element's classes; with more it is passed over
   const ALL_NAMES = 100_000; // characters
   const LONGEST_URL = 8192; // characters; the page may make of its address what it likes
-  const style = STYLE;
+  const hide = HIDE;
+  const finish = FINISH;
+  const observe = OBSERVE;
+  const seen = observe();
   const missed = [];
   let moved = false;
-  const sleep = (seconds) => new Promise((done) => setTimeout(done, seconds * 1000));
+  const sleep = (seconds) => {
+    seen.own += 1;
+    return new Promise((done) => setTimeout(done, seconds * 1000));
+  };
   const within = async (promise, name, seconds) => {
     const late = Symbol("late");
     if ((await Promise.race([promise, sleep(seconds).then(() => late)])) === late) missed.push(name);
@@ -27,19 +34,24 @@ async ({ whole, hidden, css, load, fonts, images, frames, names }) => {
     if (navigation && navigation.domContentLoadedEventEnd) await within(told, "load", load);
     else await told;
   }
-  if (hidden.length || css) {
-    style({ hidden, css });
+  if (!seen.settled && hidden.length) {
+    hide(hidden);
     moved = true;
   }
+  if (dressed) {
+    document.documentElement?.getBoundingClientRect(); // so that its fonts are asked for
+    moved = true;
+  }
+  seen.settled = true;
   if (document.readyState !== "complete" && !missed.includes("load")) await within(heard(window, "load"), "load", load);
   if (document.fonts.status !== "loaded") {
     await within(document.fonts.ready, "fonts", fonts);
     moved = true;
   }
   const late = [...document.images].filter((image) => {
-    if (image.complete) return false;
+    if (image.complete || !image.checkVisibility()) return false;
     const box = image.getBoundingClientRect();
-    return box.bottom > 0 && box.top < innerHeight && box.width > 0;
+    return box.bottom >= 0 && box.top < innerHeight && box.right >= 0 && box.left < innerWidth;
   });
   if (late.length && !missed.includes("load")) {
     const loaded = (image) => new Promise((done) => (image.onload = image.onerror = done));
@@ -51,15 +63,8 @@ async ({ whole, hidden, css, load, fonts, images, frames, names }) => {
     try {
       if (inner.contentDocument) documents.push(inner.contentDocument);
     } catch {}
+  if (finish([...observe().roots, ...documents.slice(1)], near).moved) moved = true;
   for (const one of documents) {
-    for (const animation of one.getAnimations())
-      try {
-        const timing = animation.effect && animation.effect.getComputedTiming();
-        if (!timing || animation.playState === "finished") continue;
-        if (timing.endTime === Infinity) animation.cancel();
-        else animation.finish();
-        moved = true;
-      } catch {}
     let focused = one.activeElement;
     while (focused && focused.shadowRoot && focused.shadowRoot.activeElement)
       focused = focused.shadowRoot.activeElement;

@@ -1,8 +1,9 @@
 // Scrolls through the page once, so that it loads what it loads in view, and waits for its images.
-// FINISH is finish_animations.js.
+// OBSERVE is observe.js, FINISH
+// finish_animations.js.
 // Takes the seconds to pause in each window and for all of it, and down to which CSS pixel. Returns whether an image
 // was late.
-async ({ pause, seconds, bottom }) => {
+async ({ pause, seconds, bottom, near }) => {
   const end = performance.now() + seconds * 1000;
   const sleep = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
   const root = document.scrollingElement || document.documentElement;
@@ -14,6 +15,6 @@ async ({ pause, seconds, bottom }) => {
   const late = () =>
     [...document.images].some((image) => !image.complete && image.getBoundingClientRect().top < bottom);
   while (late() && performance.now() < end) await sleep(25);
-  FINISH();
+  FINISH([...OBSERVE().roots], near);
   return late();
 };

@@ -22,6 +22,7 @@ LARGEST_PIXEL = 6  # characters of base64, of a pixel with transparency that no 
 LARGEST_FRAME = 1 << 20  # characters around the pixels: of a small picture, nearly all
 STILL_SECONDS = 5.0  # for all the images of a page that is drawn in one piece
 MOST_ELEMENTS = 10_000  # looked at one by one
+NEAR_SECONDS = 5.0  # an animation that ends later is left as it is
 LOADING_SECONDS = 1.0  # for the images that a section brings into view
 ROUND_TRIP_SECONDS = 0.15  # of a section, beside its pause
 FAST_COMPRESSION = 1
@@ -33,12 +34,13 @@ SMALL_COMPRESSION = 6
 _REGION = scripts.read("region")
 _SIZE = scripts.read("page_size")
 WATCH = scripts.read("watch_scripts")
+_IS_SCROLL_DRIVEN = scripts.read("is_scroll_driven")
 _STAND_STILL = scripts.read("stand_still")
-_FINISH = scripts.read("finish_animations")
-_GO_TO = scripts.read("go_to_section", FINISH=_FINISH)
+PARTS = {"OBSERVE": scripts.read("observe"), "FINISH": scripts.read("finish_animations")}
+_GO_TO = scripts.read("go_to_section", **PARTS)
 _FREEZE = scripts.read("freeze")
 _THAW = scripts.read("thaw")
-_WAKE = scripts.read("wake", FINISH=_FINISH)
+_WAKE = scripts.read("wake", **PARTS)
 
 
 @dataclass(frozen=True)
@@ -117,10 +119,16 @@ async def _full_page(page: Page, wanted: Picture, encoder: Encoder, size: _Size)
     most = min(shot.max_height or float("inf"), shot.max_sections * size["window"])
     if (region := await _still(page, size, most)) is not None:
         return _product(wanted, await _drawn(page, wanted, encoder, region)), region.height < size["height"]
-    if not shot.stitch:
+    if not shot.stitch or await page.run(_IS_SCROLL_DRIVEN, None, bool):
         seconds = min(page.left(), size["height"] / size["window"] * (shot.scroll_interval + ROUND_TRIP_SECONDS))
-        wake = {"pause": shot.scroll_interval, "seconds": seconds, "bottom": min(most, size["height"] * 2)}
-        if await page.run(_WAKE, wake, bool):
+        wake = {
+            "pause": shot.scroll_interval,
+            "seconds": seconds,
+            "bottom": min(most, size["height"] * 2),
+            "near": NEAR_SECONDS,
+        }
+        late = await page.run(_WAKE, wake, bool)
+        if late or not await page.activity.be_still(min(LOADING_SECONDS, page.left())):
             page.miss("images")
         size = await page.run(_SIZE, None, _Size)
         region = _Region(0, 0, size["width"], min(size["height"], most))
@@ -154,11 +162,12 @@ async def _sections(
     while done < min(height, most):
         sections_left = max(1.0, (min(height, most) - done) / window)
         pause = min(shot.scroll_interval, max(0.0, page.left() / sections_left - ROUND_TRIP_SECONDS))
-        order = {"y": done, "pause": pause, "loading": min(LOADING_SECONDS, page.left() / 4)}
+        loading = min(LOADING_SECONDS, page.left() / 4)
+        order = {"y": done, "pause": pause, "loading": loading, "near": NEAR_SECONDS}
         there: _There = await page.run(_GO_TO, order, _There)
         height = there["height"]
         _require_drawable(page, wanted.format, encoder, size["width"], min(height, most))
-        if there["late"]:
+        if not await page.activity.be_still(loading) or there["late"]:
             page.miss("images")
         if shot.freeze_fixed:
             last = done + window >= min(height, most)

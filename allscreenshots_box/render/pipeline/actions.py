@@ -209,5 +209,5 @@ async def _wait(page: Page, action: Wait, seconds: float) -> None:
         await page.pause(min(action.seconds, page.left()))
     if action.selector is not None:
         await _locate(page, action.selector, seconds, bare=True)
-    if action.network_idle and not await page.be_quiet(seconds):
+    if action.network_idle and not await page.activity.be_quiet(seconds):
         raise _Failed("the network did not become quiet")

@@ -23,7 +23,7 @@ from . import consent, console
 from .actions import act, check_keys, selectors
 from .emulation import emulate
 from .navigation import go
-from .readiness import STYLE, Settled, settle
+from .readiness import HIDE, Settled, settle
 
 T = TypeVar("T")
 
@@ -76,6 +76,7 @@ async def _steps(page: Page, kit: CaptureResources) -> Rendering:
     told = await watch.timed("settle", settle(page))
     await watch.timed("unclutter", hide_clutter(page, kit.blocking, told))
     products, truncated = await watch.timed("produce", make_outputs(page, kit.encoder))
+
     return Rendering(
         products=tuple(products),
         target_status=int(told["status"]),
@@ -119,8 +120,12 @@ async def prepare(page: Page, kit: CaptureResources) -> None:
     await emulate(page, kit.user_agent)
     if any(isinstance(one, Picture) and one.full_page for one in shot.outputs):
         page.session.send("Page.addScriptToEvaluateOnNewDocument", source=WATCH, worldName=WORLD)
-    if shot.wait_until == "networkidle" or any(isinstance(one, Wait) and one.network_idle for one in shot.actions):
-        page.count_requests()
+    if (
+        shot.settle
+        or shot.wait_until == "networkidle"
+        or any(isinstance(one, Wait) and one.network_idle for one in shot.actions)
+    ):
+        page.activity.listen()
 
 
 def _selector_of(shot: Shot) -> str | None:
@@ -173,7 +178,7 @@ async def hide_clutter(page: Page, blocking: BlockingEngine, told: Settled) -> N
     blocked = page.shot.blocked
     hidden = blocking.hiding(told["url"], told["classes"], told["ids"], blocked)
     if hidden:
-        await page.run(STYLE, {"hidden": hidden, "css": ""})
+        await page.run(HIDE, hidden)
     seen = consent.Seen(told["url"], told["classes"], told["ids"], hidden)
     await consent.clear(page.run, page.tell, seen, blocked, min(CONSENT_SECONDS, page.left()))
 

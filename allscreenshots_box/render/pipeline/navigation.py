@@ -34,7 +34,7 @@ async def go(page: Page, blocking: BlockingEngine) -> None:
     await page.reach("domcontentloaded", page.deadline)  # the caller's deadline ends this
     if milestone == "load" and not await page.reach("load", page.left()):
         page.miss("load")
-    if milestone == "networkidle" and not await page.be_quiet(min(IDLE_SECONDS, page.left())):
+    if milestone == "networkidle" and not await page.activity.be_quiet(min(IDLE_SECONDS, page.left())):
         page.miss("networkidle")
 
 
