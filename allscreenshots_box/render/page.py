@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any, TypeVar
 
@@ -24,6 +24,8 @@ RESERVE_SECONDS = 1.0  # of the deadline, kept for taking the picture
 RESERVE_SHARE = 0.25  # and never more of it than this
 NAVIGATIONS = 40  # a page may move on this often while it is being waited for ...
 BETWEEN_SECONDS = 0.05  # ... and has this long to arrive
+SOON_SECONDS = 1.0  # a refresh that comes later is not waited for
+LEFT_SECONDS = 0.3  # after it has moved on, for what was asked before to be refused
 WORLD = "box"  # the name of ours
 LONGEST_TEXT = 64 << 20  # characters of JSON that a page is read into
 BRIEF = 1 << 20  # characters that are decoded on the event loop, in some milliseconds
@@ -63,6 +65,9 @@ class Page:
         self._aside = aside  # around what takes nothing but time
         self.missed: list[str] = []  # what could not be waited for
         self.arrived = False  # whether the document that was asked for is there
+        self.url = ""  # of the document that is there
+        self._departed = False  # whether it has left for there
+        self.leaving = False  # whether it is about to go to another by itself: a refresh, say
         self.unreachable = ""  # the address that the browser shows an error about, if it does
         self.broken = False  # whether its document ended in the middle: more of it will not come
         self.gone: asyncio.Future[BoxError] = asyncio.get_running_loop().create_future()
@@ -73,6 +78,8 @@ class Page:
         self._reached: set[str] = set()
         self._changed = asyncio.Event()
         self._world: asyncio.Future[dict[str, Any]] | None = None
+        self._asked: set[asyncio.Future[Any]] = set()  # of the document that is there
+        self._given_up: set[asyncio.Future[Any]] = set()
         self._moving = False
         self._floods = 0
         self.activity = Activity(tab)
@@ -82,6 +89,9 @@ class Page:
         on("Page.loadEventFired", lambda _: self._reach("load"))
         on("Page.frameStartedLoading", lambda event: self._move(event, moving=True))
         on("Page.frameStoppedLoading", lambda event: self._move(event, moving=False))
+        on("Page.frameScheduledNavigation", self._schedule)
+        on("Page.frameRequestedNavigation", self._depart)
+        on("Page.frameClearedScheduledNavigation", self._stay)
         on("Page.javascriptDialogOpening", self._dismiss)
         on("Inspector.targetCrashed", self._lose)
         on(DETACHED, self._lose)
@@ -124,10 +134,24 @@ class Page:
     def _navigated(self, event: dict[str, Any]) -> None:
         if event["frame"]["id"] == self.tab.target:
             self._reached.clear()
-            self.broken = False
+            self.broken = self.leaving = self._departed = False
+            self.url = event["frame"]["url"]
+            self._leave()
             self._enter()
             self.unreachable = event["frame"].get("unreachableUrl", "")
             self._changed.set()
+
+    def _leave(self) -> None:
+        """Give up what was asked of the document before: Chromium does not always answer that it is gone."""
+        asked, self._asked = self._asked, set()
+        if asked:
+            self._loop.call_later(LEFT_SECONDS, self._give_up, asked)
+
+    def _give_up(self, asked: set[asyncio.Future[Any]]) -> None:
+        for answer in asked:
+            if not answer.done():
+                self._given_up.add(answer)
+                answer.cancel()
 
     def _reach(self, milestone: str) -> None:
         self._reached.add(milestone)
@@ -136,7 +160,24 @@ class Page:
     def _move(self, event: dict[str, Any], *, moving: bool) -> None:
         if event["frameId"] == self.tab.target:
             self._moving = moving
+            if not moving and self._departed:  # it went nowhere: an answer without content, a download
+                self.leaving = self._departed = False
             self.broken = not moving and "domcontentloaded" not in self._reached
+            self._changed.set()
+
+    def _schedule(self, event: dict[str, Any]) -> None:
+        if event["frameId"] == self.tab.target and event.get("delay", 0) <= SOON_SECONDS:
+            self.leaving = event.get("url", "").partition("#")[0] != self.url.partition("#")[0]
+            self._changed.set()
+
+    def _depart(self, event: dict[str, Any]) -> None:
+        if event["frameId"] == self.tab.target:
+            self.leaving = self._departed = True
+            self._changed.set()
+
+    def _stay(self, event: dict[str, Any]) -> None:
+        if event["frameId"] == self.tab.target and not self._departed:
+            self.leaving = False
             self._changed.set()
 
     def _dismiss(self, event: dict[str, Any]) -> None:
@@ -179,6 +220,14 @@ class Page:
         """Wait for domcontentloaded or load of the document that is there; say whether it came in time."""
         await self.until(seconds, lambda: milestone in self._reached or self.broken)
         return milestone in self._reached
+
+    async def leave(self, seconds: float) -> bool:
+        """Wait while the page is about to go elsewhere; say whether it was."""
+        was = self.leaving
+        if was:
+            await self.until(seconds, lambda: not self.leaving)
+            await self.come_to_rest(seconds)
+        return was
 
     async def come_to_rest(self, seconds: float) -> bool:
         """Wait while the page is on its way to another document."""
@@ -241,15 +290,23 @@ class Page:
 
         return await self._again(ask)
 
-    async def _again(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def _again(self, ask: Callable[[], Coroutine[Any, Any, T]]) -> T:
         for _ in range(NAVIGATIONS):
+            asking: asyncio.Future[T] = asyncio.ensure_future(ask())
+            self._asked.add(asking)
             try:
-                return await ask()
+                return await asking
             except ProtocolError as error:
                 if not any(words in str(error) for words in _MOVED_ON):
                     raise
-                self._world = None
-                await asyncio.sleep(BETWEEN_SECONDS)
+            except asyncio.CancelledError:
+                if asking not in self._given_up:
+                    raise
+            finally:
+                asking.cancel()
+                self._asked.discard(asking)
+            self._world = None
+            await asyncio.sleep(BETWEEN_SECONDS)
         raise DeadlinePassed(_RESTLESS)
 
     async def tell(self, expression: str) -> None:

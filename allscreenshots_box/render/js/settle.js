@@ -3,7 +3,7 @@
 // finish_animations.js.
 // Takes whether to wait for the document as a whole, what to hide, whether a style was just added, the seconds for load, fonts, images
 // and frames, those within which an end of an animation is near, and how many names blocking asks for.
-// Returns whether the page has scripts or frames, which of the four were missed, the status of its answer, the first
+// Returns whether the page has scripts or frames, whether it says that it goes elsewhere in a second at most, which of the four were missed, the status of its answer, the first
 // LONGEST_URL characters of its address and, if asked, its classes and its ids: as many names of each as asked, none
 // longer than LONGEST_NAME, ALL_NAMES characters of them all.
 async ({ whole, hidden, dressed, load, fonts, images, frames, near, names }) => {
@@ -72,8 +72,10 @@ async ({ whole, hidden, dressed, load, fonts, images, frames, near, names }) => 
   }
   if (moved) await within(frame().then(frame), "frames", frames);
   const scripted = document.scripts.length > 0 || document.querySelector("iframe") !== null;
+  const refresh = document.querySelector("meta[http-equiv=refresh i]");
   const told = {
     scripted,
+    refreshes: refresh !== null && Number(refresh.content.split(/[;,]/)[0] || 9) <= 1,
     missed,
     status: navigation ? navigation.responseStatus : 0,
     url: location.href.slice(0, LONGEST_URL),

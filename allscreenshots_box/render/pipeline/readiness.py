@@ -39,6 +39,8 @@ OPENING_SECONDS = 0.05  # what a socket brings so soon is the word that it is op
 # that goes on), or does nothing but say that it loads.
 SAME_SECONDS = 3.0
 ENDLESS = {"changes", "animations", "sockets", "loading"}
+REFRESH_SECONDS = 0.3  # for a page that goes elsewhere by itself to go
+MOST_REFRESHES = 5  # that a page is followed through
 YOUNG_SECONDS = 3.0  # in flight; then a request is a long poll
 ANSWER_SECONDS = 2.0  # for what a worker has asked for, of which only the proxy knows
 BUSY_SHARE = 0.2  # of a processor: with more a page's workers are at work, whether or not that shows
@@ -53,6 +55,7 @@ class Settled(TypedDict):
     """What settling says of a page, and where it is now."""
 
     scripted: bool
+    refreshes: bool
     missed: list[str]
     status: Annotated[int, msgspec.Meta(ge=0, le=65_535)]  # as odd as a server likes
     url: str
@@ -81,6 +84,12 @@ async def settle(page: Page) -> Settled:
     """
     shot = page.shot
     told = await _loaded(page)
+    for _ in range(MOST_REFRESHES):
+        if told["refreshes"]:  # the browser tells of it once the document is loaded
+            await page.until(min(REFRESH_SECONDS, page.left()), lambda: page.leaving)
+        if not shot.settle or not await page.leave(min(REST_SECONDS, page.left())):
+            break
+        told = await _loaded(page)
     if shot.settle and (told["scripted"] or shot.custom_css or "#" in page.target.url) and not page.broken:
         await _Rest(page).come()
         page.missed = [name for name in page.missed if name not in {"load", "fonts", "images"}]
