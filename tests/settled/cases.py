@@ -27,8 +27,9 @@ class Case:
 
     name: str
     page: str
-    window: Check = GREEN_ALL
+    window: Check | None = GREEN_ALL
     full: Check | None = None
+    native: Check | None = None  # the full page at once
     part: Check | None = None
     pdf: Check | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
@@ -36,23 +37,26 @@ class Case:
     headers: Mapping[str, str] = field(default_factory=dict)  # of the page
     fragment: str = ""
     within: float | None = None  # seconds: what never ends must not hold the picture up
-    tells: bool = False  # that something was not awaited
+    tells: str = ""  # names of which X-Not-Awaited must have one
     wrong: str = ""  # a style that spoils the page, where its first state is right already
 
     def takes(self) -> Iterator["Take"]:
         """Give each way in which its result is asked for."""
-        yield Take(self.name, self, self.window, self.options)
-        if self.full:
-            yield Take(f"{self.name}, full page", self, self.full, {**self.options, "fullPage": True})
-        if self.part:
-            yield Take(f"{self.name}, part", self, self.part, {**self.options, "selector": "#part"})
-        if self.pdf:
-            yield Take(f"{self.name}, pdf", self, self.pdf, {**self.options, "format": "pdf"})
+        ways: dict[str, tuple[Check | None, Mapping[str, Any]]] = {
+            "": (self.window, {}),
+            ", full page": (self.full, {"fullPage": True}),
+            ", full page at once": (self.native, {"fullPage": True, "fullPageMode": "native"}),
+            ", part": (self.part, {"selector": "#part"}),
+            ", pdf": (self.pdf, {"format": "pdf"}),
+        }
+        for way, (check, fields) in ways.items():
+            if check:
+                yield Take(self.name + way, self, check, {**self.options, **fields})
 
     @property
     def path(self) -> str:
         """Where the page lies; its files lie beside it."""
-        return f"{FOLDER}{self.name.replace(' ', '-')}/"
+        return f"{FOLDER}{self.name.replace(' ', '-').replace(',', '')}/"
 
     def answer(self, visit: Visit) -> Answer | None:
         """Answer with the page or a file of it, `ms` milliseconds late."""
@@ -85,7 +89,7 @@ class Take:
     @property
     def body(self) -> dict[str, Any]:
         """The fields of the request, but for the address."""
-        return {key: value for key, value in ({"viewport": SMALL} | dict(self.options)).items() if value is not None}
+        return {"viewport": SMALL, **self.options}
 
 
 def filled(text: str, visit: Visit) -> str:

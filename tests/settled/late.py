@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from PIL import Image
 
-from tests.settled.font import square_font
+from tests.settled.squares import square_font
 from tests.site.routes import TEXT, Answer, Route, Visit, websocket_headers
 
 SHARED = {"Access-Control-Allow-Origin": "*", "Cache-Control": "no-store"}

@@ -1,15 +1,20 @@
 """Results as plain Playwright gives them, and as they must never be: too early, or spoilt."""
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.async_api import Browser, BrowserContext, Error, Page, Playwright, Route
 
 from tests.settled.cases import Take
 
+HEADLESS_SHELL = "/usr/bin/chromium-headless-shell"
 FAILURES = (Error, TimeoutError)
 WINDOW = {"width": 1920, "height": 1080}  # what the box takes too if nothing is said
+PHONES: dict[str, dict[str, Any]] = {
+    "iPhone 14": {"viewport": {"width": 390, "height": 844}, "device_scale_factor": 3, "is_mobile": True},
+}
 PATIENCE = 15_000  # milliseconds
 LONG = 6000  # milliseconds after which every page here has settled
 
@@ -18,6 +23,14 @@ _STILL = """for (const name of ['setTimeout', 'setInterval', 'requestAnimationFr
   window[name] = () => 0
 window.WebSocket = window.MessageChannel = class { send() {} port1 = {}; port2 = { postMessage() {} } }
 Element.prototype.animate = () => ({ finished: new Promise(() => {}) })"""
+
+_READ = """async () => {
+  const pause = () => new Promise(go => setTimeout(go, 700))
+  const root = document.scrollingElement
+  for (let top = 0; top < Math.min(root.scrollHeight, 3000); top += innerHeight) { root.scrollTop = top; await pause() }
+  root.scrollTop = 0
+  await pause()
+}"""
 
 
 async def _nothing(_: Page, __: Take) -> None:
@@ -34,8 +47,14 @@ class Way:
     after: Callable[[Page, Take], Awaitable[None]] = _nothing
 
 
-async def _wait(page: Page, _: Take) -> None:
+async def _wait(page: Page, asked: Take) -> None:
+    """Look at a page until it has settled, and where more of it is asked for than its window, at all of that."""
+    if selector := asked.body.get("selector"):
+        await page.locator(selector).first.scroll_into_view_if_needed()
     await page.wait_for_timeout(LONG)
+    if asked.body.get("fullPage"):
+        with suppress(Error):  # it went on to another page meanwhile
+            await page.evaluate(_READ)
 
 
 async def _spoil(page: Page, take: Take) -> None:
@@ -72,7 +91,9 @@ async def launch(playwright: Playwright, executable: str) -> Browser:
 
 async def take(browser: Browser, url: str, asked: Take, way: Way) -> bytes:
     """Take one result in a context of its own."""
-    context: BrowserContext = await browser.new_context(viewport=asked.body.get("viewport", WINDOW))
+    body = asked.body
+    screen = PHONES[body["device"]] if "device" in body else {"viewport": body["viewport"] or WINDOW}
+    context: BrowserContext = await browser.new_context(**screen, locale="en-US")
     context.set_default_timeout(PATIENCE)
     try:
         page = await context.new_page()

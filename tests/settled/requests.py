@@ -84,7 +84,6 @@ REQUESTS = (
         "requests made by a worker",
         "new Worker('worker.js').onmessage = done",
         files={"worker.js": _OUT_OF_WORKER},
-        everywhere=True,
     ),
     waiting("an answer out of a service worker", _CONTROLLED, files={"worker.js": _SERVICE_WORKER}),
     Case("a body that is streamed", document("Rows", _ROWS % _STREAM), _ALL_ROWS, full=_ALL_ROWS),

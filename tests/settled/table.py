@@ -7,6 +7,10 @@ from tests.settled.requests import REQUESTS
 from tests.settled.timers import TIMERS
 from tests.site.routes import ROUTES
 
-CASES: tuple[Case, ...] = (*REQUESTS, *TIMERS, *RELOADS)
+CASES: tuple[Case, ...] = (
+    *REQUESTS,
+    *TIMERS,
+    *RELOADS,
+)
 TAKES: tuple[Take, ...] = tuple(take for case in CASES for take in case.takes())
 PAGES = ROUTES | LATE | routes(CASES)

@@ -38,8 +38,8 @@ class Taken:
         found = [self.take.check(self.answer.content)]
         if case.within is not None and self.seconds > case.within:
             found.append(f"{self.seconds} s")
-        if case.tells and not self.missed:
-            found.append("nothing was told to be missing")
+        if case.tells and not set(case.tells.split()) & set(self.missed.split(", ")):
+            found.append(f"told to be missing: {self.missed or 'nothing'}, not {case.tells}")
         return [fault for fault in found if fault]
 
 

@@ -1,5 +1,7 @@
 """Pages that are finished by timers, by work of their own, or by what they take away."""
 
+from typing import Any
+
 from tests.camera import GREEN, WHITE
 from tests.settled.cases import Case, document, waiting
 from tests.settled.checks import GREEN_ALL, both, has, says, shows
@@ -64,15 +66,15 @@ port.port1.onmessage = () => {
 port.port2.postMessage(0)</script>"""
 
 
-def over(name: str, milliseconds: int) -> Case:
+def over(name: str, milliseconds: int, **ways: Any) -> Case:
     """Make a page below a cover that fades, so long after the load event."""
-    return Case(name, document(name, _OVER % milliseconds), full=GREEN_ALL, part=GREEN_ALL)
+    return Case(name, document(name, _OVER % milliseconds), **ways)
 
 
-def hidden(name: str, how: str, milliseconds: int) -> Case:
+def hidden(name: str, how: str, milliseconds: int, **ways: Any) -> Case:
     """Make a page that hides itself until a tool has come, which never does, or so long."""
     page = document(name, _HIDDEN % milliseconds, f".tested {{ {how} }}")
-    return Case(name, page, full=GREEN_ALL, part=GREEN_ALL, pdf=says("Here it is"))
+    return Case(name, page, **ways)
 
 
 TIMERS = (
@@ -85,18 +87,17 @@ TIMERS = (
         pdf=says("An article"),
     ),
     Case("a spinner first", document("Spinner", _SPINNING % _SPINNER, _SPIN), full=GREEN_ALL, pdf=says("Here it is")),
-    over("a cover for half a second", 500),
+    over("a cover for half a second", 500, full=GREEN_ALL, part=GREEN_ALL),
     over("a cover for a second and a half", 1500),
-    hidden("opacity 0 for three seconds", "opacity: 0 !important", 3000),
+    hidden("opacity 0 for three seconds", "opacity: 0 !important", 3000, full=GREEN_ALL, part=GREEN_ALL),
     hidden("visibility hidden for two seconds and a half", "visibility: hidden", 2500),
-    hidden("display none for three seconds", "display: none", 3000),
+    hidden("display none for three seconds", "display: none", 3000, pdf=says("Here it is")),
     waiting(
         "a worker that computes",
         """const worker = new Worker('worker.js')
     worker.onmessage = done
     worker.postMessage(0)""",
         files={"worker.js": _COMPUTED},
-        everywhere=True,
     ),
     Case(
         "a clock of tenths of seconds",
