@@ -1,6 +1,7 @@
 """All cases, and all takes of them."""
 
 from tests.settled.cases import Case, Take, routes
+from tests.settled.drawing import DRAWING
 from tests.settled.late import LATE
 from tests.settled.reloads import RELOADS
 from tests.settled.requests import REQUESTS
@@ -11,6 +12,7 @@ CASES: tuple[Case, ...] = (
     *REQUESTS,
     *TIMERS,
     *RELOADS,
+    *DRAWING,
 )
 TAKES: tuple[Take, ...] = tuple(take for case in CASES for take in case.takes())
 PAGES = ROUTES | LATE | routes(CASES)
