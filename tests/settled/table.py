@@ -2,7 +2,9 @@
 
 from tests.settled.cases import Case, Take, routes
 from tests.settled.drawing import DRAWING
+from tests.settled.entrances import ENTRANCES
 from tests.settled.late import LATE
+from tests.settled.motion import MOTION
 from tests.settled.reloads import RELOADS
 from tests.settled.requests import REQUESTS
 from tests.settled.timers import TIMERS
@@ -13,6 +15,8 @@ CASES: tuple[Case, ...] = (
     *TIMERS,
     *RELOADS,
     *DRAWING,
+    *ENTRANCES,
+    *MOTION,
 )
 TAKES: tuple[Take, ...] = tuple(take for case in CASES for take in case.takes())
 PAGES = ROUTES | LATE | routes(CASES)
