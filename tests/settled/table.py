@@ -3,8 +3,10 @@
 from tests.settled.cases import Case, Take, routes
 from tests.settled.drawing import DRAWING
 from tests.settled.entrances import ENTRANCES
+from tests.settled.fonts import FONTS
 from tests.settled.late import LATE
 from tests.settled.motion import MOTION
+from tests.settled.pictures import PICTURES
 from tests.settled.reloads import RELOADS
 from tests.settled.requests import REQUESTS
 from tests.settled.timers import TIMERS
@@ -17,6 +19,8 @@ CASES: tuple[Case, ...] = (
     *DRAWING,
     *ENTRANCES,
     *MOTION,
+    *PICTURES,
+    *FONTS,
 )
 TAKES: tuple[Take, ...] = tuple(take for case in CASES for take in case.takes())
 PAGES = ROUTES | LATE | routes(CASES)
