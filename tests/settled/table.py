@@ -9,6 +9,7 @@ from tests.settled.motion import MOTION
 from tests.settled.pictures import PICTURES
 from tests.settled.reloads import RELOADS
 from tests.settled.requests import REQUESTS
+from tests.settled.screens import SCREENS, WIDTHS
 from tests.settled.timers import TIMERS
 from tests.site.routes import ROUTES
 
@@ -21,6 +22,7 @@ CASES: tuple[Case, ...] = (
     *MOTION,
     *PICTURES,
     *FONTS,
+    *SCREENS,
 )
 TAKES: tuple[Take, ...] = tuple(take for case in CASES for take in case.takes())
-PAGES = ROUTES | LATE | routes(CASES)
+PAGES = ROUTES | LATE | routes((*CASES, WIDTHS))

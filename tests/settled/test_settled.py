@@ -1,11 +1,15 @@
 """Pages that go on after their load event: what a person would see in the end is in the picture."""
 
+import asyncio
 from collections.abc import Iterator
 
 import pytest
+from playwright.async_api import async_playwright
 
 from tests.camera import SMALL, open_camera
+from tests.settled import plain
 from tests.settled.cases import Take
+from tests.settled.screens import WIDTHS
 from tests.settled.table import CASES, PAGES, TAKES
 from tests.settled.taking import Taken, take_all
 from tests.site.pictures import solid_png
@@ -27,6 +31,21 @@ def taken(request: pytest.FixtureRequest) -> Iterator[dict[str, Taken]]:
 @pytest.mark.parametrize("take", TAKES, ids=str)
 def test_the_result_is_what_a_person_sees_in_the_end(take: Take, taken: dict[str, Taken]) -> None:
     assert taken[take.name].faults() == []
+
+
+@pytest.mark.browser
+def test_generic_families_are_as_wide_as_in_playwright() -> None:
+    with Site(routes=PAGES) as site, open_camera(site) as camera:
+        widths = camera.read(WIDTHS.path, ["part"])["part"]
+        assert widths.split() == asyncio.run(_widths(site.url(WIDTHS.path)))
+
+
+async def _widths(url: str) -> list[str]:
+    async with async_playwright() as playwright:
+        browser = await plain.launch(playwright, plain.HEADLESS_SHELL)
+        page = await browser.new_page()
+        await page.goto(url)
+        return (await page.inner_text("#part")).split()
 
 
 def test_each_case_has_a_name_of_its_own() -> None:
