@@ -5,6 +5,7 @@ from tests.settled.drawing import DRAWING
 from tests.settled.entrances import ENTRANCES
 from tests.settled.fonts import FONTS
 from tests.settled.late import LATE
+from tests.settled.lies import LYING
 from tests.settled.motion import MOTION
 from tests.settled.pictures import PICTURES
 from tests.settled.reloads import RELOADS
@@ -23,6 +24,7 @@ CASES: tuple[Case, ...] = (
     *PICTURES,
     *FONTS,
     *SCREENS,
+    *LYING,
 )
 TAKES: tuple[Take, ...] = tuple(take for case in CASES for take in case.takes())
 PAGES = ROUTES | LATE | routes((*CASES, WIDTHS))
