@@ -54,13 +54,13 @@ class Camera:
 
 
 @contextmanager
-def open_camera(site: Site, *levels: str, rules: str = "", program: str = PROGRAM) -> Iterator[Camera]:
+def open_camera(site: Site, *levels: str, rules: str = "", program: str = PROGRAM, slots: int = 3) -> Iterator[Camera]:
     """Open a box of its own that may shoot all hosts of the site, with lists for *levels* and the operator's rules."""
     above = Path(tempfile.mkdtemp(prefix="box-test-", dir="/tmp"))
     above.chmod(0o755)
     own = above / "rules.txt"
     own.write_text(rules)
-    box = Box(above / "data", "--allow", site.addresses, "--block-rules", str(own))
+    box = Box(above / "data", "--allow", site.addresses, "--block-rules", str(own), "--slots", str(slots))
     box.program = (program,)
     try:
         if levels:

@@ -15,6 +15,7 @@ QUIET_SECONDS = 0.5  # without a request: what networkidle means
 STILL_SECONDS = 0.05  # after the last answer, for its picture to be decoded and drawn
 LONG_SECONDS = 5.0  # in flight; then it is a long poll or a stream, and nobody's idleness waits for it
 NO_BODIES = {"maxTotalBufferSize": 0, "maxResourceBufferSize": 0, "maxPostDataSize": 1}  # 0 would be no bound
+THUMBNAILS = {"format": "jpeg", "quality": 1, "maxWidth": 16, "maxHeight": 16}
 # What never ends, or is drawn nowhere. Streams and sockets are counted by themselves.
 PASSED_OVER = {"WebSocket", "Ping", "Media", "Manifest", "Prefetch", "CSPViolationReport", "SignedExchange"}
 STREAM = "EventSource"
@@ -45,12 +46,14 @@ class Activity:
         self._used: deque[tuple[float, float]] = deque(maxlen=LOOKS)  # when, and the processor time until then
         self._received = 0  # bytes, at the last look
         self._stopped = False
+        self._watching = False
         self.began = False  # whether it ever listened
         self.listening = False
         self.sockets: dict[str, float] = {}  # and streams: when each was opened
         self.ended = -math.inf  # when a request was answered
         self.drawn = -math.inf  # when the page drew something new
         self.heard = -math.inf  # when it was last seen that bytes had come
+        self.framed = False  # whether it has loaded frames
         self.workers = False  # whether it has some
         self.scripted = False  # whether a script has asked for something
 
@@ -77,8 +80,17 @@ class Activity:
         self._stopped = True
         if self.listening:
             self.listening = False
+            if self._watching:
+                self._tab.session.send("Page.stopScreencast")
             self._tab.session.send("Network.disable")
             self._tab.session.send("LayerTree.disable")
+
+    def watch_frames(self) -> None:
+        """Hear of every frame that is shown, too: what other processes and workers draw is told nowhere else."""
+        if self.listening and not self._watching:
+            self._watching = True
+            self._tab.session.on("Page.screencastFrame", self._show)
+            self._tab.session.send("Page.startScreencast", **THUMBNAILS)
 
     # --- what comes ---------------------------------------------------------------------------
 
@@ -130,7 +142,12 @@ class Activity:
             self._frames[event["frameId"]] = self._loop.time()
 
     def _forget_frame(self, event: dict[str, Any]) -> None:
-        self._frames.pop(event["frameId"], None)
+        if self._frames.pop(event["frameId"], None) is not None:
+            self.framed, self.ended = True, self._loop.time()
+
+    def _show(self, event: dict[str, Any]) -> None:
+        self.drawn = self._loop.time()
+        self._tab.session.send("Page.screencastFrameAck", sessionId=event["sessionId"])
 
     def _draw(self, _: dict[str, Any]) -> None:
         self.drawn = self._loop.time()

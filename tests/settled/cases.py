@@ -38,6 +38,7 @@ class Case:
     fragment: str = ""
     within: float | None = None  # seconds: what never ends must not hold the picture up
     tells: str = ""  # names of which X-Not-Awaited must have one
+    unseen: bool = False  # that the box does not see what is to come: shown in the table, and not asked of it
     wrong: str = ""  # a style that spoils the page, where its first state is right already
 
     def takes(self) -> Iterator["Take"]:

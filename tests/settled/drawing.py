@@ -108,5 +108,5 @@ DRAWING = (
     ),
     Case("eased bars with delays", document("Bars", _EASED), _EASED_IN),
     Case("a line that draws itself", document("Line", _LINE + _BEGIN, _LINE_STYLE), _DRAWN, part=_DRAWN),
-    waiting("a chart that is shown once it is drawn", _PARTS, window=has(GREEN, 1)),
+    waiting("a chart that is shown once it is drawn", _PARTS, window=has(GREEN, 1), unseen=True),
 )

@@ -37,10 +37,11 @@ setInterval(() => { part.style.background = part.style.background ? '' : '#00f' 
 _SPIN = """@keyframes spin { to { rotate: 1turn } } .spinner { width: 60px; height: 60px; margin: 60px auto;
 border: 8px solid #ccc; border-top-color: #00f; border-radius: 50%; animation: spin .8s linear infinite }"""
 _HEADER = "<header id=part class=yes style='height: 60px'>Orders</header>"
-_SPINNER = _HEADER + "<div class=spinner role=progressbar aria-label='Loading'></div>"
+_ASKS = "<script>fetch('/hang')</script>"
+_SPINNER = _HEADER + "<div class=spinner role=progressbar aria-label='Loading'></div>" + _ASKS
 _HEADED = shows({(200, 45): GREEN, (20, 30): GREEN})
 
-_BONES = _HEADER + "<p class=skeleton></p>" * 4
+_BONES = _HEADER + "<p class=skeleton></p>" * 4 + _ASKS
 _BONES_STYLE = """.skeleton { height: 40px; margin: 16px; animation: shine 1s infinite linear;
 background: linear-gradient(90deg, #eee, #ccc, #eee) 0 / 800px }
 @keyframes shine { to { background-position: 800px } }"""

@@ -141,7 +141,7 @@ MOTION = (
     beside("a dot that pulses", "<i></i>", _PULSE, full=has(GREEN, 0.8)),
     beside("a ticker that runs", _TICKER, _TICKER_STYLE),
     beside("a price that changes ten times a second", _MARKED, within=QUIET),
-    beside("stars that fall for ever", _STARS),
+    beside("stars that fall for ever", _STARS, within=QUIET),
     Case(
         "an animated picture",
         document("GIF", _GIF),
@@ -149,6 +149,6 @@ MOTION = (
         within=DECORATED,
         wrong="#part { opacity: 0 }",
     ),
-    Case("a film that plays", document("Film", _FILM), shows({(100, 150): GREEN, (300, 100): GREEN})),
+    Case("a film that plays", document("Film", _FILM), shows({(100, 150): GREEN, (300, 100): GREEN}), unseen=True),
     beside("a toast that goes in the end", _TOAST, _TOAST_STYLE, within=4.0),
 )

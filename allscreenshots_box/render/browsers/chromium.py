@@ -54,6 +54,7 @@ DISABLED_FEATURES = (
     "OptimizationHints",
     "PaintHolding",
     "PreconnectToSearch",
+    "RenderDocument",  # a new window in the same process does not know its size until it is told
     "Translate",
     "WebRtcHideLocalIpsWithMdns",  # joins a multicast group; without UDP there is no address to hide
 )

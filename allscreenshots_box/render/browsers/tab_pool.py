@@ -70,11 +70,17 @@ class Tab:
     session: Session
     egress: ProxySession
     process: "BrowserProcess"
+    window: int = 0  # the browser's number of it
     renderer_pid: int = 0  # that it was opened in; 0 if that could not be found out
     crashed: bool = False
     given: float = math.inf  # when a shot got it
     flooding: bool = False  # whether its page has said more than anybody could hear
     fate: Exception | None = None  # why we ended it, for whoever uses it
+
+    def resize(self, width: int, height: int) -> None:
+        """Make its window so large, CSS pixels: that is what pages are told of its outside."""
+        browser = self.process.chromium.connection.browser
+        browser.send("Browser.setWindowBounds", windowId=self.window, bounds={"width": width, "height": height})
 
     def place_cookie(self, cookie: dict[str, Any]) -> asyncio.Future[dict[str, Any]]:
         """Place a cookie in the context, as the protocol spells one; ProtocolError if the browser refuses it."""
@@ -205,9 +211,11 @@ class BrowserProcess:
         tab.session.on("Inspector.targetCrashed", lambda _: self._lose(tab))
         tab.session.send("Inspector.enable")
         renderer_pid = asyncio.ensure_future(_process_of(tab))
+        found = connection.browser.send("Browser.getWindowForTarget", targetId=target)
         await tab.session.send("Page.enable")
         tab.session.send("Page.setFontFamilies", fontFamilies=FONTS)
         tab.renderer_pid = await renderer_pid
+        tab.window = (await found)["windowId"]
         if self.limits is not None:
             self.limits.tabs.add(tab.renderer_pid)
         return tab

@@ -71,7 +71,7 @@ async ({ whole, hidden, dressed, load, fonts, images, frames, near, names }) => 
     if (focused && focused !== one.body) focused.style.setProperty("caret-color", "transparent", "important");
   }
   if (moved) await within(frame().then(frame), "frames", frames);
-  const scripted = document.scripts.length > 0 || document.querySelector("iframe") !== null;
+  const scripted = document.scripts.length > 0 || document.querySelector("iframe, animate, animateTransform") !== null;
   const refresh = document.querySelector("meta[http-equiv=refresh i]");
   const told = {
     scripted,

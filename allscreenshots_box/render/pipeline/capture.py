@@ -24,6 +24,7 @@ from .actions import act, check_keys, selectors
 from .emulation import emulate
 from .navigation import go
 from .readiness import HIDE, Settled, settle
+from .view import bring
 
 T = TypeVar("T")
 
@@ -189,6 +190,8 @@ async def make_outputs(page: Page, encoder: Encoder) -> tuple[list[Product], boo
     # A PDF of one element takes the page apart, so those come last.
     order = sorted(page.shot.outputs, key=lambda one: isinstance(one, Pdf) and one.selector is not None)
     for output in order:
+        if page.shot.settle and isinstance(output, Picture | Pdf) and output.selector is not None:
+            await bring(page, output.selector)
         if isinstance(output, Picture):
             product, cut = await _painted(page, output, encoder)
             truncated = truncated or cut

@@ -41,6 +41,7 @@ def _window(page: Page, window: Window, user_agent: str) -> list[asyncio.Future[
             "mobile": window.mobile,
         }
         wishes.append(page.session.send("Emulation.setDeviceMetricsOverride", **metrics))
+        page.tab.resize(window.width, window.height)
     if window.touch:
         wishes.append(page.session.send("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=5))
     agent = window.user_agent or (user_agent.replace("Headless", "") if page.shot.stealth else None)

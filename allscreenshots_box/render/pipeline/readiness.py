@@ -12,7 +12,7 @@ from ..activity import BEAT_SECONDS, NO_BODIES
 from ..browsers.messages import ORDINARY
 from ..outputs.image import NEAR_SECONDS, PARTS
 from ..page import Page
-from ..shot import Picture
+from ..shot import Output, Pdf, Picture
 from .navigation import navigate
 from .navigation_errors import reason, refusal
 
@@ -73,6 +73,7 @@ class _Pulse(TypedDict):
     images: bool
     running: bool
     hidden: bool
+    foreign: bool
     opaque: bool
     size: tuple[float, float, float, float]
 
@@ -94,13 +95,17 @@ async def settle(page: Page) -> Settled:
         await _Rest(page).come()
         page.missed = [name for name in page.missed if name not in {"load", "fonts", "images"}]
         told = await _loaded(page, brief=True)
-    if not any(isinstance(one, Picture) and one.full_page for one in shot.outputs):
+    if not any(_scrolls(one) for one in shot.outputs):
         page.activity.stop()
     if told["url"].startswith("chrome-error:"):
         await _find_status(page, told)
     if shot.fail_on_http_error and told["status"] >= HTTP_ERRORS:
         raise HttpError(f"The page answered with status {told['status']}, and failOnHttpError is set.")
     return told
+
+
+def _scrolls(output: Output) -> bool:
+    return isinstance(output, Picture | Pdf) and (output.selector is not None or getattr(output, "full_page", False))
 
 
 async def _loaded(page: Page, *, brief: bool = False) -> Settled:
@@ -215,6 +220,8 @@ class _Rest:
         cause = signs["request"] or signs["bytes"] or min(map(self._quiet, ("request", "bytes"))) < REQUEST_SECONDS
         if signs["change"] and not first and not cause and self._quiet("change") > REQUEST_SECONDS:
             self._stepwise = True
+        if pulse["foreign"] or (activity.workers and pulse["opaque"]):
+            activity.watch_frames()
         self._timers, self._size = pulse["timers"], pulse["size"]
         self._last |= {name: self._clock for name, there in signs.items() if there}
         if first:
@@ -235,7 +242,7 @@ class _Rest:
         timer = self._quiet("timer")
         if timer < CHANGE_SECONDS and min(change, self._quiet("request")) < TIMERS_SECONDS:
             return True
-        brief = timer >= CHANGE_SECONDS and not self._stepwise and not activity.workers
+        brief = timer >= CHANGE_SECONDS and not (self._stepwise or activity.workers or activity.framed)
         return change < (BRIEF_SECONDS if brief else CHANGE_SECONDS)
 
     def _listens(self) -> bool:
@@ -255,7 +262,7 @@ class _Rest:
             return True
         if activity.workers and activity.asks(ANSWER_SECONDS):
             return True
-        return activity.scripted and self._quiet("request") < REQUEST_SECONDS
+        return (activity.scripted or activity.framed) and self._quiet("request") < REQUEST_SECONDS
 
     def _pending(self, pulse: _Pulse) -> list[str]:
         """Return what is still to come, by the names that callers are told."""
