@@ -44,6 +44,7 @@ class App:
     files: str = ""  # a folder of ours that is copied there
     build: tuple[tuple[str, ...], ...] = ()  # commands, run in there once
     environment: dict[str, str] = field(default_factory=dict)
+    moves: bool = False  # for ever, so that no two pictures of it are alike
     rest: float = 0.5  # seconds that it gets after its start, for what it still has to gather
 
     def url(self, port: int) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 
 from PIL import Image, ImageDraw
 
+from . import words
 from .openapi import openapi
 from .paper import report
 
@@ -18,6 +19,7 @@ TEAMS = ("Finance", "Sales", "Support", "Platform", "Research", "Legal", "Field"
 WORDS = ("Invoice", "Router", "Contract", "Backup", "Meeting", "Ticket", "Order", "Cable", "Report", "Badge")
 TILE = 256
 SEA, LAND, ROAD = "#a8d0e6", "#c7dfa8", "#d9534f"
+HOSTS = 12
 TICKS = 2400  # ten minutes of them
 
 Row = dict[str, Any]
@@ -83,17 +85,33 @@ def regions() -> Row:
     }
 
 
+def events() -> list[Row]:
+    """Return what happens in the rooms of a month."""
+    return [
+        {"title": f"{TEAMS[day % 7]} in room {day % 5}", "start": f"2026-03-{day:02}T09:00:00", "allDay": day % 3 == 0}
+        for day in range(1, 29)
+    ]
+
+
 SETS: dict[str, Callable[[], Any]] = {
     "sales": sales,
     "people": people,
     "points": points,
     "series": series,
     "regions": regions,
+    "events": events,
     "openapi": openapi,
     "user": lambda: {"name": "R. Example", "role": "clerk"},
     "teams": lambda: [{"id": at, "name": name, "size": 7 + 3 * at} for at, name in enumerate(TEAMS)],
 }
-PARTS: dict[str, Callable[[], bytes]] = {"report.pdf": report}
+PARTS: dict[str, Callable[[], bytes | str]] = {
+    "formulas.html": words.formulas,
+    "program.js": words.program,
+    "report.pdf": report,
+    "slides.md": words.slides,
+    "ticket.html": words.ticket,
+    "tickets.html": words.tickets,
+}
 
 
 def tile(z: int, x: int, y: int) -> bytes:
@@ -109,9 +127,14 @@ def tile(z: int, x: int, y: int) -> bytes:
 
 
 def feed() -> Iterator[Row]:
-    """Yield what a dashboard is told: hosts one by one, and after that a number of one of them again and again."""
+    """Yield what a dashboard or a terminal is told: hosts one by one, and after that one of them again and again."""
     chance = random.Random(SEED)
-    for number in range(12):
-        yield {"kind": "host", "host": f"srv-{number:02}", "load": round(chance.uniform(5, 95))}
+    for number in range(HOSTS):
+        yield _told(number, chance)
     for _ in range(TICKS):
-        yield {"kind": "load", "host": f"srv-{chance.randrange(12):02}", "load": round(chance.uniform(5, 95))}
+        yield _told(chance.randrange(HOSTS), chance)
+
+
+def _told(number: int, chance: random.Random) -> Row:
+    load = round(chance.uniform(5, 95))
+    return {"host": f"srv-{number:02}", "load": load, "line": f"\x1b[32msrv-{number:02}\x1b[0m load {load} %\r\n"}

@@ -5,10 +5,10 @@ from .app import App, Check
 SERVER = ("{ours}", "-m", "tests.apps.server", "--port", "{port}")
 
 
-def page(name: str, *checks: Check, npm: tuple[str, ...], path: str = "") -> App:
+def page(name: str, *checks: Check, npm: tuple[str, ...], path: str = "", moves: bool = False) -> App:
     """Return the application that is a page of ours of the same name, and its packages."""
     folders = ("{here}/pages", "{home}/node_modules")
-    return App(name, checks, (*SERVER, *folders), path=path or f"/{name}.html", npm=npm)
+    return App(name, checks, (*SERVER, *folders), path=path or f"/{name}.html", npm=npm, moves=moves)
 
 
 def project(

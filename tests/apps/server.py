@@ -20,7 +20,8 @@ from . import data
 
 HERE = Path(__file__).parent
 SEED = 20
-TICK = 0.25  # seconds between two messages of a feed
+TICK = 0.08  # seconds between two messages of a feed at first
+LATER = 1.0  # and once all hosts are told
 
 _chance = random.Random(SEED)
 
@@ -35,7 +36,7 @@ async def rows(name: str, ms: int = 0) -> Response[bytes]:
 
 
 @get("/part/{name:str}")
-async def part(name: str, ms: int = 0) -> Response[bytes]:
+async def part(name: str, ms: int = 0) -> Response[bytes | str]:
     """Answer with a file or a piece of a page, later."""
     await asyncio.sleep(ms / 1000)
     if name not in data.PARTS:
@@ -55,9 +56,9 @@ async def feed(socket: WebSocket[Any, Any, Any]) -> None:
     """Tell a dashboard what it shows: first all of it, and then a little again and again."""
     await socket.accept()
     try:
-        for message in data.feed():
+        for number, message in enumerate(data.feed()):
             await socket.send_json(message)
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(TICK if number < data.HOSTS else LATER)
     except WebSocketDisconnect:
         return
 
@@ -67,9 +68,9 @@ async def events() -> ServerSentEvent:
     """Tell the same as events."""
 
     async def told() -> AsyncIterator[str]:
-        for message in data.feed():
+        for number, message in enumerate(data.feed()):
             yield json.dumps(message)
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(TICK if number < data.HOSTS else LATER)
 
     return ServerSentEvent(told())
 

@@ -36,7 +36,7 @@ def verify(app: App, url: str, browser: Browser) -> Verdict:
     settled = moments[-1][1]
     differ = [unlike(picture, settled) for _, picture in moments]
     wrong = [app.wrong(picture) for _, picture in moments]
-    lenient = [at for at, problem in enumerate(wrong) if not problem and differ[at] > LENIENT]
+    lenient = [at for at, problem in enumerate(wrong) if not (problem or app.moves) and differ[at] > LENIENT]
     strict = [at for at, problem in enumerate(wrong) if problem and differ[at] <= SAME]
     first = next((f"{moments[at][0]:.0f}" for at, problem in enumerate(wrong) if not problem), "never")
     last = f"{moments[max((at + 1 for at, count in enumerate(differ) if count > LENIENT), default=0)][0]:.0f}"

@@ -1,0 +1,4 @@
+"""How the handbook is made."""
+
+project = "Handbook"
+html_theme = "furo"
