@@ -11,8 +11,10 @@ async () => {
   );
   const BONES = new Set(["skeleton", "shimmer", "ghost"]); // that neither move nor say anything, some of them
   const OVER = new Set("loaded done complete completed finished hidden hide off inactive ready success".split(" "));
-  const called = ["load", "spin", "skeleton", "shimmer", "pulse", "throbber", "busy", "ghost", "bouncer"];
-  const asked = called.map((name) => `[class*="${name}" i], [id*="${name}" i]`).join();
+  const MOST_NAMED = 5000; // elements whose names are read
+  const LONGEST_NAME = 500; // characters; those of spinners are shorter
+  const CALLED = /load|spin|skeleton|shimmer|pulse|throbber|busy|ghost|bouncer/i;
+  const read = (element, name) => Element.prototype.getAttribute.call(element, name) || ""; // a form has fields of any name
   const shown = (element) => {
     const { width, height, top, bottom, left, right } = element.getBoundingClientRect();
     const inside = bottom > 0 && right > 0 && top < innerHeight && left < innerWidth;
@@ -34,7 +36,10 @@ async () => {
     return text.length <= 60 ? text : null;
   };
   const looks = (element) => {
-    const name = `${element.getAttribute("class") || ""} ${element.getAttribute("id") || ""}`.slice(0, 2000);
+    const [first, second] = [read(element, "class"), read(element, "id")];
+    if (first.length + second.length > LONGEST_NAME) return false;
+    const name = `${first} ${second}`;
+    if (!CALLED.test(name)) return false;
     const parts = name.split(/[^A-Za-z]+|(?<=[a-z])(?=[A-Z])/).map((part) => part.toLowerCase());
     if (!parts.some((part) => NAMES.has(part)) || parts.some((part) => OVER.has(part))) return false;
     const text = words(element);
@@ -61,8 +66,8 @@ async () => {
     const named = animations.slice(0, MOST).filter((animation) => "animationName" in animation && bone(animation));
     return new Set(named.map((animation) => animation.animationName)).size < named.length; // one by itself may be decoration
   };
-  const some = (list, test) => {
-    for (let number = 0; number < Math.min(list.length, MOST); number++) if (test(list[number])) return true;
+  const some = (list, test, most = MOST) => {
+    for (let number = 0; number < Math.min(list.length, most); number++) if (test(list[number])) return true;
     return false;
   };
   const settling = (worker) => worker && worker.state !== "activated" && worker.state !== "redundant";
@@ -76,7 +81,8 @@ async () => {
   for (const root of globalThis.seen.roots) {
     const busy = '[aria-busy="true"], [role="progressbar"]:not([aria-valuenow]), progress:not([value])';
     if (some(root.querySelectorAll(busy), shown)) return true;
-    if (some(root.querySelectorAll(asked), (element) => looks(element) && shown(element))) return true;
+    const named = root.querySelectorAll("[class], [id]");
+    if (some(named, (element) => looks(element) && shown(element), MOST_NAMED)) return true;
     const endless = root.getAnimations().filter(turns);
     if (some(endless, spins) || bones(endless)) return true;
   }
