@@ -19,7 +19,7 @@ PROJECTS: tuple[App, ...] = (
         "mui-admin",
         Colour("#ffe0b2", 163_649),
         Colour("#82ca9d", 140_926),
-        Colour("#b8b5e8", 178_639),
+        Colour("#b8b5e8", 178_639, share=0.003),
         Ink((0, 660, 1920, 1080), 22_674),
         npm=(*_REACT, *_MUI, "@tanstack/react-query@5.108.4", "recharts@3.11.1", "react-is@19.3.1"),
     ),
