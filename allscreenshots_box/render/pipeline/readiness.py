@@ -38,6 +38,9 @@ OPENING_SECONDS = 0.05  # what a socket brings so soon is the word that it is op
 # It is as much at rest as it ever will be when for so long it only changes what it has (a clock, a ticker, a drawing
 # that goes on), or does nothing but say that it loads.
 SAME_SECONDS = 3.0
+CALM_SECONDS = 0.2  # without drawing are a pause, where there was one in BURST_SECONDS
+BURST_SECONDS = 1.5
+CALM_WITHIN_SECONDS = 0.8  # a pause that comes later is not waited for
 ENDLESS = {"changes", "animations", "sockets", "loading"}
 REFRESH_SECONDS = 0.3  # for a page that goes elsewhere by itself to go
 MOST_REFRESHES = 5  # that a page is followed through
@@ -222,6 +225,7 @@ class _Rest:
             self._stepwise = True
         if pulse["foreign"] or (activity.workers and pulse["opaque"]):
             activity.watch_frames()
+        signs["pause"] = signs["draw"] and CALM_SECONDS <= self._quiet("draw") < SAME_SECONDS
         self._timers, self._size = pulse["timers"], pulse["size"]
         self._last |= {name: self._clock for name, there in signs.items() if there}
         if first:
@@ -283,7 +287,11 @@ class _Rest:
 
     def _is_endless(self, pending: list[str]) -> bool:
         """Say whether what is to come will be nothing new."""
-        return set(pending) <= ENDLESS and self._quiet("growth") >= SAME_SECONDS
+        if not set(pending) <= ENDLESS or self._quiet("growth") < SAME_SECONDS:
+            return False
+        # What is drawn in bursts is taken between two of them.
+        in_burst = self._quiet("draw") < CALM_SECONDS and self._quiet("pause") < BURST_SECONDS
+        return not in_burst or self._quiet("growth") >= SAME_SECONDS + CALM_WITHIN_SECONDS
 
 
 async def _find_status(page: Page, told: Settled) -> None:

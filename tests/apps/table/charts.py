@@ -18,7 +18,7 @@ CHARTS: tuple[App, ...] = (
     page(
         "socket-dashboard",
         Ink((0, 832, 1700, 900), 1561, share=0.03),
-        Some("#f0f0f0", 300_000),
+        Some("#f0f0f0", 100_000),
         Some("#5070dd", 100_000),
         npm=("echarts@6.1.0",),
         moves=True,
