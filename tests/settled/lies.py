@@ -24,6 +24,7 @@ JSON.stringify = Object.keys = Object.entries = Map.prototype.set = Set.prototyp
 }
 _FINISH = "\nonload = () => ask('/after?ms=300').then(() => later(() => frame(done), 300))"
 
+_ANEW = "<script>setTimeout(() => location.reload(), 100)</script>"
 _FILLING = """<main id=part class=yes></main><script>
 const add = () => part.insertAdjacentHTML('beforeend', '<p class=yes style="height: 30px">More</p>'.repeat(4))
 add()
@@ -84,6 +85,13 @@ LYING = (
         within=ANSWERED,
         tells="changes",
         wrong="#part { background: red !important }",
+    ),
+    Case(
+        "a page that loads itself anew ten times a second",
+        document("Anew", "<main id=part class=yes style='height: 300px'></main>" + _ANEW),
+        within=ANSWERED,
+        tells="changes",
+        wrong=_SPOILT,
     ),
     Case(
         "a spinner without an end",

@@ -186,21 +186,24 @@ class _Rest:
         page = self._page
         end = self._loop.time() + min(REST_SECONDS, page.left())
         self._activity.look()
-        while True:
-            pulse = await page.run(_PULSE, NEAR_SECONDS, _Pulse)
-            if not pulse["known"]:  # another document
-                await _loaded(page)
-                self._last.clear()
-                continue
-            self._beat(pulse)
-            pending = self._pending(pulse) or await self._loading()
-            if not pending or self._is_endless(pending) or self._loop.time() >= end:
-                break
+        pending = await self._feel()
+        while pending and not self._is_endless(pending) and self._loop.time() < end:
             await asyncio.sleep(BEAT_SECONDS)
+            pending = await self._feel()
         if not self._activity.listening:  # it said more than anybody could hear
             pending.append("requests")
         for name in pending:
             page.miss(name)
+
+    async def _feel(self) -> list[str]:
+        """Return what is still to come."""
+        pulse = await self._page.run(_PULSE, NEAR_SECONDS, _Pulse)
+        if not pulse["known"]:  # another document
+            await _loaded(self._page)
+            self._last.clear()
+            return ["changes"]
+        self._beat(pulse)
+        return self._pending(pulse) or await self._loading()
 
     # --- signs of life ------------------------------------------------------------------------
 
@@ -287,7 +290,7 @@ class _Rest:
 
     def _is_endless(self, pending: list[str]) -> bool:
         """Say whether what is to come will be nothing new."""
-        if not set(pending) <= ENDLESS or self._quiet("growth") < SAME_SECONDS:
+        if not self._last or not set(pending) <= ENDLESS or self._quiet("growth") < SAME_SECONDS:
             return False
         # What is drawn in bursts is taken between two of them.
         in_burst = self._quiet("draw") < CALM_SECONDS and self._quiet("pause") < BURST_SECONDS
