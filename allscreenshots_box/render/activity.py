@@ -53,7 +53,7 @@ class Activity:
         self.ended = -math.inf  # when a request was answered
         self.drawn = -math.inf  # when the page drew something new
         self.heard = -math.inf  # when it was last seen that bytes had come
-        self.framed = False  # whether it has loaded frames
+        self.framed = -math.inf  # when a frame had loaded
         self.workers = False  # whether it has some
         self.scripted = False  # whether a script has asked for something
 
@@ -143,7 +143,7 @@ class Activity:
 
     def _forget_frame(self, event: dict[str, Any]) -> None:
         if self._frames.pop(event["frameId"], None) is not None:
-            self.framed, self.ended = True, self._loop.time()
+            self.framed = self.ended = self._loop.time()
 
     def _show(self, event: dict[str, Any]) -> None:
         self.drawn = self._loop.time()

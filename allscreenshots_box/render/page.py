@@ -149,7 +149,7 @@ class Page:
 
     def _give_up(self, asked: set[asyncio.Future[Any]]) -> None:
         for answer in asked:
-            if not answer.done():
+            if not answer.done() and answer not in self._asked:
                 self._given_up.add(answer)
                 answer.cancel()
 
@@ -246,7 +246,10 @@ class Page:
         call = {"expression": f"({function})({json.dumps(argument)})", "awaitPromise": True, "returnByValue": True}
 
         async def ask() -> dict[str, Any]:
-            return await self.session.send("Runtime.evaluate", largest, contextId=await self._own_world(), **call)
+            context = await self._own_world()
+            if (asking := asyncio.current_task()) is not None:  # it is the document that is there now that is asked
+                self._asked.add(asking)
+            return await self.session.send("Runtime.evaluate", largest, contextId=context, **call)
 
         try:
             answer = await self._again(ask)
@@ -299,13 +302,13 @@ class Page:
             except ProtocolError as error:
                 if not any(words in str(error) for words in _MOVED_ON):
                     raise
+                self._world = None
             except asyncio.CancelledError:
                 if asking not in self._given_up:
                     raise
             finally:
                 asking.cancel()
                 self._asked.discard(asking)
-            self._world = None
             await asyncio.sleep(BETWEEN_SECONDS)
         raise DeadlinePassed(_RESTLESS)
 

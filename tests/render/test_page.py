@@ -9,6 +9,7 @@ import pytest
 
 from allscreenshots_box.egress.policy import AllowedTarget, Scope, Target
 from allscreenshots_box.errors import PageCrashed, PageTooLarge
+from allscreenshots_box.render import page as page_module
 from allscreenshots_box.render.blocking.engine import BlockingEngine
 from allscreenshots_box.render.browsers.cdp import DROPPED, FLOODED
 from allscreenshots_box.render.browsers.messages import ORDINARY, WEIGHED
@@ -97,6 +98,27 @@ async def answered(wire: Wire, running: Awaitable[Any], result: dict[str, Any]) 
     await wire.tell({"id": call, "sessionId": "P", "result": result})
     async with asyncio.timeout(10):
         return await task
+
+
+MOVED = {
+    "method": "Page.frameNavigated",
+    "sessionId": "P",
+    "params": {"frame": {"id": "T", "url": "http://page.test/b"}},
+}
+
+
+async def test_what_a_document_leaves_unanswered_is_asked_of_the_next(
+    wire: Wire, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(page_module, "LEFT_SECONDS", 0)
+    page = opened(wire)
+    running = asyncio.ensure_future(page.run("() => 0", None, int))
+    world = await number_of(wire, "Page.createIsolatedWorld")
+    await wire.tell({"id": world, "sessionId": "P", "result": {"executionContextId": 1}})
+    lost = await number_of(wire, "Runtime.evaluate")
+    await wire.tell(MOVED)
+    assert await answered(wire, running, {"result": {"value": 7}}) == 7
+    assert lost  # it never was
 
 
 @pytest.mark.parametrize(

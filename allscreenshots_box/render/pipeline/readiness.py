@@ -20,6 +20,7 @@ LOAD_SECONDS = 3.0  # for pictures and the like, where the request does not ask 
 FONT_SECONDS = 1.5
 IMAGE_SECONDS = 2.0  # for lazy images in the window, which the load event does not wait for
 FRAME_SECONDS = 0.5
+LEAST_FRAME_SECONDS = 0.1  # though there is no time left
 MOST_NAMES = 2000  # classes and ids that are looked up among those of advertisements
 HTTP_ERRORS = 400  # the first status that is one
 
@@ -27,8 +28,8 @@ HTTP_ERRORS = 400  # the first status that is one
 REST_SECONDS = 5.0  # at most, and then it is taken as it is
 REQUEST_SECONDS = 0.1  # no request was answered,
 CHANGE_SECONDS = 0.4  # the document did not change: in less, what frameworks draw in steps is missed,
-BRIEF_SECONDS = 0.15  # or in these, if nobody has set a timer for as long as that,
-ATTACHED_SECONDS = 0.03  # or in these, if no timer was ever set and no script has asked for anything,
+BRIEF_SECONDS = 0.15  # or in these, if no timer was ever set,
+ATTACHED_SECONDS = 0.03  # or in these, if no script has asked for anything either,
 DRAW_SECONDS = 0.1  # nothing new was drawn,
 TIMERS_SECONDS = 1.0  # no timer was set, or that was all it did for so long,
 RESTLESS_SECONDS = 0.6  # or what was drawn all the time changed nothing in the document: a film, a style's animation,
@@ -45,6 +46,7 @@ ENDLESS = {"changes", "animations", "sockets", "loading"}
 REFRESH_SECONDS = 0.3  # for a page that goes elsewhere by itself to go
 MOST_REFRESHES = 5  # that a page is followed through
 YOUNG_SECONDS = 3.0  # in flight; then a request is a long poll
+FRAMED_SECONDS = 0.6  # for a frame that has loaded to be drawn, and so to ask for its fonts
 ANSWER_SECONDS = 2.0  # for what a worker has asked for, of which only the proxy knows
 BUSY_SHARE = 0.2  # of a processor: with more a page's workers are at work, whether or not that shows
 
@@ -94,7 +96,8 @@ async def settle(page: Page) -> Settled:
         if not shot.settle or not await page.leave(min(REST_SECONDS, page.left())):
             break
         told = await _loaded(page)
-    if shot.settle and (told["scripted"] or shot.custom_css or "#" in page.target.url) and not page.broken:
+    moves = told["scripted"] or shot.custom_css or "#" in page.target.url
+    if shot.settle and moves and not page.broken and page.left():
         await _Rest(page).come()
         page.missed = [name for name in page.missed if name not in {"load", "fonts", "images"}]
         told = await _loaded(page, brief=True)
@@ -125,7 +128,7 @@ async def _loaded(page: Page, *, brief: bool = False) -> Settled:
         "load": 0 if page.missed else min(LOAD_SECONDS, share),
         "fonts": min(FONT_SECONDS, share),
         "images": min(IMAGE_SECONDS, share),
-        "frames": FRAME_SECONDS,
+        "frames": min(FRAME_SECONDS, max(LEAST_FRAME_SECONDS, page.left())),
         "near": NEAR_SECONDS,
         "names": MOST_NAMES if blocked.ads or blocked.cookie_banners or blocked.popups else 0,
     }
@@ -178,7 +181,6 @@ class _Rest:
         self._last: dict[str, float] = {}  # when there was a sign of each kind, on that clock
         self._looked = self._loop.time()
         self._size: tuple[float, ...] = ()
-        self._stepwise = False  # whether it has changed after a pause, and not because something came
         self._timers = 0.0
 
     async def come(self) -> None:
@@ -223,9 +225,6 @@ class _Rest:
             "work": activity.workers and share > BUSY_SHARE,
             "growth": first or pulse["size"] != self._size or pulse["fonts"] or pulse["images"],
         }
-        cause = signs["request"] or signs["bytes"] or min(map(self._quiet, ("request", "bytes"))) < REQUEST_SECONDS
-        if signs["change"] and not first and not cause and self._quiet("change") > REQUEST_SECONDS:
-            self._stepwise = True
         if pulse["foreign"] or (activity.workers and pulse["opaque"]):
             activity.watch_frames()
         signs["pause"] = signs["draw"] and CALM_SECONDS <= self._quiet("draw") < SAME_SECONDS
@@ -249,8 +248,8 @@ class _Rest:
         timer = self._quiet("timer")
         if timer < CHANGE_SECONDS and min(change, self._quiet("request")) < TIMERS_SECONDS:
             return True
-        brief = timer >= CHANGE_SECONDS and not (self._stepwise or activity.workers or activity.framed)
-        return change < (BRIEF_SECONDS if brief else CHANGE_SECONDS)
+        hides = activity.workers or activity.framed > -math.inf
+        return change < (BRIEF_SECONDS if math.isinf(timer) and not hides else CHANGE_SECONDS)
 
     def _listens(self) -> bool:
         """Say whether its sockets have yet to tell something, or go on telling."""
@@ -269,7 +268,9 @@ class _Rest:
             return True
         if activity.workers and activity.asks(ANSWER_SECONDS):
             return True
-        return (activity.scripted or activity.framed) and self._quiet("request") < REQUEST_SECONDS
+        if activity.drawn < activity.framed > self._loop.time() - FRAMED_SECONDS:
+            return True
+        return (activity.scripted or activity.framed > -math.inf) and self._quiet("request") < REQUEST_SECONDS
 
     def _pending(self, pulse: _Pulse) -> list[str]:
         """Return what is still to come, by the names that callers are told."""
