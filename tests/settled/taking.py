@@ -46,4 +46,9 @@ class Taken:
 def take_all(camera: Camera, takes: Iterable[Take]) -> list[Taken]:
     """Take them all, in order."""
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda take: Taken(take, camera.ask(take.path, **take.body)), takes))
+        return list(pool.map(lambda take: take_one(camera, take), takes))
+
+
+def take_one(camera: Camera, take: Take) -> Taken:
+    """Take one."""
+    return Taken(take, camera.ask(take.path, **take.body))

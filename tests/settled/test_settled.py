@@ -11,9 +11,13 @@ from tests.settled import plain
 from tests.settled.cases import Take
 from tests.settled.screens import WIDTHS
 from tests.settled.table import CASES, PAGES, TAKES
-from tests.settled.taking import AT_ONCE, Taken, take_all
+from tests.settled.taking import AT_ONCE, Taken, take_all, take_one
 from tests.site.pictures import solid_png
 from tests.site.server import Site
+
+# Of the results of a box that takes five at a time on a machine that tests other things too. Those that are not are
+# taken again, alone: a page's own timers run late there, and nobody can tell those that are to come.
+RIGHT_AT_ONCE = 0.95
 
 
 @pytest.fixture(scope="session")
@@ -23,7 +27,11 @@ def taken(request: pytest.FixtureRequest) -> Iterator[dict[str, Taken]]:
     params = [item.callspec.params.get("take") for item in items if "taken" in item.fixturenames]
     asked = [param for param in params if isinstance(param, Take)]
     with Site(routes=PAGES) as site, open_camera(site, slots=AT_ONCE) as camera:
-        yield {found.take.name: found for found in take_all(camera, asked)}
+        found = take_all(camera, asked)
+        wrong = [one for one in found if one.faults()]
+        assert len(wrong) <= max(1, len(found) * (1 - RIGHT_AT_ONCE)), {one.take.name: one.faults() for one in wrong}
+        again = {one.take.name: take_one(camera, one.take) for one in wrong}
+        yield {one.take.name: one for one in found} | again
 
 
 @pytest.mark.browser
