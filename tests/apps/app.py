@@ -45,7 +45,6 @@ class App:
     build: tuple[tuple[str, ...], ...] = ()  # commands, run in there once
     environment: dict[str, str] = field(default_factory=dict)
     moves: bool = False  # for ever, so that no two pictures of it are alike
-    rest: float = 0.5  # seconds that it gets after its start, for what it still has to gather
 
     def url(self, port: int) -> str:
         """Return the address of its page."""
@@ -109,7 +108,6 @@ def _await(app: App, port: int, child: subprocess.Popen[bytes], log: Path) -> No
         if child.poll() is not None or time.monotonic() > end:
             raise AppError(f"{app.name} does not answer at {url}:\n{log.read_text(errors='replace')[-3000:]}")
         time.sleep(0.2)
-    time.sleep(app.rest)
 
 
 def _answers(url: str) -> bool:

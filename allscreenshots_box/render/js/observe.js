@@ -1,7 +1,7 @@
 // Begins to note when the document changes, shadow trees included, in the world that is ours; again, in those shadow
 // trees that have come since.
-// Takes nothing. Returns what was noted: when the document changed last, on the page's clock, and the document with its
-// open shadow trees.
+// Takes nothing. Returns what was noted: when the document changed last, on the page's clock, the document with its open
+// shadow trees, and whether it has what may change unseen: canvases, frames, closed shadow trees.
 () => {
   const MOST_ELEMENTS = 20_000; // of a tree, that are looked through for shadow trees
   const MOST_TREES = 500;
@@ -13,6 +13,10 @@
     });
   if (!seen.fresh) return seen;
   seen.fresh = false;
+  seen.opaque =
+    document.querySelector("canvas, iframe, object, embed, frame") !== null ||
+    document.evaluate('boolean(//*[contains(local-name(), "-")])', document, null, XPathResult.BOOLEAN_TYPE, null)
+      .booleanValue;
   const options = { subtree: true, childList: true, attributes: true, characterData: true };
   for (const root of seen.roots) {
     if (root !== document && !root.isConnected) {

@@ -1,5 +1,5 @@
 // Feels the pulse of a page that is to come to rest, and puts to its end what style sheets move. OBSERVE is observe.js,
-// FINISH finish_animations.js.
+// FINISH finish_animations.js, LATE late_images.js.
 // Takes the seconds within which an end of an animation is near.
 // Returns whether settle.js was in this document; for how many seconds it has not changed; how many timers and frames were ever
 // asked for by others; whether fonts or images of the window are to come, animations run that a library ends, the page
@@ -30,28 +30,20 @@
     }
   };
   const body = document.body;
-  const inWindow = (image) => {
-    if (!image.checkVisibility()) return false;
-    const box = image.getBoundingClientRect();
-    return box.bottom >= 0 && box.top < innerHeight && box.right >= 0 && box.left < innerWidth;
-  };
-  const custom = 'boolean(//*[contains(local-name(), "-")])';
   const root = document.scrollingElement || document.documentElement;
   return {
     known: seen.settled === true,
     quiet: (performance.now() - seen.changed) / 1000,
     timers: timer + frame - seen.own,
     fonts: roots.some(({ fonts }) => fonts?.status === "loading"),
-    images: [...document.images].some((image) => !image.complete && inWindow(image)),
+    images: LATE().length > 0,
     running: running || [...document.querySelectorAll("animate, animateTransform, animateMotion")].slice(0, 1000).some(moves),
     hidden:
       body !== null &&
       body.childElementCount > 0 &&
       !body.checkVisibility({ opacityProperty: true, visibilityProperty: true }),
     foreign,
-    opaque:
-      document.querySelector("canvas, iframe, object, embed, frame") !== null ||
-      document.evaluate(custom, document, null, XPathResult.BOOLEAN_TYPE, null).booleanValue,
+    opaque: seen.opaque,
     size: [document.getElementsByTagName("*").length, root ? Math.min(root.scrollHeight, 1e9) : 0, scrollX, scrollY],
   };
 };

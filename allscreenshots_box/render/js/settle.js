@@ -1,6 +1,6 @@
 // All that a simple page needs before its picture, in one round trip: what is hidden, what is still to come (each
 // for its budget), animations of style sheets at their end and no caret. HIDE is hide.js, OBSERVE observe.js, FINISH
-// finish_animations.js.
+// finish_animations.js, LATE late_images.js.
 // Takes whether to wait for the document as a whole, what to hide, whether a style was just added, the seconds for load, fonts, images
 // and frames, those within which an end of an animation is near, and how many names blocking asks for.
 // Returns whether the page has scripts or frames, whether it says that it goes elsewhere in a second at most, which of the four were missed, the status of its answer, the first
@@ -48,11 +48,7 @@ async ({ whole, hidden, dressed, load, fonts, images, frames, near, names }) => 
     await within(document.fonts.ready, "fonts", fonts);
     moved = true;
   }
-  const late = [...document.images].filter((image) => {
-    if (image.complete || !image.checkVisibility()) return false;
-    const box = image.getBoundingClientRect();
-    return box.bottom >= 0 && box.top < innerHeight && box.right >= 0 && box.left < innerWidth;
-  });
+  const late = LATE();
   if (late.length && !missed.includes("load")) {
     const loaded = (image) => new Promise((done) => (image.onload = image.onerror = done));
     await within(Promise.all(late.map((image) => image.complete || loaded(image))), "images", images);

@@ -51,8 +51,9 @@ ANSWER_SECONDS = 2.0  # for what a worker has asked for, of which only the proxy
 BUSY_SHARE = 0.2  # of a processor: with more a page's workers are at work, whether or not that shows
 
 HIDE = scripts.read("hide")
-_SETTLE = scripts.read("settle", HIDE=HIDE, **PARTS)
-_PULSE = scripts.read("pulse", **PARTS)
+_LATE = scripts.read("late_images")
+_SETTLE = scripts.read("settle", HIDE=HIDE, LATE=_LATE, **PARTS)
+_PULSE = scripts.read("pulse", LATE=_LATE, **PARTS)
 _SAYS_LOADING = scripts.read("says_loading")
 
 
